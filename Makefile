@@ -1,0 +1,49 @@
+# make repro                      run the pipeline of the committed parameters
+# make repro PROFILE=mini MIRROR=path/to/archives
+# make test | bench | lint | site
+# Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+ifdef MIRROR
+export FARFIELD_MIRROR := $(abspath $(MIRROR))
+endif
+
+.PHONY: repro site test bench lint lock clean-scratch
+
+repro: .venv/installed
+ifdef PROFILE
+	python -m stages.compose profile=$(PROFILE)
+endif
+	dvc repro $(STAGE)
+
+site: .venv/installed
+	dvc repro report
+	@echo "open $(CURDIR)/site/index.html"
+
+test: .venv/installed
+	python -m pytest $(TESTS)
+
+bench: .venv/installed
+	python -m pytest tests/benchmarks --benchmark-only $(BENCH)
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+	mypy
+
+# Only after a change of the dependencies in pyproject.toml.
+lock: .venv/installed
+	uv pip compile pyproject.toml --extra dev --extra s3 --extra ssh --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean-scratch:
+	rm -rf .farfield
+
+# uv resolves torch and torchvision to builds that fit each other, and takes seconds where pip takes minutes.
+.venv/installed: requirements.lock
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	touch $@

@@ -1,0 +1,216 @@
+"""Members read straight out of zip and tar archives; nothing is ever unpacked to disk.
+
+An archive is input from elsewhere, so every member is judged before it is used (`archive_checks`): a
+name that leaves its folder, a link, a device, a repeated name, an encrypted file or a size beyond sense
+stops the reading. The checks are our own, since those of the standard library are about unpacking and
+differ between its versions.
+"""
+
+import bz2
+import errno
+import gzip
+import io
+import lzma
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from farfield.datasets.archive_checks import MOST_HEADER, MOST_IN_MEMORY, Judge, Member
+from farfield.errors import InputError
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,  # a way of compression that zipfile does not have
+    ValueError,  # numbers and names that do not parse
+)
+
+
+def scan(path: Path) -> tuple[Member, ...]:
+    """Every member in the order of the archive, each one judged, and the archive read to its end.
+
+    Only at its end does a compressed tar show that it is complete and undamaged; the files in a zip are
+    checked when they are read. InputError names the archive that is unsafe, damaged or missing.
+    """
+    with _reading(path), _opened(path) as archive:
+        return tuple(member for member, _ in archive.entries())
+
+
+def stream(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of the wanted members in the order of the archive, one in memory at a time.
+
+    One pass through a tar, which ends at the last wanted member; random access in a zip. InputError as
+    in `scan`, and if a wanted member is not there.
+    """
+    wanted = set(names)
+    with _reading(path), _opened(path) as archive:
+        for member, open_member in archive.entries() if wanted else ():
+            if member.name not in wanted or member.folder:
+                continue
+            if member.size > MOST_IN_MEMORY:
+                raise InputError(
+                    f"{path}: {member.name} claims to hold {member.size} bytes; a single image or label "
+                    f"file has at most {MOST_IN_MEMORY}."
+                )
+            with open_member() as file:
+                data = file.read(member.size)
+            if len(data) != member.size:
+                raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
+            yield member.name, data
+            wanted.discard(member.name)
+            if not wanted:
+                return
+    if wanted:
+        raise InputError(f"{path} does not hold {_first_few(wanted)}.")
+
+
+def read(path: Path, name: str) -> bytes:
+    """The bytes of one member; InputError as in `stream`."""
+    [(_, data)] = stream(path, [name])
+    return data
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """One member as an open file, for those that are too large for memory; InputError as in `stream`."""
+    with _reading(path), _opened(path) as archive:
+        for member, open_member in archive.entries():
+            if member.name == name and not member.folder:
+                with open_member() as file:
+                    yield file
+                return
+    raise InputError(f"{path} does not hold {name}.")
+
+
+Entry = tuple[Member, Callable[[], IO[bytes]]]
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.zip = zipfile.ZipFile(path)
+
+    def entries(self) -> Iterator[Entry]:
+        judge = Judge(self.path)
+        # By place in the file, so that reading in this order never goes back.
+        for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
+            kind = stat.S_IFMT(info.external_attr >> 16)  # of Unix, 0 if written elsewhere
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                judge.refuse(info.orig_filename, "is a link, a device or a pipe")
+            if info.flag_bits & 0x41:  # bits 0 and 6: encryption, strong encryption
+                judge.refuse(info.orig_filename, "is encrypted")
+            if member := judge.member(info.orig_filename, info.file_size, info.is_dir()):
+                yield member, partial(self.zip.open, info)
+
+    def close(self) -> None:
+        self.zip.close()
+
+
+class _Tar:
+    """Read forwards only: going back in a compressed tar means to unpack it anew."""
+
+    def __init__(self, path: Path, unpack: Callable[..., Any]) -> None:
+        self.path = path
+        self.file: IO[bytes] = unpack(path, "rb")
+
+    def entries(self) -> Iterator[Entry]:
+        judge = Judge(self.path)
+        headers: Any = _Headers(self.file, self.path)
+        # What is no UTF-8 in a name becomes the replacement character: names end in JSON and parquet.
+        with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8", errors="replace") as tar:
+            while (info := tar.next()) is not None:
+                vars(tar)["members"].clear()  # else it keeps every header: a kilobyte an image
+                if info.issparse() or not (info.isreg() or info.isdir()):
+                    judge.refuse(info.name, "is a link, a device, a pipe or a sparse file")
+                if member := judge.member(info.name, info.size, info.isdir()):
+                    yield member, partial(self._open, info)
+        # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
+        if headers.last != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("the mark of its end is missing")
+        while block := self.file.read(2**20):
+            judge.count(len(block), "the padding at its end")
+
+    def _open(self, info: tarfile.TarInfo) -> IO[bytes]:
+        self.file.seek(info.offset_data)
+        return io.BufferedReader(_Slice(self.file, info.size))
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Headers:
+    """The file as tarfile sees it: only headers are read through it, and none may be huge."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self.seek, self.tell = file.seek, file.tell
+        self._read, self._path = file.read, path
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MOST_HEADER:
+            raise InputError(f"{self._path} holds an unsafe member: one whose header has {size} bytes.")
+        self.last = self._read(size)
+        return self.last
+
+
+class _Slice(io.RawIOBase):
+    """The next `size` bytes of a file; EOFError if there are fewer."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file, self._left = file, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(min(len(buffer), self._left))
+        if not data and self._left and len(buffer):
+            raise EOFError(f"{self._left} bytes are missing")
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+def _opened(path: Path) -> "closing[_Zip | _Tar]":
+    unpack: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+    with path.open("rb") as file:
+        magic = file.read(2)
+    return closing(_Zip(path) if magic == b"PK" else _Tar(path, unpack.get(magic, open)))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged or missing archive raises into an InputError that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; download it first.") from error
+    except _DAMAGE as error:
+        raise InputError(
+            f"{path} is truncated, damaged or no zip or tar archive ({error or type(error).__name__}). "
+            f"Delete it and download it again."
+        ) from error
+    except OSError as error:
+        # A number speaks of the disk; gzip and bz2 give none, and a nonsense offset gives EINVAL.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise InputError(f"{path} is damaged ({error}). Delete it and download it again.") from error
+
+
+def _first_few(names: Iterable[str], shown: int = 3) -> str:
+    ordered = sorted(names)
+    rest = f" and {len(ordered) - shown} more" if len(ordered) > shown else ""
+    return ", ".join(ordered[:shown]) + rest

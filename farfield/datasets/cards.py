@@ -1,0 +1,98 @@
+"""What is known about a dataset before its first byte arrives.
+
+A card is one YAML file in `conf/dataset/`. `Card` is its schema; the fields are documented there,
+in `conf/dataset/card.yaml`, where people who add a dataset look.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from farfield.errors import InputError
+
+Role = Literal["source", "target", "multitask"]
+Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+# pydantic, where it is used to read these classes, rejects keys that a class does not have.
+STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file that the publisher offers; the key that holds it in the card is its file name."""
+
+    __pydantic_config__ = STRICT
+    path: str = ""
+    urls: tuple[str, ...] = ()
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    unverified: str = ""
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("sha256", "md5", "unverified") if getattr(self, name)]
+        if len(given) != 1:
+            raise InputError(
+                f"an archive needs exactly one of sha256, md5 or unverified (the reason why the "
+                f"publisher gives no checksum), found {given or 'none'}"
+            )
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the packed dataset must look like for validation to let it pass."""
+
+    __pydantic_config__ = STRICT
+    images: int | None = None
+    classes: int | None = None
+    class_images: dict[str, int] = field(default_factory=dict)
+    fewest_images: int = 1
+    unreadable: int = 0
+    duplicates: int = 0
+    leaked: int = 0
+    modes: tuple[str, ...] = ()
+    shortest_side: int = 1
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How images become one array: every image is squeezed to size x size with this filter."""
+
+    __pydantic_config__ = STRICT
+    size: int = 0
+    resample: Resample = "bilinear"
+    pre_size: int = 0
+    pre_resample: Resample = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.pre_size < 0:
+            raise InputError(f"size and pre_size must not be negative, found {self.size}, {self.pre_size}")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A dataset: where it comes from, how its archives are read, what it must hold."""
+
+    __pydantic_config__ = STRICT
+    title: str
+    role: Role
+    layout: str
+    licence: str
+    citation: str
+    homepage: str = ""
+    access: str = ""
+    notes: str = ""
+    published: str = ""
+    sample: str = ""
+    archives: dict[str, Archive] = field(default_factory=dict)
+    folder: str = ""
+    generator: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    packing: dict[str, Any] = field(default_factory=dict)
+    expected: Expected = field(default_factory=Expected)
+
+    def __post_init__(self) -> None:
+        origins = [name for name in ("archives", "folder", "generator") if getattr(self, name)]
+        if len(origins) != 1:
+            raise InputError(
+                f"a card needs exactly one of archives, folder or generator, found {origins or 'none'}"
+            )

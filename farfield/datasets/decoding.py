@@ -1,0 +1,84 @@
+"""One image file to one array of pixels, with a defined outcome for every kind of file.
+
+| file | outcome |
+|---|---|
+| grey, palette, CMYK, YCbCr, LAB, 1-bit | converted to RGB |
+| alpha channel or transparent palette | composited on white |
+| 16-bit grey | scaled to 8 bits (value / 257) |
+| EXIF orientation | turned upright |
+| several frames | the first frame |
+| truncated, corrupt, not an image, floating point, over Pillow's size limit | unreadable, with the reason |
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from farfield.datasets.cards import Packing
+
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+class UnreadableImageError(Exception):
+    """The file cannot become pixels; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """pixels: uint8 [size, size, 3]. width, height: upright, before resizing. mode: of the file."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    mode: str
+
+
+def decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
+    """Decode a file (or take the uint8 array of a dataset that ships arrays) and resize it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _decode(data, packing)
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError("not an image that Pillow knows") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImageError(f"too many pixels: {error}") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UnreadableImageError(f"damaged: {error}") from error
+
+
+def _decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
+    image = Image.fromarray(data) if isinstance(data, np.ndarray) else Image.open(io.BytesIO(data))
+    mode = image.mode
+    upright = ImageOps.exif_transpose(image)
+    width, height = upright.size
+    rgb = to_rgb(upright)
+    if packing.pre_size:
+        rgb = rgb.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
+    if rgb.size != (packing.size, packing.size):
+        rgb = rgb.resize((packing.size,) * 2, FILTERS[packing.resample])
+    return Decoded(np.asarray(rgb), width, height, mode)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode to RGB by the table above."""
+    if image.mode == "F":
+        raise UnreadableImageError("floating-point pixels have no defined range")
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+            raise UnreadableImageError("integer pixels beyond 16 bits")
+        image = Image.fromarray((values // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        canvas = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(canvas, layer).convert("RGB")
+    return image.convert("RGB")

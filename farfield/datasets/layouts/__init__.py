@@ -1,0 +1,31 @@
+"""How the archives of each dataset are read: one layout a file, all of them in `LAYOUTS`.
+
+A layout is `layout(raw, options) -> Index`, where `raw` is the folder that holds the archives under
+the names that the card gives them and `options` is the card's section of that name. It raises
+InputError if a label file names a missing image, an archive brings no image or a class has none.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from farfield.datasets.layouts.chestx import chestx
+from farfield.datasets.layouts.cifar import cifar
+from farfield.datasets.layouts.folder import folder
+from farfield.datasets.layouts.index import Index, Record, read_images
+from farfield.datasets.layouts.isic import isic
+from farfield.datasets.layouts.rvl_cdip import rvl_cdip
+from farfield.datasets.layouts.split_csv import split_csv
+from farfield.datasets.layouts.tiered import tiered
+
+LAYOUTS: dict[str, Callable[[Path, dict[str, Any]], Index]] = {
+    "chestx": chestx,
+    "cifar": cifar,
+    "folder": folder,
+    "isic": isic,
+    "rvl_cdip": rvl_cdip,
+    "split_csv": split_csv,
+    "tiered": tiered,
+}
+
+__all__ = ["LAYOUTS", "Index", "Record", "read_images"]

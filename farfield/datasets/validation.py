@@ -1,0 +1,179 @@
+"""Does a packed dataset look as its card says? Great Expectations suites on the manifest.
+
+Three tables are checked, each by the suite of its name: `images` (the manifest), `classes` (images a
+class) and `unreadable` (files left out). The suites are JSON; what differs from dataset to dataset
+enters them as parameters computed from the card.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from farfield.datasets.cards import Expected
+from farfield.errors import InputError
+from farfield.files import read_json
+
+SHOWN = 10  # offending rows named in a message
+
+Tables = dict[str, pd.DataFrame]
+
+
+def tables(manifest: pd.DataFrame, unreadable: list[dict[str, str]], expected: Expected) -> Tables:
+    """The three tables that the suites speak of.
+
+    images: the manifest with `repeats` (its bytes stand in an earlier row) and `leaks` (its bytes
+    stand in another split). classes: class_name, images, expected_images.
+    """
+    images = manifest.assign(
+        repeats=manifest.duplicated("sha256"),
+        leaks=manifest.groupby("sha256")["split"].transform("nunique") > 1,
+    )
+    counts = manifest["class_name"].value_counts().sort_index()
+    names = sorted({*counts.index, *expected.class_images})
+    classes = pd.DataFrame({"class_name": names, "images": [int(counts.get(name, 0)) for name in names]})
+    classes["expected_images"] = (
+        [expected.class_images.get(name, 0) for name in names] if expected.class_images else classes["images"]
+    )
+    return {
+        "images": images,
+        "classes": classes,
+        "unreadable": pd.DataFrame(unreadable, columns=["path", "reason"]),
+    }
+
+
+def parameters(data: Tables, expected: Expected) -> dict[str, Any]:
+    """Values of the `$PARAMETER`s in the suites; a null in the card accepts anything."""
+    images = data["images"]
+    count = max(len(images), 1)
+    return {
+        "images_min": expected.images if expected.images is not None else 1,
+        "images_max": expected.images,
+        "last_row": len(images) - 1,
+        "modes": list(expected.modes) or sorted(images["mode"].unique()),
+        "shortest_side": expected.shortest_side,
+        # A hair below the exact share, so that rounding never turns an allowed case away.
+        "mostly_unique": max(0.0, 1 - expected.duplicates / count - 1e-9),
+        "mostly_apart": max(0.0, 1 - expected.leaked / count - 1e-9),
+        "classes_min": expected.classes if expected.classes is not None else 1,
+        "classes_max": expected.classes,
+        "fewest_images": expected.fewest_images,
+        "unreadable_max": expected.unreadable,
+    }
+
+
+def validate(
+    data: Tables, expected: Expected, suites: Path, docs: Path | None = None
+) -> list[dict[str, Any]]:
+    """Run the suites `suites`/<table>.json and return one entry an expectation, in their order.
+
+    Each entry: table, type, column, sentence, success, unexpected (a count), offenders (at most ten,
+    named by path or class), found (what was observed, where the expectation is about a number).
+    docs: a folder that receives Data Docs to browse; they differ at each run, so they are no output.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    if docs is not None:
+        context.add_data_docs_site("docs", _docs_site(docs))  # type: ignore[arg-type]
+    values = parameters(data, expected)
+    entries = []
+    for table, frame in data.items():
+        spec = read_json(suites / f"{table}.json")
+        suite = context.suites.add(gx.ExpectationSuite(**spec))
+        asset = context.data_sources.add_pandas(table).add_dataframe_asset(table)
+        batch = asset.add_batch_definition_whole_dataframe("all")
+        definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
+        result = context.validation_definitions.add(definition).run(
+            batch_parameters={"dataframe": frame},
+            expectation_parameters=values,
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": [_name_column(table)],
+            },
+        )
+        sentences = [e["meta"]["notes"] for e in spec["expectations"]]
+        found = {r.expectation_config.meta["notes"]: r for r in result.results}  # type: ignore[union-attr]
+        entries += [_entry(table, sentence, found[sentence]) for sentence in sentences]
+    if docs is not None:
+        context.build_data_docs()
+    return entries
+
+
+def _name_column(table: str) -> str:
+    return "class_name" if table == "classes" else "path"
+
+
+def _entry(table: str, sentence: str, result: Any) -> dict[str, Any]:
+    if result.exception_info.get("raised_exception"):
+        raise InputError(
+            f"the expectation {sentence!r} of the suite {table}.json could not be checked: "
+            f"{result.exception_info['exception_message']}"
+        )
+    config = result.expectation_config
+    rows = result.result.get("unexpected_index_list") or []
+    entry = {
+        "table": table,
+        "type": config.type,
+        "column": config.kwargs.get("column", config.kwargs.get("column_A", "")),
+        "sentence": sentence,
+        "success": bool(result.success),
+        "unexpected": int(result.result.get("unexpected_count", 0)),
+        "offenders": [str(row[_name_column(table)]) for row in rows[:SHOWN]],
+    }
+    if "observed_value" in result.result:
+        entry["found"] = int(result.result["observed_value"])
+    return entry
+
+
+def _docs_site(folder: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(folder.resolve()),
+        },
+    }
+
+
+def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation."""
+    images = data["images"]
+    twins = images[images.duplicated("sha256", keep=False)]
+    groups = [group for _, group in twins.groupby("sha256", sort=False)]
+    return {
+        "success": all(entry["success"] for entry in entries),
+        "images": len(images),
+        "classes": int((data["classes"]["images"] > 0).sum()),
+        "class_images": dict(
+            zip(data["classes"]["class_name"], data["classes"]["images"].tolist(), strict=True)
+        ),
+        "splits": images["split"].value_counts().sort_index().to_dict(),
+        "modes": images["mode"].value_counts().sort_index().to_dict(),
+        "unreadable": data["unreadable"].to_dict("records"),
+        "duplicates": [group["path"].tolist() for group in groups],
+        "leaked": [group["path"].tolist() for group in groups if group["split"].nunique() > 1],
+        "expectations": entries,
+    }
+
+
+def require_valid(name: str, result: dict[str, Any]) -> None:
+    """InputError that names every failed expectation of `name` with its offending rows."""
+    failed = [entry for entry in result["expectations"] if not entry["success"]]
+    if not failed:
+        return
+    lines = []
+    for entry in failed:
+        what = f"{entry['unexpected']} do not" if entry["unexpected"] else f"found {entry.get('found')}"
+        rows = f": {', '.join(entry['offenders'])}" if entry["offenders"] else ""
+        lines.append(f"- {entry['sentence']} ({entry['table']}.{entry['column'] or 'rows'}: {what}{rows})")
+    if any(entry["table"] == "unreadable" for entry in failed):
+        lines += [f"  unreadable: {file['path']}: {file['reason']}" for file in result["unreadable"][:SHOWN]]
+    raise InputError(
+        f"{name} does not pass validation:\n" + "\n".join(lines) + "\nMend the files, or, if the data are "
+        f"right, what the card conf/dataset/{name}.yaml expects of them."
+    )

@@ -1,0 +1,134 @@
+"""Few-shot episodes as arrays of rows, drawn once and shared by every method.
+
+Protocol of BSCD-FSL: `way` classes without replacement, then `shot + query` distinct images of each
+(arXiv 1912.07200). All episodes of a list are drawn at once, and episode e depends only on the seed
+and on e, so the first 30 of 600 episodes are the 30 of a shorter list.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from farfield.errors import InputError
+from farfield.files import atomic_file
+from farfield.seeds import stream
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """A list of E episodes of one dataset at one shot.
+
+    rows: int32 [E, way, shot + query], rows of the packed dataset, support first.
+    classes: int32 [E, way], the dataset's label of each way.
+    shot: number of support images of a class.
+    """
+
+    rows: np.ndarray
+    classes: np.ndarray
+    shot: int
+
+    @property
+    def support(self) -> np.ndarray:
+        """int32 [E, way, shot]."""
+        return self.rows[:, :, : self.shot]
+
+    @property
+    def query(self) -> np.ndarray:
+        """int32 [E, way * query], class-major, so query j belongs to way j // query."""
+        return self.rows[:, :, self.shot :].reshape(len(self.rows), -1)
+
+    @property
+    def query_targets(self) -> np.ndarray:
+        """int64 [way * query]: the way of each query, the same in every episode."""
+        way, images = self.rows.shape[1:]
+        return np.repeat(np.arange(way), images - self.shot)
+
+    def first(self, count: int) -> "Episodes":
+        return Episodes(self.rows[:count], self.classes[:count], self.shot)
+
+
+def eligible_classes(labels: np.ndarray, images: int) -> tuple[np.ndarray, dict[int, int]]:
+    """Labels with at least `images` images, and {label: its images} of those with fewer."""
+    present, counts = np.unique(labels, return_counts=True)
+    enough = counts >= images
+    small = {int(k): int(n) for k, n in zip(present[~enough], counts[~enough], strict=True)}
+    return present[enough], small
+
+
+def sample_episodes(
+    labels: np.ndarray,
+    *,
+    way: int,
+    shot: int,
+    query: int,
+    episodes: int,
+    seed: int,
+    name: str = "the dataset",
+    class_names: dict[int, str] | None = None,
+) -> Episodes:
+    """Draw `episodes` episodes from images whose classes are `labels` [n].
+
+    Classes with fewer than shot + query images cannot take part. InputError if fewer than `way`
+    classes remain, naming those that were too small.
+    """
+    images = shot + query
+    classes, small = eligible_classes(labels, images)
+    if len(classes) < way:
+        named = class_names or {}
+        listing = ", ".join(f"{named.get(k, f'class {k}')} has {count}" for k, count in small.items())
+        raise InputError(
+            f"{name} cannot give {way}-way {shot}-shot episodes with {query} queries: they need {way} "
+            f"classes of at least {images} images, and {len(classes)} of {len(classes) + len(small)} have "
+            f"them ({listing or 'no class is too small'}). Ask for fewer shots, queries or ways for it."
+        )
+    by_class = np.argsort(labels, kind="stable")  # rows grouped by class
+    start = np.searchsorted(labels[by_class], classes)
+    size = np.searchsorted(labels[by_class], classes, side="right") - start
+
+    # One row of uniforms an episode: keys that order the classes, then two numbers an image.
+    uniform = stream(seed, "episodes", way, shot, query).random((episodes, len(classes) + 2 * way * images))
+    drawn = np.argsort(uniform[:, : len(classes)], axis=1)[:, :way]
+    choice, order = uniform[:, len(classes) :].reshape(episodes, 2, way, images).swapaxes(0, 1)
+    picks = distinct_integers(choice, size[drawn])
+    picks = np.take_along_axis(picks, np.argsort(order, axis=-1), axis=-1)
+    rows = by_class[start[drawn][..., None] + picks]
+    return Episodes(rows.astype(np.int32), classes[drawn].astype(np.int32), shot)
+
+
+def distinct_integers(uniform: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Floyd's algorithm on all lanes at once: a uniform k-subset of range(below) in each.
+
+    uniform: [..., k] in [0, 1). below: int [...], each at least k. Returns int32 [..., k]; the set is
+    uniform, its order is not. k steps of a k-wide comparison, whatever the size of the range.
+    """
+    k = uniform.shape[-1]
+    # Lanes lie last in memory, so that each step is a few long contiguous sweeps.
+    lanes = np.ascontiguousarray(uniform.reshape(-1, k).T)
+    size = below.reshape(-1)
+    # Step i draws from the numbers up to `last` = size - k + i; a repeat becomes `last` itself.
+    last = size - k + np.arange(k)[:, None]
+    picks = (lanes * (last + 1)).astype(np.int32)
+    last = last.astype(np.int32)
+    for i in range(1, k):
+        taken = (picks[:i] == picks[i]).any(axis=0)
+        np.copyto(picks[i], last[i], where=taken)
+    return picks.T.reshape(uniform.shape)
+
+
+def save_episodes(path: Path, lists: dict[int, Episodes]) -> None:
+    """Write one npz with `rows_<shot>` and `classes_<shot>` for each shot; the bytes are reproducible."""
+    arrays: dict[str, Any] = {}
+    for shot, episodes in sorted(lists.items()):
+        arrays[f"rows_{shot}"] = episodes.rows
+        arrays[f"classes_{shot}"] = episodes.classes
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_episodes(path: Path) -> dict[int, Episodes]:
+    """{shot: episodes} of a file written by `save_episodes`, by rising shot."""
+    with np.load(path, allow_pickle=False) as arrays:
+        shots = sorted(int(key.removeprefix("rows_")) for key in arrays.files if key.startswith("rows_"))
+        return {k: Episodes(arrays[f"rows_{k}"], arrays[f"classes_{k}"], k) for k in shots}

@@ -1,0 +1,89 @@
+"""How figures look, and how they become SVG with the same bytes on every run."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#2b3038"
+FAINT = "#cdd2d9"
+# The palette of Okabe and Ito ("Color Universal Design", 2008) for colour-blind readers, without its
+# yellow, which vanishes on white. The last two stand for black, as the page may itself be dark.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, "#8a8f98")
+# Never told apart by colour alone.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+# Few to many shots as one hue from light to dark would vanish on one of the two pages; these differ
+# in hue and lightness, and in marker.
+SHOT_COLOURS = ("#e69f00", "#009e73", "#0072b2", "#cc79a7", "#d55e00")
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "farfield",
+    "svg.fonttype": "none",  # text stays text: the page's fonts, and a reader can search it
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so layouts do not depend on the machine
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+
+# Ink and grid turn light when the page that shows the figure is dark. Rules on the style attribute
+# leave the drawing itself alone, so that a viewer without style sheets shows the light figure.
+_DARK = {INK: "#d9dee6", FAINT: "#434a55", "#0072b2": "#3d9bd9", "#d55e00": "#ee7b33"}
+_DARK_RULES = "".join(
+    f'[style*="{attribute}: {light}"]{{{attribute}:{dark}!important}}'
+    for light, dark in _DARK.items()
+    for attribute in ("stroke", "fill")
+)
+_FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',sans-serif"
+_RULES = (
+    f"<style>text{{font-family:{_FONTS}!important}}"
+    f"@media (prefers-color-scheme:dark){{text:not([style*='fill:']){{fill:{_DARK[INK]}}}{_DARK_RULES}}}"
+    "</style>"
+)
+
+
+def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
+    """An empty figure of rows x columns panels, each about width x height inches."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, axes.tolist()
+
+
+def svg(figure: Figure) -> bytes:
+    """`figure` as SVG on a transparent ground, for light and dark pages, without a time stamp."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None, "Type": None, "Format": None}
+    figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    head, defs, body = buffer.getvalue().decode().partition("<defs>")
+    return (head + _RULES + defs + body).encode()
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Within it figures have the report's style, whatever the user's own settings are."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield

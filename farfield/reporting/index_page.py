@@ -1,0 +1,27 @@
+"""The first page of the site: what this is, each study in one figure and one table, what ran."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from farfield.reporting.cells import Table
+from farfield.reporting.site import Page, Picture, assets_of
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A study in short: the slug of its page, a sentence, a figure and a table."""
+
+    slug: str
+    title: str
+    lead: str
+    picture: Picture
+    table: Table
+
+
+def index_page(
+    headlines: Sequence[Headline], ran: Mapping[str, str], reservations: Sequence[str] = ()
+) -> Page:
+    """`ran` names what was run ("Profile": "mini"); `reservations` are what a reader must not overlook."""
+    context = {"headlines": headlines, "ran": ran, "reservations": reservations}
+    assets = assets_of([headline.picture for headline in headlines])
+    return Page("index", "Overview", "index.html.j2", context, assets)

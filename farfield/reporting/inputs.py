@@ -1,0 +1,133 @@
+"""What a report is told about methods, datasets, validation and training, besides the results."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+import pandas as pd
+
+from farfield.errors import InputError
+
+
+class Method(TypedDict):
+    """A method as its reader sees it."""
+
+    title: str
+    family: str  # methods of one family share a row of figures
+    published: str  # name of its row in the published table, empty if it has none
+
+
+class Dataset(TypedDict):
+    """A dataset as its reader sees it."""
+
+    title: str
+    published: str  # its name in the published table, empty if it is not there
+    procedural: bool  # drawn by a program, and at most a stand-in for the published dataset
+    mirror: str  # what part of the real dataset this is, empty if all of it
+    licence: str
+    citation: str
+    homepage: str
+    notes: str
+
+
+class Expectation(TypedDict):
+    """One checked statement about a dataset."""
+
+    type: str
+    column: str
+    success: bool
+    unexpected: int  # rows that break it
+    sentence: str
+
+
+class Validation(TypedDict):
+    """What validating one packed dataset found."""
+
+    success: bool
+    images: int
+    classes: int
+    class_images: dict[str, int]
+    unreadable: list[dict[str, str]]  # path and reason
+    duplicates: list[list[str]]  # paths with the same bytes
+    leaked: list[list[str]]  # paths with the same bytes in different splits
+    expectations: list[Expectation]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one model was trained.
+
+    `curve` has one row an epoch: epoch, train_loss, train_accuracy, validation_accuracy (percent, may
+    be NaN), learning_rate, images_per_second. `final` holds figures of the finished model by name.
+    """
+
+    curve: pd.DataFrame
+    final: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_real(dataset: Dataset) -> bool:
+    """Whether results on it may be compared with published results on the dataset of its name."""
+    return not dataset["procedural"] and not dataset["mirror"]
+
+
+def badge(dataset: Dataset) -> str:
+    """The reservation of `reservation` in a word, empty for a real dataset."""
+    if dataset["procedural"]:
+        return "procedural"
+    return "sample" if dataset["mirror"] else ""
+
+
+def labelled(dataset: Dataset) -> str:
+    """Its title, with the badge in brackets, so that no heading passes for the real dataset."""
+    return f"{dataset['title']} ({badge(dataset)})" if badge(dataset) else dataset["title"]
+
+
+def reservation(dataset: Dataset) -> str:
+    """Why results on it are not results on the dataset that was published; empty if they are."""
+    name = dataset["published"] or dataset["title"]
+    if dataset["procedural"] and dataset["published"]:
+        return f"Procedural images that stand in for {name}: not a result on {name}."
+    if dataset["procedural"]:
+        return "Procedural images: not a result on any real dataset."
+    if dataset["mirror"]:
+        return f"A sample of {name} ({dataset['mirror']}): not a result on the whole of {name}."
+    return ""
+
+
+def reservations(datasets: Sequence[Dataset]) -> list[str]:
+    """The reservations of several datasets, with those of procedural stand-ins as one sentence."""
+    stand_ins = [dataset for dataset in datasets if dataset["procedural"] and dataset["published"]]
+    others = [text for dataset in datasets if dataset not in stand_ins and (text := reservation(dataset))]
+    if not stand_ins:
+        return others
+    names = listed([dataset["published"] for dataset in stand_ins])
+    meant = names if len(stand_ins) == 1 else "these datasets"
+    return [f"Procedural images stand in for {names}: their numbers are not results on {meant}.", *others]
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def in_order(
+    frame: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
+) -> pd.DataFrame:
+    """Rows of `frame` in the order of `methods`, then of `datasets`, then by shot.
+
+    Raises InputError when a row has a method or dataset that is not described.
+    """
+    for column, described in (("method", methods), ("dataset", datasets)):
+        unknown = sorted(set(frame[column]) - set(described))
+        if unknown:
+            raise InputError(
+                f"The results hold the {column} '{unknown[0]}', which is not described. Described are: "
+                f"{', '.join(described) or 'none'}. Describe it, or remove its results."
+            )
+    ranks = {"method": list(methods), "dataset": list(datasets)}
+    return frame.sort_values(
+        ["method", "dataset", "shot"],
+        key=lambda column: column.map(ranks[column.name].index) if column.name in ranks else column,
+        kind="stable",
+        ignore_index=True,
+    )

@@ -1,0 +1,37 @@
+"""The published tables that the report sets beside our own; `published/README.md` says whence."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from farfield.errors import InputError
+
+_FOLDER = Path(__file__).parent / "published"
+
+# Rows of rvl_cdip.csv under the names that bscd_fsl.csv has for the same methods.
+_BSCD_FSL_NAMES = {
+    "Fine-tune": "Ft All",
+    "Ft last 1": "Ft Last-1",
+    "Ft last 2": "Ft Last-2",
+    "Ft last 3": "Ft Last-3",
+    "IMS": "IMS-f",
+}
+
+
+def table(name: str) -> pd.DataFrame:
+    """The published table `name` (its file name without `.csv`), as the talk shows it."""
+    path = _FOLDER / f"{name}.csv"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in _FOLDER.glob("*.csv")))
+        raise InputError(f"There is no published table '{name}'. There are: {names}.")
+    return pd.read_csv(path)
+
+
+def cross_domain() -> pd.DataFrame:
+    """BSCD-FSL and RVL-CDIP as one table: method, dataset, shot, accuracy, ci95 (percent).
+
+    Methods have the names of BSCD-FSL's table; cells that were left empty have no row.
+    """
+    documents = table("rvl_cdip").assign(dataset="RVL-CDIP").replace({"method": _BSCD_FSL_NAMES})
+    both = pd.concat([table("bscd_fsl"), documents], ignore_index=True)
+    return both[["method", "dataset", "shot", "accuracy", "ci95"]].dropna(ignore_index=True)

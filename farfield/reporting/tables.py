@@ -1,0 +1,175 @@
+"""The few-shot results as numbers for Git and as tables for readers, beside the published ones.
+
+Every function takes summaries of `farfield.episodes.statistics` whose rows are in the order of
+`inputs.in_order`. Published numbers come as columns method, dataset, shot, accuracy, ci95, with the
+names that methods and datasets have in the published table.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from farfield.reporting.cells import EMPTY, Cell, Column, Kind, Table, number
+from farfield.reporting.inputs import Dataset, Method, is_real, labelled, reservation, reservations
+
+Metrics = dict[str, dict[str, dict[str, dict[str, float]]]]
+Key = tuple[Any, ...]
+
+
+def metrics(summary: pd.DataFrame) -> Metrics:
+    """{method: {dataset: {"5-shot": {"accuracy": 81.3, "ci95": 0.5}}}}, in the order of `summary`."""
+    result: Metrics = {}
+    for row in summary.to_dict("records"):
+        cell = {name: round(float(row[name]), 2) for name in ("accuracy", "ci95")}
+        result.setdefault(row["method"], {}).setdefault(row["dataset"], {})[f"{row['shot']}-shot"] = cell
+    return result
+
+
+def accuracy_table(
+    summary: pd.DataFrame,
+    published: pd.DataFrame,
+    methods: Mapping[str, Method],
+    datasets: Mapping[str, Dataset],
+    dataset: str,
+) -> Table:
+    """Ours beside the published accuracies on `dataset`, with intervals; a method is a row.
+
+    Where the images are not those of the published dataset, the caption, the heading of the published
+    column and the note all say so.
+    """
+    card = datasets[dataset]
+    ours = summary[summary["dataset"] == dataset]
+    theirs = published[published["dataset"] == card["published"]]
+    our_cells = _cells(ours, "method", "shot")
+    their_cells = _cells(theirs, "method", "shot", kind="published")
+    run, reported = set(ours["method"]), set(theirs["method"])
+    shots = sorted(set(ours["shot"]))
+    rows = []
+    for key in (key for key in methods if key in run or methods[key]["published"] in reported):
+        cells = [_words(methods[key]["title"]), _words(methods[key]["family"]), _episodes(ours, key)]
+        for shot in shots:
+            cells.append(our_cells.get((key, shot), EMPTY))
+            if len(theirs):
+                cells.append(their_cells.get((methods[key]["published"], shot), EMPTY))
+        rows.append(cells)
+    other = "published" if is_real(card) else f"published, on the real {card['published']}"
+    pair = ["ours", other] if len(theirs) else ["ours"]
+    columns = [Column("Method"), Column("Family"), Column("Episodes")]
+    columns += [Column(title, f"{shot}-shot") for shot in shots for title in pair]
+    note = reservation(card)
+    if note and len(theirs):
+        note += " The published numbers are shown for reference only."
+    return Table(
+        caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
+        columns=tuple(columns),
+        rows=_with_best(rows, first=3),
+        note=note,
+    )
+
+
+def overview_table(
+    summary: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
+) -> Table:
+    """Ours alone: the mean over shots on each dataset, and the mean of these.
+
+    A method that was not run at every shot of a dataset has no mean there, since the rest would be a
+    mean over easier or harder cells; nor has it one over datasets if it lacks any.
+    """
+    present = [key for key in datasets if key in set(summary["dataset"])]
+    shots = {key: summary.loc[summary["dataset"] == key, "shot"].nunique() for key in present}
+    rows = []
+    for key in (key for key in methods if key in set(summary["method"])):
+        own = summary[summary["method"] == key].groupby("dataset")["accuracy"]
+        means, counts = own.mean(), own.count()
+        complete = [name for name in present if counts.get(name, 0) == shots[name]]
+        cells = [_words(methods[key]["title"]), _words(methods[key]["family"])]
+        cells += [number(means[name]) if name in complete else EMPTY for name in present]
+        cells.append(number(means[present].mean()) if complete == present else EMPTY)
+        rows.append(cells)
+    return Table(
+        caption="Mean accuracy over shots in percent",
+        columns=(
+            Column("Method"),
+            Column("Family"),
+            *(Column(labelled(datasets[key]), "Nearest to farthest from natural images") for key in present),
+            Column("Mean"),
+        ),
+        rows=_with_best(rows, first=2),
+        note=" ".join(reservations([datasets[key] for key in present])),
+    )
+
+
+def paired_table(
+    differences: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
+) -> Table:
+    """Differences to the reference method on shared episodes; marked where the interval excludes zero."""
+    cells = {
+        (row["method"], row["dataset"], row["shot"]): number(
+            row["difference"], row["ci95"], _direction(row["difference"], row["ci95"]), signed=True
+        )
+        for row in differences.to_dict("records")
+    }
+    present = set(differences["dataset"])
+    grid = [
+        (name, shot)
+        for name in datasets
+        if name in present
+        for shot in sorted(set(differences.loc[differences["dataset"] == name, "shot"]))
+    ]
+    reference = methods[differences["reference"].iloc[0]]["title"] if len(differences) else ""
+    return Table(
+        caption=f"Difference to {reference} in percentage points, with 95 % intervals, on the same episodes",
+        columns=(
+            Column("Method"),
+            *(Column(f"{shot}-shot", labelled(datasets[name])) for name, shot in grid),
+        ),
+        rows=tuple(
+            (_words(methods[key]["title"]), *(cells.get((key, *cell), EMPTY) for cell in grid))
+            for key in methods
+            if key in set(differences["method"])
+        ),
+        note="▲ and ▼ mark differences whose interval excludes zero. One interval in twenty does so by "
+        "chance, so a single mark among many cells is weak evidence.",
+    )
+
+
+def _cells(frame: pd.DataFrame, *key: str, kind: Kind = "") -> dict[Key, Cell]:
+    values = zip(frame["accuracy"], frame["ci95"], strict=True)
+    keys = frame[list(key)].itertuples(index=False, name=None)
+    return {cell: number(*value, kind) for cell, value in zip(keys, values, strict=True)}
+
+
+def _words(text: str) -> Cell:
+    return Cell(text, value=text.lower(), kind="text")
+
+
+def _episodes(ours: pd.DataFrame, method: str) -> Cell:
+    counts = ours.loc[ours["method"] == method, "episodes"]
+    if counts.empty:
+        return EMPTY
+    low, high = counts.min(), counts.max()
+    return Cell(str(low) if low == high else f"{low}–{high}", value=float(high))
+
+
+def _direction(difference: float, ci95: float) -> Kind:
+    if abs(difference) <= ci95:
+        return ""
+    return "above" if difference > 0 else "below"
+
+
+def _with_best(rows: list[list[Cell]], first: int) -> tuple[tuple[Cell, ...], ...]:
+    """Mark the greatest number of every column from `first` on, and all that print the same."""
+    tops: list[float] = []
+    for column in zip(*rows, strict=True):
+        values = [round(cell.value, 2) for cell in column if isinstance(cell.value, float)]
+        tops.append(max(values, default=float("nan")))
+    return tuple(
+        tuple(
+            Cell(cell.text, cell.interval, cell.value, cell.kind, best=True)
+            if i >= first and isinstance(cell.value, float) and round(cell.value, 2) == tops[i]
+            else cell
+            for i, cell in enumerate(row)
+        )
+        for row in rows
+    )

@@ -1,0 +1,115 @@
+"""The published training transform on whole batches of tensors.
+
+RandomResizedCrop, image jitter, horizontal flip, normalise: the order and distributions of BSCD-FSL
+(`train_aug` of arXiv 1912.07200). Differences from the PIL original: crops are taken from the packed
+(square) image by bilinear sampling, and values are not rounded to integers between steps.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from farfield.training.images import normalise
+from farfield.training.recipe import Augmentation
+
+TRIES = 10  # of torchvision's RandomResizedCrop before it falls back to a centre crop
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What chance decides for each of n images: boxes [n, 4], flips bool [n], jitter factors [n, 3]."""
+
+    boxes: Tensor
+    flips: Tensor
+    factors: Tensor
+
+    def __getitem__(self, share: slice) -> "Draws":
+        return Draws(self.boxes[share], self.flips[share], self.factors[share])
+
+
+def draw(count: int, height: int, width: int, settings: Augmentation, generator: torch.Generator) -> Draws:
+    """Draw for `count` images of height x width. On the CPU, so that no device changes the numbers."""
+    boxes = crop_boxes(count, height, width, settings, generator)
+    flips = torch.rand(count, generator=generator) < settings.flip
+    factors = 1 + settings.jitter * (2 * torch.rand(count, 3, generator=generator) - 1)
+    return Draws(boxes, flips, factors)
+
+
+def augment(images: Tensor, draws: Draws, size: int) -> Tensor:
+    """uint8 [n, H, W, 3] to augmented, normalised float [n, 3, size, size], each image on its own."""
+    boxes, flips, factors = (t.to(images.device) for t in (draws.boxes, draws.flips, draws.factors))
+    return normalise(jitter(crop_and_flip(images, boxes, flips, size), factors))
+
+
+def crop_boxes(
+    count: int, height: int, width: int, settings: Augmentation, generator: torch.Generator
+) -> Tensor:
+    """[count, 4] of (top, left, height, width): torchvision's RandomResizedCrop, all images at once.
+
+    Of ten draws of (area, log ratio) the first that fits the image counts; if none does, the largest
+    centred box with an allowed ratio.
+    """
+    draws = torch.rand(2, count, TRIES, generator=generator)
+    area = height * width * (settings.area[0] + (settings.area[1] - settings.area[0]) * draws[0])
+    low, high = (math.log(r) for r in settings.ratio)
+    ratio = torch.exp(low + (high - low) * draws[1])
+    w, h = torch.round(torch.sqrt(area * ratio)), torch.round(torch.sqrt(area / ratio))
+    fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
+    first = fits.float().argmax(dim=1, keepdim=True)
+    found = fits.any(dim=1)
+    widest = min(width, round(height * settings.ratio[1]))
+    highest = min(height, round(width / settings.ratio[0]))
+    w = torch.where(found, w.gather(1, first)[:, 0], torch.tensor(float(widest)))
+    h = torch.where(found, h.gather(1, first)[:, 0], torch.tensor(float(highest)))
+    place = torch.rand(2, count, generator=generator)
+    top, left = torch.floor(place[0] * (height - h + 1)), torch.floor(place[1] * (width - w + 1))
+    centred_top, centred_left = round((height - highest) / 2), round((width - widest) / 2)
+    top = torch.where(found, top, torch.tensor(float(centred_top)))
+    left = torch.where(found, left, torch.tensor(float(centred_left)))
+    return torch.stack([top, left, h, w], dim=1)
+
+
+def crop_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
+    """Cut [n, 3, size, size] out of uint8 [n, H, W, 3], one box an image, mirrored where `flips`.
+
+    A box resize is separable. Rows are read by index, two for each output row, and blended; columns
+    are one batched product with bilinear weights, which also turns the result channels first.
+    """
+    count, height, width = images.shape[:3]
+    top, left, h, w = boxes.unbind(1)
+    centres = sample_positions(top, h, size)
+    upper = centres.floor().long()
+    image = torch.arange(count, device=images.device)[:, None]
+    above, below = images[image, upper], images[image, (upper + 1).clamp(max=height - 1)]
+    rows = torch.lerp(above.float(), below.float(), (centres - upper)[:, :, None, None])
+    columns = sample_positions(left, w, size)
+    columns = torch.where(flips[:, None], columns.flip(1), columns)
+    weights = 1 - (columns[:, None] - torch.arange(width, device=images.device)[:, None]).abs()
+    planes = rows.permute(0, 3, 1, 2).reshape(count, 3 * size, width)
+    return (planes @ weights.clamp_(min=0)).view(count, 3, size, size)
+
+
+def sample_positions(start: Tensor, extent: Tensor, size: int) -> Tensor:
+    """[n, size]: where the output pixels of a box [start, start + extent) lie, kept inside the box."""
+    inside = (torch.arange(size, device=start.device) + 0.5) * (extent / size)[:, None] - 0.5
+    return torch.minimum(inside.clamp(min=0), (extent - 1)[:, None]) + start[:, None]
+
+
+def jitter(images: Tensor, factors: Tensor) -> Tensor:
+    """Brightness, then contrast, then colour, each clamped to 0..255 as PIL's ImageEnhance does.
+
+    images: [n, 3, H, W]; factors: [n, 3]. Each step blends the image with a degenerate one: black,
+    the mean grey of the image, the image without colour.
+    """
+    brightness, contrast, colour = factors[:, :, None, None, None].unbind(1)
+    images = (images * brightness).clamp_(0, 255)
+    mean = torch.floor(grey(images).mean((1, 2, 3), keepdim=True) + 0.5)
+    images = torch.lerp(mean, images, contrast).clamp_(0, 255)
+    return torch.lerp(grey(images), images, colour).clamp_(0, 255)
+
+
+def grey(images: Tensor) -> Tensor:
+    """Luma of ITU-R 601-2, which PIL uses for mode L: [n, 3, H, W] to [n, 1, H, W]."""
+    return images[:, :1] * 0.299 + images[:, 1:2] * 0.587 + images[:, 2:] * 0.114

@@ -1,0 +1,70 @@
+"""Tensors and facts on disk, in safetensors: no pickle, and the same bytes for the same state."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from farfield.errors import InputError
+from farfield.files import atomic_file
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
+    """Write named tensors, and `facts` as JSON in the header, atomically."""
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"facts": json.dumps(facts, sort_keys=True)} if facts is not None else None
+    with atomic_file(path) as partial:
+        save_file(plain, partial, metadata)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a file by `save_tensors`. InputError if it is not a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(
+            f"{path} is not a safetensors file ({error}). Weights are read from safetensors only, since "
+            f"a pickle can run any code; convert them first."
+        ) from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state as flat tensors `optimizer.<parameter>.<name>`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"optimizer.{index}.{name}": torch.as_tensor(value)
+        for index, entries in state.items()
+        for name, value in entries.items()
+        if value is not None
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took.
+
+    Moments get the memory layout of their parameter: the fused optimizers walk both as flat memory,
+    and would silently pair the wrong elements of a channels-last weight with a contiguous moment.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            parameter = parameters[int(index)]
+            same_shape = tensor.shape == parameter.shape
+            value = torch.empty_like(parameter).copy_(tensor) if same_shape else tensor
+            state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def subset(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under `prefix`, without it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,26 @@
+"""From packed uint8 images to what a backbone eats (BSCD-FSL transforms, on whole batches)."""
+
+import torch
+from torch import Tensor
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Float images [n, 3, H, W] in 0..255 to ImageNet-normalised ones, channels last in memory."""
+    scale = 1 / (255 * torch.tensor(STD, device=images.device).view(1, 3, 1, 1))
+    offset = -255 * torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1) * scale
+    return torch.addcmul(offset, images, scale).contiguous(memory_format=torch.channels_last)
+
+
+def evaluation_view(images: Tensor, size: int) -> Tensor:
+    """The published test transform after packing: centre crop, normalise.
+
+    images: uint8 [n, H, W, 3], already squeezed to 1.15 x size. Returns float [n, 3, size, size].
+    The crop is where torchvision's CenterCrop puts it.
+    """
+    height, width = images.shape[1:3]
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    crop = images[:, top : top + size, left : left + size]
+    return normalise(crop.permute(0, 3, 1, 2).float())

@@ -1,0 +1,185 @@
+"""The supervised loop that every study trains with.
+
+Batches are cut from one packed array by index and augmented as tensors, so data never waits on
+Python. Every draw is keyed by (seed, epoch, step): a run resumed after epoch e continues exactly as
+one that never stopped, and p processes see the batches of one, in p shares.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from farfield.errors import InputError
+from farfield.seeds import integer_seed, stream
+from farfield.training import distributed
+from farfield.training.augmentation import augment, draw
+from farfield.training.checkpoints import (
+    load_tensors,
+    optimizer_tensors,
+    restore_optimizer,
+    save_tensors,
+    subset,
+)
+from farfield.training.devices import autocast
+from farfield.training.images import evaluation_view
+from farfield.training.optimizers import make_optimizer, set_learning_rate
+from farfield.training.recipe import Recipe, learning_rate
+
+# (network, images, targets, label smoothing) -> (mean loss, logits)
+Loss = Callable[[nn.Module, Tensor, Tensor, float], tuple[Tensor, Tensor]]
+Curve = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Some rows of a packed array with their targets.
+
+    images: uint8 [N, H, W, 3], all of them. rows: int64 [n] into images. targets: int64 [n].
+    """
+
+    images: Tensor
+    rows: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """uint8 images [b, H, W, 3] and targets [b] at positions `index` of `rows`, on `device`."""
+        rows = self.rows[index].to(self.images.device)
+        return self.images[rows].to(device, non_blocking=True), self.targets[index].to(device)
+
+
+def cross_entropy(
+    network: nn.Module, images: Tensor, targets: Tensor, label_smoothing: float
+) -> tuple[Tensor, Tensor]:
+    logits = network(images)
+    return F.cross_entropy(logits, targets, label_smoothing=label_smoothing), logits
+
+
+def fit(
+    network: nn.Module,
+    data: LabelledImages,
+    recipe: Recipe,
+    *,
+    image_size: int,
+    seed: int,
+    device: torch.device,
+    loss: Loss = cross_entropy,
+    groups: list[dict] | None = None,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    checkpoint: Path | None = None,
+    title: str = "training",
+) -> Curve:
+    """Train `network` in place and return one row an epoch.
+
+    groups: parameter groups of the optimizer, all parameters by default; `scale` in a group
+    multiplies its learning rate. validate: called after each epoch on the first rank, its figures
+    join the row. checkpoint: written after each epoch; if it exists the run continues from it.
+    InputError if the loss stops being finite.
+    """
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(recipe, list(network.parameters()) if groups is None else groups)
+    curve: Curve = _resume(network, optimizer, checkpoint) if checkpoint else []
+    parallel = distributed.parallel(network, device)
+    epochs = tqdm(
+        range(len(curve), recipe.epochs),
+        initial=len(curve),
+        total=recipe.epochs,
+        desc=title,
+        unit="epoch",
+        file=sys.stderr,
+        disable=distributed.rank() > 0,
+    )
+    for epoch in epochs:
+        row = _epoch(parallel, data, recipe, optimizer, epoch, image_size, seed, device, loss)
+        if validate is not None and distributed.rank() == 0:
+            row.update(validate(network))
+        distributed.barrier()
+        curve.append(row)
+        epochs.set_postfix({name: f"{value:.3g}" for name, value in row.items() if name != "epoch"})
+        if checkpoint and distributed.rank() == 0:
+            model = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+            save_tensors(checkpoint, model | optimizer_tensors(optimizer), {"curve": curve})
+    return curve
+
+
+def _resume(network: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path) -> Curve:
+    if not checkpoint.exists():
+        return []
+    tensors, facts = load_tensors(checkpoint)
+    network.load_state_dict(subset(tensors, "model."))
+    restore_optimizer(optimizer, tensors)
+    return facts["curve"]
+
+
+def _epoch(
+    network: nn.Module,
+    data: LabelledImages,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    image_size: int,
+    seed: int,
+    device: torch.device,
+    loss: Loss,
+) -> dict[str, float]:
+    network.train()
+    order = torch.from_numpy(stream(seed, "order", epoch).permutation(len(data)))
+    batches = order.split(recipe.batch_size)
+    ranks, rank = distributed.world_size(), distributed.rank()
+    sums = torch.zeros(2, dtype=torch.float64, device=device)
+    for step, batch in enumerate(batches):
+        set_learning_rate(optimizer, learning_rate(recipe, epoch + step / len(batches)))
+        share = batch[rank::ranks]
+        if len(share) == 0:  # a last batch smaller than the number of ranks: count one image for nothing
+            share, weight = batch[:1], 0.0
+        else:
+            weight = len(share) * ranks / len(batch)
+        images, targets = data.batch(share, device)
+        if recipe.augmentation is None:
+            pixels = evaluation_view(images, image_size)
+        else:
+            generator = torch.Generator().manual_seed(integer_seed(seed, "augment", epoch, step))
+            height, width = images.shape[1:3]
+            draws = draw(len(batch), height, width, recipe.augmentation, generator)
+            pixels = augment(images, draws[rank::ranks] if weight else draws[:1], image_size)
+        with autocast(device, recipe.precision):
+            value, logits = loss(network, pixels, targets, recipe.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        (value * weight).backward()
+        optimizer.step()
+        correct = (logits.detach().argmax(1) == targets).sum() if weight else 0
+        sums += torch.stack([value.detach() * len(share) * bool(weight), torch.as_tensor(correct).to(value)])
+    mean_loss, accuracy = (distributed.total(sums) / max(len(data), 1)).tolist()
+    if not mean_loss < float("inf"):
+        raise InputError(
+            f"the training loss is {mean_loss} after epoch {epoch + 1}, so the weights are lost; lower the "
+            f"learning rate (it is {recipe.learning_rate})"
+        )
+    rate = learning_rate(recipe, epoch)
+    return {
+        "epoch": epoch + 1,
+        "train_loss": round(mean_loss, 6),
+        "train_accuracy": round(100 * accuracy, 4),
+        "learning_rate": rate,
+    }
+
+
+@torch.inference_mode()
+def accuracy(
+    network: nn.Module, data: LabelledImages, *, image_size: int, device: torch.device, batch_size: int = 256
+) -> float:
+    """Top-1 accuracy in percent on the evaluation view."""
+    network.eval()
+    correct = 0
+    for index in torch.arange(len(data)).split(batch_size):
+        images, targets = data.batch(index, device)
+        correct += int((network(evaluation_view(images, image_size)).argmax(1) == targets).sum())
+    return 100 * correct / max(len(data), 1)

@@ -1,0 +1,79 @@
+"""How a network is trained: what a paper's implementation section states, as data."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from farfield.errors import InputError
+
+Precision = Literal["float32", "bfloat16"]
+
+# pydantic, where it is used to read these classes, rejects keys that a class does not have.
+STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strengths of the training transform; the defaults are BSCD-FSL's.
+
+    area: share of the image that a crop covers. ratio: of a crop's width to its height. jitter:
+    brightness, contrast and colour factors lie in 1 +- jitter. flip: probability of a mirror image.
+    """
+
+    __pydantic_config__ = STRICT
+    area: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    jitter: float = 0.4
+    flip: float = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run. The defaults are BSCD-FSL's pretraining (arXiv 1912.07200): Adam at 1e-3,
+    batches of 16, 400 epochs, no weight decay, no schedule.
+
+    milestones: epochs from which the learning rate is multiplied once more by `decay` (schedule step).
+    warmup: epochs over which the learning rate rises linearly from zero, counted in steps.
+    augmentation: None trains on the evaluation view.
+    """
+
+    __pydantic_config__ = STRICT
+    epochs: int = 400
+    batch_size: int = 16
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.1
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    precision: Precision = "float32"
+    augmentation: Augmentation | None = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.batch_size < 1:
+            raise InputError(
+                f"epochs must be at least 0 and batch_size at least 1, found {self.epochs}, {self.batch_size}"
+            )
+        if self.learning_rate <= 0:
+            raise InputError(f"learning_rate must be above 0, found {self.learning_rate}")
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"label_smoothing must be in [0, 1), found {self.label_smoothing}")
+
+
+def learning_rate(recipe: Recipe, epoch: float) -> float:
+    """The learning rate at a time in epochs (step s of epoch e of n steps is at e + s / n).
+
+    A function of time, so that a resumed run has nothing to restore.
+    """
+    if epoch < recipe.warmup:
+        return recipe.learning_rate * epoch / recipe.warmup
+    if recipe.schedule == "cosine":
+        span = max(recipe.epochs - recipe.warmup, 1e-9)
+        return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch - recipe.warmup) / span))
+    if recipe.schedule == "step":
+        return recipe.learning_rate * recipe.decay ** sum(epoch >= m for m in recipe.milestones)
+    return recipe.learning_rate

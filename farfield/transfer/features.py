@@ -1,0 +1,62 @@
+"""Features of every packed image, computed once."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from farfield.backbones.backbone import Backbone
+from farfield.files import allocate_array, atomic_file
+from farfield.training.devices import autocast
+from farfield.training.images import evaluation_view
+from farfield.training.recipe import Precision
+
+
+def feature_columns(backbone: Backbone) -> dict[str, tuple[int, int]]:
+    """{name: (first, last + 1)} of the columns that `embed` writes.
+
+    `stage1` ... hold each stage's map averaged over positions; `features` is what the backbone
+    returns, the same columns as the last stage where it pools by averaging.
+    """
+    columns, end = {}, 0
+    for i, dim in enumerate(backbone.stage_dims, start=1):
+        columns[f"stage{i}"] = (end, end + dim)
+        end += dim
+    last = columns[f"stage{len(backbone.stage_dims)}"]
+    averaged = backbone.feature_dim == backbone.stage_dims[-1]
+    columns["features"] = last if averaged else (end, end + backbone.feature_dim)
+    return columns
+
+
+@torch.inference_mode()
+def embed(
+    backbone: Backbone,
+    images: Tensor,
+    path: Path,
+    *,
+    image_size: int,
+    device: torch.device,
+    precision: Precision = "float32",
+    batch_size: int = 256,
+    title: str = "embedding",
+) -> None:
+    """Write float32 [N, columns] for uint8 images [N, H, W, 3] to the npy file `path`, batch by batch."""
+    backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    columns = feature_columns(backbone)
+    width = max(end for _, end in columns.values())
+    with atomic_file(path) as partial:
+        out = allocate_array(partial, (len(images), width), np.float32)
+        starts = range(0, len(images), batch_size)
+        for start in tqdm(starts, desc=title, unit="batch", file=sys.stderr):
+            batch = images[start : start + batch_size].to(device)
+            with autocast(device, precision):
+                maps = backbone.stages(evaluation_view(batch, image_size))
+                parts = [stage.float().mean((2, 3)) for stage in maps]
+                if columns["features"][0] >= sum(backbone.stage_dims):
+                    parts.append(backbone.pool(maps[-1]).float())
+            out[start : start + batch_size] = torch.cat(parts, dim=1).cpu().numpy()
+        out.flush()
+        del out

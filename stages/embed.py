@@ -1,0 +1,40 @@
+"""embed@<model>: features of every image of every target, to pipelines/fewshot/features/<model>/.
+
+<dataset>.npy: float32 [images, columns], in the order of the packed rows. columns.json: which
+columns are the pooled output of each stage, and which are the backbone's features.
+"""
+
+from farfield.backbones import build
+from farfield.datasets.packing import load_images
+from farfield.files import atomic_folder, write_json
+from farfield.training.checkpoints import load_tensors, subset
+from farfield.training.devices import choose_device, deterministic, resident
+from farfield.transfer.features import embed, feature_columns
+from stages import paths
+from stages.local import load_local
+from stages.params import load_params
+from stages.run import run
+
+
+def main(model: str) -> None:
+    params = load_params()
+    deterministic()
+    device = choose_device(load_local().device)
+    tensors, architecture = load_tensors(paths.FEWSHOT / "models" / f"{model}.safetensors")
+    backbone = build(architecture.pop("backbone"), **architecture)
+    backbone.load_state_dict(subset(tensors, "backbone."))
+    with atomic_folder(paths.FEWSHOT / "features" / model) as partial:
+        write_json(partial / "columns.json", feature_columns(backbone))
+        for dataset in params.fewshot.targets:
+            embed(
+                backbone,
+                resident(load_images(paths.packed(dataset, params.card(dataset))), device),
+                partial / f"{dataset}.npy",
+                image_size=params.image_size,
+                device=device,
+                title=f"embedding {dataset}",
+            )
+
+
+if __name__ == "__main__":
+    run(main)

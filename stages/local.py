@@ -1,0 +1,40 @@
+"""What this machine decides: where and how fast, never what.
+
+Read from `local.yaml` (untracked) and from the environment, which wins: FARFIELD_MIRROR,
+FARFIELD_DEVICE, FARFIELD_WORKERS, FARFIELD_PROCESSES. None of it is a parameter, since a mirror or a
+number of workers changes no result and so must change no hash.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError
+
+from farfield.errors import InputError
+from stages.params import Section
+
+Count = Annotated[int, Field(gt=0)]
+
+
+class Local(Section):
+    """mirror: folder or URL that holds the archives, tried before their own urls. device: auto, cpu,
+    cuda ... workers: threads that decode images. processes: of a training run, one an accelerator."""
+
+    mirror: str | None = None
+    device: str = "auto"
+    workers: Count = os.cpu_count() or 1
+    processes: Count = 1
+
+
+def load_local(path: Path = Path("local.yaml")) -> Local:
+    values = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    for name in Local.model_fields:
+        if value := os.environ.get(f"FARFIELD_{name.upper()}"):
+            values[name] = value
+    try:
+        return Local.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise InputError(f"{path} or a FARFIELD_ variable is not valid: {problems}") from error

@@ -1,0 +1,47 @@
+"""Where everything lies, relative to the root of the repository, which is where stages run."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from farfield.datasets.cards import Card
+
+DATA = Path("data")
+FEWSHOT = Path("pipelines/fewshot")
+METRICS = Path("metrics")
+SITE = Path("site")
+EXPECTATIONS = DATA / "expectations"
+
+
+def raw(name: str) -> Path:
+    return DATA / "raw" / name
+
+
+def packed(name: str, card: Card) -> Path:
+    return DATA / "packed" / card.role / name
+
+
+def validated(name: str, card: Card) -> Path:
+    return DATA / "validated" / card.role / name
+
+
+def episodes(name: str) -> Path:
+    return DATA / "episodes" / f"{name}.npz"
+
+
+def scratch(stage: str, facts: dict[str, Any], inputs: Path) -> Path:
+    """A folder for unfinished work, the same for the same stage, facts, inputs and code.
+
+    A killed run finds its own work again; a run whose parameters, inputs or code differ in anything
+    gets another folder, and so never continues from a stale one.
+    """
+    files = sorted(path for path in inputs.rglob("*") if path.is_file()) if inputs.is_dir() else [inputs]
+    stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    code = [
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in ("farfield", "stages")
+        for path in sorted(Path(folder).rglob("*.py"))
+    ]
+    key = json.dumps([stage, facts, stamps, code], sort_keys=True, default=str)
+    return Path(".farfield/scratch") / f"{stage}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

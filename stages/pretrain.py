@@ -1,0 +1,102 @@
+"""pretrain@<model>: train a source model, to pipelines/fewshot/models/<model>.safetensors.
+
+Beside it: curves/<model>.csv, a row an epoch, and training/<model>.json, the facts of the run. With
+`processes` above 1 in local.yaml or FARFIELD_PROCESSES the stage starts itself again under torchrun.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import torch
+
+from farfield.backbones import build
+from farfield.backbones.backbone import parameter_count
+from farfield.datasets.packing import load_images, load_manifest
+from farfield.errors import InputError
+from farfield.files import atomic_file, write_json
+from farfield.seeds import integer_seed
+from farfield.training.checkpoints import save_tensors
+from farfield.training.classifier import Classifier, pretrain
+from farfield.training.devices import choose_device, deterministic, resident
+from farfield.training.distributed import process_group, rank
+from stages import paths
+from stages.local import load_local
+from stages.params import load_params
+from stages.run import run
+
+
+def main(model: str) -> None:
+    local = load_local()
+    if local.processes > 1 and "RANK" not in os.environ:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={local.processes}"]
+        os.execv(sys.executable, [sys.executable, *launcher, "-m", "stages.pretrain", model])
+    deterministic()
+    with process_group(choose_device(local.device)) as device:
+        train(model, device)
+
+
+def train(name: str, device: torch.device) -> None:
+    params = load_params()
+    spec = params.fewshot.models[name]
+    packed = paths.packed(spec.source, params.card(spec.source))
+    manifest = load_manifest(packed)
+    chosen = manifest[manifest["split"] == spec.split]
+    if chosen.empty:
+        raise InputError(
+            f"fewshot.models.{name}.split is {spec.split!r}, but {spec.source} has the splits "
+            f"{', '.join(sorted(manifest['split'].unique()))}"
+        )
+    classes, labels = np.unique(chosen["label"], return_inverse=True)
+    if 0 < spec.head_outputs < len(classes):
+        raise InputError(
+            f"fewshot.models.{name}.head_outputs is {spec.head_outputs}, fewer than the "
+            f"{len(classes)} classes of {spec.source}"
+        )
+    torch.manual_seed(integer_seed(params.seeds.pretrain, "initialise", name))
+    backbone = build(spec.backbone, width=spec.width, image_size=params.image_size)
+    classifier = Classifier(backbone, spec.head_outputs or len(classes))
+    facts = {"model": spec.model_dump(), "image_size": params.image_size, "seed": params.seeds.pretrain}
+    scratch = paths.scratch(f"pretrain-{name}", facts, packed)
+    result = pretrain(
+        classifier,
+        resident(load_images(packed), device),
+        chosen["row"].to_numpy(),
+        labels,
+        spec.recipe,
+        holdout=spec.holdout,
+        image_size=params.image_size,
+        seed=params.seeds.pretrain,
+        device=device,
+        checkpoint=scratch / "checkpoint.safetensors",
+        title=f"pretraining {name}",
+    )
+    if rank() > 0:
+        return
+    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.image_size}
+    save_tensors(paths.FEWSHOT / "models" / f"{name}.safetensors", classifier.state_dict(), architecture)
+    with atomic_file(paths.FEWSHOT / "curves" / f"{name}.csv") as partial:
+        columns = ["epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate"]
+        pd.DataFrame(result.curve, columns=columns).to_csv(partial, index=False)
+    summary = {
+        "source": spec.source,
+        "backbone": spec.backbone,
+        "width": spec.width,
+        "parameters": parameter_count(backbone),
+        "images": len(chosen),
+        "classes": len(classes),
+        "epochs": spec.recipe.epochs,
+        "device": device.type,
+        "recipe": asdict(spec.recipe),
+    }
+    if result.validation_accuracy is not None:
+        summary["validation_accuracy"] = result.validation_accuracy
+    write_json(paths.FEWSHOT / "training" / f"{name}.json", summary)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run(main)

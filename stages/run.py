@@ -1,0 +1,53 @@
+"""How a stage starts and ends."""
+
+import errno
+import inspect
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+
+from farfield.errors import InputError
+
+# A full disk, a full quota, a file beyond the allowed size.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the command line's words; exit with one message if something given is wrong."""
+    names = list(inspect.signature(main).parameters)
+    if len(sys.argv) - 1 != len(names):
+        module = getattr(sys.modules["__main__"].__spec__, "name", "stage")
+        sys.exit(f"usage: python -m {module} {' '.join(f'<{name}>' for name in names)}")
+    die_with_dvc()
+    try:
+        main(*sys.argv[1:])
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        sys.exit(
+            f"error: no space left while writing {error.filename or 'an output'} ({error.strerror}). Nothing "
+            f"was half-written: free some space and run the same command again, it continues where it can."
+        )
+
+
+def die_with_dvc() -> None:
+    """End this process soon after the `dvc` that started it is killed.
+
+    Otherwise the stage would live on and write outputs that a second `dvc repro` is writing too.
+    """
+    parent = next((p for p in psutil.Process().parents() if "dvc" in " ".join(p.cmdline()[:3])), None)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

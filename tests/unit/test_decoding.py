@@ -1,0 +1,101 @@
+"""Every kind of image file has a defined outcome."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from farfield.datasets.cards import Packing
+from farfield.datasets.decoding import UnreadableImageError, decode
+
+PACKING = Packing(size=8, resample="bilinear")
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_rgb_is_squeezed_with_the_pinned_filter():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    decoded = decode(encoded(image), PACKING)
+    assert (decoded.width, decoded.height, decoded.mode) == (30, 20, "RGB")
+    assert (decoded.pixels == np.asarray(image.resize((8, 8), Image.Resampling.BILINEAR))).all()
+    nearest = decode(encoded(image), Packing(size=8, resample="nearest"))
+    assert (nearest.pixels == np.asarray(image.resize((8, 8), Image.Resampling.NEAREST))).all()
+
+
+def test_a_first_resize_goes_before_the_other():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    packing = Packing(size=8, resample="bilinear", pre_size=12, pre_resample="bicubic")
+    expected = image.resize((12, 12), Image.Resampling.BICUBIC).resize((8, 8), Image.Resampling.BILINEAR)
+    assert (decode(encoded(image), packing).pixels == np.asarray(expected)).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "CMYK", "YCbCr"])
+def test_flat_colours_survive_every_mode(mode):
+    kind = "PNG" if mode in ("L", "1", "P", "LA") else "TIFF"
+    decoded = decode(encoded(Image.new("RGB", (8, 8), "white").convert(mode), kind), PACKING)
+    assert decoded.mode == mode
+    assert (decoded.pixels >= 254).all()
+
+
+def test_alpha_is_composited_on_white():
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, 4, 8))
+    pixels = decode(encoded(image), PACKING).pixels
+    assert pixels[0, 0].tolist() == [0, 0, 255]
+    assert pixels[0, 7].tolist() == [255, 255, 255]
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([10, 20, 30])
+    assert (decode(encoded(palette, transparency=0), PACKING).pixels == 255).all()
+
+
+def test_16_bit_grey_is_scaled_not_clipped():
+    values = np.full((8, 8), 257 * 100, dtype=np.uint16)
+    assert (decode(encoded(Image.fromarray(values)), PACKING).pixels == 100).all()
+
+
+def test_exif_orientation_is_applied():
+    image = Image.new("RGB", (16, 8), "black")
+    image.paste("white", (0, 0, 8, 8))  # the left half
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to stand upright: left becomes top
+    decoded = decode(encoded(image, exif=exif), PACKING)
+    assert (decoded.width, decoded.height) == (8, 16)
+    assert decoded.pixels[0].min() == 255
+    assert decoded.pixels[-1].max() == 0
+
+
+def test_the_first_frame_of_an_animation_counts():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert decode(data, PACKING).pixels[0, 0].tolist() == [255, 0, 0]
+
+
+def test_arrays_are_taken_as_pixels():
+    array = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    assert (decode(array, PACKING).pixels == array).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"not an image", "not an image"),
+        (b"", "not an image"),
+        (encoded(Image.effect_noise((64, 64), 80).convert("RGB"), "JPEG")[:600], "damaged"),
+        (encoded(Image.effect_noise((64, 64), 80))[:1000], "damaged"),
+        (encoded(Image.new("F", (8, 8), 0.5), "TIFF"), "floating-point"),
+    ],
+)
+def test_what_cannot_become_pixels_has_a_reason(data, reason):
+    with pytest.raises(UnreadableImageError, match=reason):
+        decode(data, PACKING)
+
+
+def test_images_beyond_pillows_limit_are_unreadable(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(UnreadableImageError, match="too many pixels"):
+        decode(encoded(Image.new("L", (64, 64))), PACKING)

@@ -1,0 +1,362 @@
+"""Downloads: sources in order, partial files continued, checksums never skipped."""
+
+import errno
+import hashlib
+import http.server
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from farfield.datasets import download
+from farfield.datasets.cards import Archive
+from farfield.datasets.download import fetch, zip_folder
+from farfield.errors import InputError
+
+CONTENT = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves `files`; with `ranges` it honours Range. `sent` counts the bytes of answers to GET."""
+
+    def __init__(self, ranges: bool = True) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.ranges = ranges
+        self.sent = 0
+        self.cut: int | None = None  # the connection breaks after so many bytes
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.answer(body=True)
+
+    def answer(self, body: bool) -> None:
+        content = self.server.files.get(self.path.lstrip("/"))
+        if content is None:
+            self.send_error(404)
+            return
+        first, last = 0, len(content) - 1
+        wanted = self.headers.get("Range") if self.server.ranges else None
+        if wanted:
+            start, _, end = wanted.removeprefix("bytes=").partition("-")
+            first, last = int(start), min(int(end), last)
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.end_headers()
+        if body:
+            sent = content[first : last + 1][: self.server.cut]
+            self.wfile.write(sent)
+            self.server.sent += len(sent)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def started(server: Server) -> Iterator[Server]:
+    server.files["a.zip"] = CONTENT
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    yield from started(Server())
+
+
+@pytest.fixture
+def plain_server() -> Iterator[Server]:
+    """Like `python -m http.server`: it ignores Range."""
+    yield from started(Server(ranges=False))
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    folder = tmp_path / "mirror"
+    (folder / "A").mkdir(parents=True)
+    (folder / "A/a.zip").write_bytes(CONTENT)
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "raw/a.zip"
+
+
+def partial_of(target: Path) -> Path:
+    return target.with_name("a.zip.partial")
+
+
+def leave_partial(target: Path, content: bytes) -> None:
+    target.parent.mkdir()
+    partial_of(target).write_bytes(content)
+
+
+def get(archive: Archive, target: Path, mirror: object = None, access: str = "") -> str:
+    return fetch("a.zip", archive, target, None if mirror is None else str(mirror), access, progress=False)
+
+
+def test_an_archive_comes_from_the_mirror(mirror, target):
+    line = get(Archive(path="A/a.zip", sha256=SHA256, size=len(CONTENT)), target, mirror)
+    assert target.read_bytes() == CONTENT
+    assert f"{mirror}/A/a.zip" in line
+    assert "sha256 verified" in line
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_mirror_may_be_a_file_url(mirror, target):
+    get(Archive(path="A/a.zip", md5=MD5), target, mirror.as_uri())
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_mirror_may_be_a_web_server(server, target):
+    server.files["files/A/a.zip"] = CONTENT
+    line = get(Archive(path="A/a.zip", md5=MD5), target, server.url("files/"))
+    assert target.read_bytes() == CONTENT
+    assert "md5 verified" in line
+
+
+def test_the_url_is_used_when_the_mirror_lacks_the_file(mirror, server, target):
+    line = get(Archive(path="B/b.zip", urls=(server.url("a.zip"),), sha256=SHA256), target, mirror)
+    assert target.read_bytes() == CONTENT
+    assert f"not from {mirror}/B/b.zip: there is no such file" in line
+
+
+def test_a_partial_file_is_continued_and_not_begun_anew(server, target):
+    leave_partial(target, CONTENT[:90_000])
+    get(Archive(urls=(server.url("a.zip"),), sha256=SHA256), target)
+    assert target.read_bytes() == CONTENT
+    assert server.sent == len(CONTENT) - 90_000
+
+
+def test_many_pieces_make_the_file(server, target, monkeypatch):
+    monkeypatch.setattr(download, "PIECE", 1000)
+    get(Archive(urls=(server.url("a.zip"),), sha256=SHA256), target)
+    assert target.read_bytes() == CONTENT
+    assert server.sent == len(CONTENT)
+
+
+@pytest.mark.parametrize("already", [0, 50_000])
+def test_a_server_without_ranges_is_read_as_a_whole(plain_server, target, monkeypatch, already):
+    monkeypatch.setattr(download, "PIECE", 1000)
+    leave_partial(target, CONTENT[:already])
+    get(Archive(urls=(plain_server.url("a.zip"),), sha256=SHA256), target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_partial_file_that_is_complete_needs_no_more_bytes(server, target):
+    leave_partial(target, CONTENT)
+    get(Archive(urls=(server.url("a.zip"),), sha256=SHA256), target)
+    assert target.read_bytes() == CONTENT
+    assert server.sent == 0
+
+
+@pytest.mark.parametrize("wrong", [b"x" * 500, b"x" * 200_000])
+def test_a_continued_file_with_a_wrong_checksum_is_brought_once_more(server, target, wrong):
+    leave_partial(target, wrong)
+    get(Archive(urls=(server.url("a.zip"),), sha256=SHA256), target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_goes_to_the_next_source_and_leaves_nothing_behind(mirror, server, target):
+    (mirror / "A/a.zip").write_bytes(b"damaged")
+    line = get(Archive(path="A/a.zip", urls=(server.url("a.zip"),), sha256=SHA256), target, mirror)
+    assert target.read_bytes() == CONTENT
+    assert f"its sha256 is {hashlib.sha256(b'damaged').hexdigest()}, but the card says {SHA256}" in line
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_when_every_source_fails_each_is_named_with_its_reason(mirror, server, target):
+    (mirror / "A/a.zip").write_bytes(b"damaged")
+    archive = Archive(path="A/a.zip", urls=(server.url("gone.zip"),), md5=MD5)
+    with pytest.raises(InputError) as caught:
+        get(archive, target, mirror, access="Sign up at example.org.")
+    message = str(caught.value)
+    assert f"{mirror}/A/a.zip: its md5 is {hashlib.md5(b'damaged').hexdigest()}" in message
+    assert f"{server.url('gone.zip')}: there is no such file" in message
+    assert f"Sign up at example.org.\nPlace the file at {mirror}/A/a.zip" in message
+    assert list(target.parent.iterdir()) == []
+
+
+def test_without_any_source_the_message_says_how_to_get_the_file(target):
+    with pytest.raises(InputError, match=r"(?s)no url, and no mirror.*Sign up.*<mirror>/A/a\.zip"):
+        get(Archive(path="A/a.zip", sha256=SHA256), target, access="Sign up.")
+
+
+def test_a_mirror_that_does_not_exist_is_named_before_anything_is_downloaded(server, target, tmp_path):
+    with pytest.raises(InputError, match=rf"the mirror {tmp_path}/nowhere does not exist"):
+        get(Archive(urls=(server.url("a.zip"),), sha256=SHA256), target, tmp_path / "nowhere")
+    assert server.sent == 0
+
+
+def test_a_mirror_of_an_unknown_kind_is_named(target):
+    with pytest.raises(InputError, match="the mirror nosuch://store cannot be read"):
+        get(Archive(sha256=SHA256), target, "nosuch://store")
+
+
+def test_a_size_that_the_card_does_not_have_is_refused_before_the_transfer(server, target):
+    with pytest.raises(InputError, match="it offers 102400 bytes, but the card says 5"):
+        get(Archive(urls=(server.url("a.zip"),), size=5, sha256=SHA256), target)
+    assert server.sent == 0
+
+
+def test_a_broken_connection_leaves_a_partial_file_that_the_next_run_continues(server, target, monkeypatch):
+    monkeypatch.setattr(download, "PIECE", 30_000)
+    archive = Archive(urls=(server.url("a.zip"),), sha256=SHA256)
+    server.files["a.zip"] = CONTENT
+    whole = server.files
+    server.files = Breaking(whole, after=4)  # two of HEAD, then two pieces
+    with pytest.raises(InputError, match=r"a\.zip could not be had"):
+        get(archive, target)
+    assert partial_of(target).read_bytes() == CONTENT[:60_000]
+    server.files, server.sent = whole, 0
+    get(archive, target)
+    assert target.read_bytes() == CONTENT
+    assert server.sent == len(CONTENT) - 60_000
+
+
+class Breaking(dict):
+    """Files that vanish after so many requests."""
+
+    def __init__(self, files: dict[str, bytes], after: int) -> None:
+        super().__init__(files)
+        self.left = after
+
+    def get(self, key: str, default: object = None) -> object:
+        self.left -= 1
+        return super().get(key, default) if self.left >= 0 else default
+
+
+def test_a_truncated_answer_is_no_file(server, target):
+    server.cut = 1000
+    with pytest.raises(InputError, match=r"a\.zip could not be had"):
+        get(Archive(urls=(server.url("a.zip"),), sha256=SHA256), target)
+    assert not target.exists()
+
+
+def test_an_unverified_archive_says_so_with_the_checksum_to_pin(mirror, target):
+    line = get(Archive(path="A/a.zip", unverified="none is published"), target, mirror)
+    assert "NOT VERIFIED (none is published)" in line
+    assert SHA256 in line
+
+
+def test_an_unverified_archive_is_never_joined_from_two_sources(mirror, server, target):
+    leave_partial(target, b"from elsewhere")
+    get(Archive(path="B/b.zip", urls=(server.url("a.zip"),), unverified="none"), target, mirror)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_full_disk_stops_with_the_file_named_and_what_came_kept(mirror, target, monkeypatch):
+    monkeypatch.setattr(download, "PIECE", 40_000)
+    real = Path.open
+
+    def open_full(path, *args, **keywords):
+        file = real(path, *args, **keywords)
+        return Full(file) if path.name.endswith(".partial") and args == ("wb",) else file
+
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        get(Archive(path="A/a.zip", sha256=SHA256), target, mirror)
+    assert caught.value.filename == str(partial_of(target))
+    assert not target.exists()
+    monkeypatch.undo()
+    assert partial_of(target).read_bytes() == CONTENT[:40_000]
+    get(Archive(path="A/a.zip", sha256=SHA256), target, mirror)
+    assert target.read_bytes() == CONTENT
+
+
+class Full:
+    """A file on a disk with room for 50,000 bytes."""
+
+    def __init__(self, file) -> None:
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.file.close()
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def write(self, data: bytes) -> int:
+        if self.file.tell() + len(data) > 50_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(data)
+
+
+def test_a_password_in_an_address_is_not_shown(target):
+    with pytest.raises(InputError) as caught:
+        get(Archive(urls=("http://user:secret@127.0.0.1:9/a.zip",), sha256=SHA256), target)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def own_images(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    for name in ("cat/b.jpg", "cat/a.jpg", "dog/c.jpg", "dog/.hidden.jpg", ".git/config"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    (folder / "newt").mkdir()
+    return folder
+
+
+def test_a_folder_becomes_a_sorted_zip_without_hidden_files(own_images, tmp_path):
+    zip_folder(own_images, tmp_path / "mine.zip")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as packed:
+        assert packed.namelist() == ["cat/", "cat/a.jpg", "cat/b.jpg", "dog/", "dog/c.jpg", "newt/"]
+        assert packed.read("cat/a.jpg") == b"cat/a.jpg"
+        assert {info.date_time for info in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_the_same_files_give_the_same_zip(own_images, tmp_path):
+    zip_folder(own_images, tmp_path / "first.zip")
+    (own_images / "cat/a.jpg").touch()
+    (own_images / "cat/a.jpg").chmod(0o600)
+    zip_folder(own_images, tmp_path / "second.zip")
+    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+
+
+def test_a_linked_file_is_packed_as_its_content(own_images, tmp_path):
+    (tmp_path / "elsewhere.jpg").write_bytes(b"elsewhere")
+    (own_images / "cat/z.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    zip_folder(own_images, tmp_path / "mine.zip")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as packed:
+        assert packed.read("cat/z.jpg") == b"elsewhere"
+        assert packed.getinfo("cat/z.jpg").external_attr >> 16 == 0o100644
+
+
+@pytest.mark.parametrize(("target", "message"), [("cat", "link to a folder"), ("gone", "broken link")])
+def test_links_that_cannot_be_followed_are_named(own_images, tmp_path, target, message):
+    (own_images / "link").symlink_to(own_images / target)
+    with pytest.raises(InputError, match=message):
+        zip_folder(own_images, tmp_path / "mine.zip")
+    assert not (tmp_path / "mine.zip").exists()
+
+
+def test_a_folder_that_is_absent_or_empty_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        zip_folder(tmp_path / "nowhere", tmp_path / "mine.zip")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty holds no files"):
+        zip_folder(tmp_path / "empty", tmp_path / "mine.zip")

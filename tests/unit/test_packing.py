@@ -1,0 +1,165 @@
+"""Packing: one array and a manifest, in order, resumable, with unreadable files listed."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from farfield.datasets.cards import Packing
+from farfield.datasets.layouts import Index, Record
+from farfield.datasets.packing import load_images, load_manifest, pack
+from farfield.datasets.previews import contact_sheet
+from farfield.errors import InputError
+from farfield.files import read_json
+
+PACKING = Packing(size=8)
+COUNT = 300
+
+
+def png(row: int) -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(row).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+FILES = {row: png(row) for row in range(COUNT)}
+INDEX = Index(
+    records=tuple(
+        Record("a.zip", f"c{row % 3}/{row}.png", f"c{row % 3}/{row}.png", row % 3, "all")
+        for row in range(COUNT)
+    ),
+    class_names=("one", "two", "three"),
+)
+
+
+def reader(files=FILES, wanted=None):
+    """Archive order is not row order: the last file comes first."""
+
+    def read(rows):
+        if wanted is not None:
+            wanted.append(list(rows))
+        return ((row, files[row]) for row in sorted(rows, reverse=True))
+
+    return read
+
+
+def run(tmp_path, read, name="out", workers=2):
+    folder = tmp_path / name
+    pack(INDEX, read, PACKING, folder, tmp_path / "scratch", workers=workers, title="packing")
+    return folder
+
+
+def test_rows_follow_the_index_and_pixels_the_files(tmp_path):
+    folder = run(tmp_path, reader())
+    images, manifest = load_images(folder), load_manifest(folder)
+    assert images.shape == (COUNT, 8, 8, 3)
+    for row in (0, 7, 299):
+        assert (images[row] == np.asarray(Image.open(io.BytesIO(FILES[row])))).all()
+    assert manifest["row"].tolist() == list(range(COUNT))
+    assert manifest["class_name"].tolist()[:4] == ["one", "two", "three", "one"]
+    assert manifest.loc[5].to_dict() | {"sha256": ""} == {
+        "row": 5,
+        "path": "c2/5.png",
+        "label": 2,
+        "class_name": "three",
+        "split": "all",
+        "width": 8,
+        "height": 8,
+        "mode": "RGB",
+        "sha256": "",
+    }
+    assert read_json(folder / "unreadable.json") == []
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_the_number_of_threads_changes_no_byte(tmp_path):
+    one, four = run(tmp_path, reader(), "one", 1), run(tmp_path, reader(), "four", 4)
+    for name in ("images.npy", "manifest.parquet", "unreadable.json"):
+        assert (one / name).read_bytes() == (four / name).read_bytes()
+
+
+def test_unreadable_files_are_listed_and_leave_no_gap(tmp_path):
+    folder = run(tmp_path, reader(FILES | {0: b"text", 150: FILES[150][:100]}))
+    images, manifest = load_images(folder), load_manifest(folder)
+    assert len(images) == len(manifest) == COUNT - 2
+    assert manifest["row"].tolist() == list(range(COUNT - 2))
+    row = int(manifest.index[manifest["path"] == "c1/151.png"][0])
+    assert (images[row] == np.asarray(Image.open(io.BytesIO(FILES[151])))).all()
+    unreadable = read_json(folder / "unreadable.json")
+    assert [entry["path"] for entry in unreadable] == ["c0/0.png", "c0/150.png"]
+    assert "not an image" in unreadable[0]["reason"]
+    assert "damaged" in unreadable[1]["reason"]
+
+
+def test_an_interrupted_run_continues(tmp_path):
+    whole = run(tmp_path, reader(), "whole")
+
+    def breaks(rows):
+        for done, item in enumerate(reader()(rows)):
+            if done == 200:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, breaks, "resumed")
+    assert not (tmp_path / "resumed").exists()
+    with (tmp_path / "scratch/journal.jsonl").open("a") as journal:
+        journal.write('[3, {"width": 8, "hei')  # a line cut short by the kill
+    done = len((tmp_path / "scratch/journal.jsonl").read_text().splitlines()) - 1
+    assert done > 0
+    wanted: list[list[int]] = []
+    resumed = run(tmp_path, reader(wanted=wanted), "resumed")
+    assert len(wanted[0]) == COUNT - done
+    for name in ("images.npy", "manifest.parquet", "unreadable.json"):
+        assert (whole / name).read_bytes() == (resumed / name).read_bytes()
+
+
+def test_a_dataset_without_one_good_image_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"none of the 300 images could be decoded.*c0/0\.png: not an image"):
+        run(tmp_path, reader(dict.fromkeys(FILES, b"text")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_arrays_are_packed_like_files(tmp_path):
+    arrays = {row: np.asarray(Image.open(io.BytesIO(data))) for row, data in FILES.items()}
+    folder = run(tmp_path, reader(arrays))
+    assert (load_images(folder)[9] == arrays[9]).all()
+
+
+def test_memory_does_not_grow_with_the_dataset(tmp_path):
+    """At most two chunks a thread are read ahead of the decoder."""
+    ahead = []
+
+    def counting(rows):
+        scratch = tmp_path / "scratch/journal.jsonl"
+        for number, row in enumerate(rows):
+            ahead.append(number - len(scratch.read_text().splitlines()))
+            yield row, FILES[row]
+
+    run(tmp_path, counting, workers=1)
+    assert max(ahead) <= 3 * 64
+
+
+def test_the_journal_holds_what_the_manifest_needs(tmp_path):
+    def breaks(rows):
+        for done, item in enumerate(reader()(rows)):
+            if done == 200:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, breaks)
+    row, fact = json.loads((tmp_path / "scratch/journal.jsonl").read_text().splitlines()[0])
+    assert row == 299
+    assert set(fact) == {"width", "height", "mode", "sha256"}
+
+
+def test_a_contact_sheet_has_a_column_a_class():
+    images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((6, 4, 4, 3), dtype=np.uint8)
+    sheet = contact_sheet(images, np.array([0, 0, 1, 1, 1, 2]), columns=10, rows=2)
+    assert sheet.shape == (8, 12, 3)
+    assert sheet[::4, ::4, 0].tolist() == [[0, 2, 5], [1, 3, 255]]
+    assert contact_sheet(images, np.arange(6), columns=3, rows=1).shape == (4, 12, 3)

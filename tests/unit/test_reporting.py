@@ -1,0 +1,173 @@
+"""Published numbers, metrics, tables and figures, from results made up for the purpose."""
+
+import json
+import re
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from made_up_study import DATASETS, METHODS, results, study
+
+from farfield.episodes.statistics import summarise
+from farfield.errors import InputError
+from farfield.reporting import figures, published, tables
+from farfield.reporting.cells import Cell, Column, Table, markdown, number
+from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_markdown, fewshot_page
+from farfield.reporting.inputs import in_order, is_real, reservations
+
+# Published numbers
+
+
+def test_published_tables_are_found_by_name():
+    table = published.table("bscd_fsl")
+    fixed = table[(table["method"] == "Fixed") & (table["dataset"] == "EuroSAT") & (table["shot"] == 5)]
+    assert fixed[["family", "accuracy", "ci95"]].to_numpy().tolist() == [["transfer", 75.69, 0.66]]
+
+
+def test_an_unknown_published_table_is_answered_with_those_that_exist():
+    with pytest.raises(InputError, match=r"'bscd'\. There are: adashare_cityscapes.*spottune"):
+        published.table("bscd")
+
+
+def test_documents_join_the_cross_domain_table_under_its_names():
+    table = published.cross_domain().set_index(["method", "dataset", "shot"])["accuracy"]
+    assert table["Ft Last-2", "RVL-CDIP", 20] == 63.44
+    assert table["IMS-f", "RVL-CDIP", 50] == 69.07
+    assert table["IMS-f", "ChestX", 5] == 25.50
+    assert ("MAML", "ChestX", 50) not in table.index
+
+
+# What a dataset is
+
+
+def test_stand_ins_and_samples_are_not_the_real_dataset():
+    assert [is_real(card) for card in DATASETS.values()] == [True, False, False]
+    assert reservations(list(DATASETS.values())) == [
+        "Procedural images stand in for ISIC: their numbers are not results on ISIC.",
+        "A sample of EuroSAT (2,700 images): not a result on the whole of EuroSAT.",
+    ]
+
+
+def test_results_of_a_method_that_is_not_described_are_refused():
+    with pytest.raises(InputError, match="method 'fixed'"):
+        in_order(summarise(results()), {"own": METHODS["own"]}, DATASETS)
+
+
+# Metrics and tables
+
+
+def test_metrics_are_small_dictionaries_in_the_order_of_methods_and_datasets():
+    metrics = tables.metrics(study().summary)
+    assert list(metrics) == list(METHODS)
+    assert list(metrics["fixed"]) == list(DATASETS)
+    assert list(metrics["fixed"]["isic"]) == ["5-shot", "20-shot"]
+    accuracies = results().query("method == 'own' and dataset == 'isic' and shot == 20")["accuracy"]
+    cell = {
+        "accuracy": round(accuracies.mean(), 2),
+        "ci95": round(1.96 * accuracies.std(ddof=0) / 12**0.5, 2),
+    }
+    assert metrics["own"]["isic"]["20-shot"] == cell
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_ours_stand_beside_the_published_numbers():
+    table = study().accuracy_table("crops")
+    assert table.note == ""
+    assert [(c.group, c.title) for c in table.columns[3:5]] == [("5-shot", "ours"), ("5-shot", "published")]
+    protonet, _, own = table.rows
+    assert f"{protonet[4].text} {protonet[4].interval}" == "79.72 ± 0.67"
+    assert own[4].text == "–"
+    assert markdown(table).count("± ") == 6 + 4
+
+
+@pytest.mark.parametrize(("name", "real"), [("eurosat", "EuroSAT"), ("isic", "ISIC")])
+def test_a_table_that_is_not_on_the_real_dataset_says_so(name, real):
+    text = markdown(study().accuracy_table(name))
+    assert f"published, on the real {real}" in text
+    assert "not a result on" in text
+    assert "for reference only" in text
+    assert {"eurosat": "(sample)", "isic": "(procedural)"}[name] in text.splitlines()[0]
+
+
+def test_the_best_of_each_column_is_marked_with_its_ties():
+    summary = summarise(results())
+    summary["accuracy"] = [81.301 if method != "own" else 70.0 for method in summary["method"]]
+    table = tables.accuracy_table(summary, published.cross_domain(), METHODS, DATASETS, "crops")
+    assert [row[3].best for row in table.rows] == [True, True, False]
+    assert [row[4].best for row in table.rows] == [False, True, False]
+
+
+def test_means_over_shots_need_every_shot():
+    partial = results().query("not (method == 'own' and dataset == 'isic' and shot == 20)")
+    summary = in_order(summarise(partial), METHODS, DATASETS)
+    own = tables.overview_table(summary, METHODS, DATASETS).rows[2]
+    crops = partial.query("method == 'own' and dataset == 'crops'")["accuracy"].mean()
+    assert own[2].value == pytest.approx(crops)
+    assert [cell.text for cell in own[4:]] == ["–", "–"]
+
+
+def test_only_differences_whose_interval_excludes_zero_are_marked():
+    rows = [
+        ("own", "crops", 5, 2.0, 1.0),
+        ("own", "crops", 20, -2.0, 1.0),
+        ("protonet", "crops", 5, 0.5, 1.0),
+    ]
+    differences = pd.DataFrame(rows, columns=["method", "dataset", "shot", "difference", "ci95"])
+    differences = differences.assign(reference="fixed", episodes=12)
+    protonet, own = tables.paired_table(differences, METHODS, DATASETS).rows
+    assert [cell.kind for cell in own[1:]] == ["above", "below"]
+    assert [cell.text for cell in own[1:]] == ["+2.00", "−2.00"]
+    assert [cell.text for cell in protonet[1:]] == ["+0.50", "–"]
+    assert protonet[1].kind == ""
+
+
+def test_markdown_keeps_digits_intervals_and_bars_in_names():
+    best = Cell("81.30", "± 0.50", 81.3, best=True)
+    table = Table("Title", (Column("Method"), Column("ours", "5-shot")), ((Cell("a|b", kind="text"), best),))
+    lines = markdown(table).splitlines()
+    assert lines[0] == "**Title**"
+    assert [cell.strip() for cell in re.split(r"(?<!\\)\|", lines[4])[1:3]] == ["a\\|b", "**81.30 ± 0.50**"]
+    assert "5-shot ours" in lines[2]
+    assert number(0.5).text == "0.50"
+
+
+def test_the_markdown_report_warns_before_its_first_table():
+    text = fewshot_markdown(study())
+    assert text.index("not results on ISIC") < text.index("| Method")
+    assert "## Paired differences" in text
+
+
+# Figures
+
+
+def texts(svg: bytes) -> list[str]:
+    root = ElementTree.fromstring(svg)
+    return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_published_values_are_drawn_only_for_the_real_dataset():
+    hollow = {}
+    for key, card in DATASETS.items():
+        summary = study().summary.query("dataset == @key")
+        svg = figures.accuracy_by_shot(summary, published.cross_domain(), METHODS, {key: card}).decode()
+        hollow[key] = sum("fill-opacity: 0" in line for line in svg.splitlines() if "<use" in line)
+    assert hollow == {"crops": 4, "eurosat": 0, "isic": 0}
+
+
+def test_figures_name_their_methods_and_datasets_in_text():
+    drawn = texts(figures.all_methods(study().summary, published.cross_domain(), METHODS, DATASETS))
+    assert {"ProtoNet", "CropDisease", "EuroSAT (sample)", "Blobs (procedural)", "20-shot"} <= set(drawn)
+
+
+def test_a_curve_without_validation_has_no_line_for_it():
+    curve = study().training["mini source"].curve
+    assert "validation" not in texts(figures.training_curves(curve))
+    assert "validation" in texts(figures.training_curves(curve.assign(validation_accuracy=50.0)))
+
+
+def test_a_single_method_shot_and_episode_can_be_drawn():
+    one = results(1).query("method == 'fixed' and dataset == 'crops' and shot == 5")
+    alone = FewShotStudy(one, METHODS, DATASETS, "fixed")
+    page = fewshot_page(alone)
+    assert page.context["paired"] is None
+    assert fewshot_headline(alone).picture.data

@@ -1,0 +1,162 @@
+"""The static site: well formed, self-contained, deterministic, plain about what is not real."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_up_study import PROVENANCE, site_pages
+
+from farfield.errors import InputError
+from farfield.reporting.index_page import index_page
+from farfield.reporting.provenance_page import provenance_page
+from farfield.reporting.site import Page, write_site
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    preview = folder / "preview.png"
+    preview.write_bytes(b"a picture")
+    write_site(folder / "site", site_pages(preview))
+    return folder / "site"
+
+
+class Reader(HTMLParser):
+    """Collects elements and text, and fails on tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read(site: Path, slug: str) -> Reader:
+    return Reader((site / f"{slug}.html").read_text(encoding="utf-8"))
+
+
+def test_pages_are_well_formed_and_navigate_to_each_other(site):
+    for slug in ("index", "fewshot", "data", "provenance"):
+        page = read(site, slug)
+        targets = [a["href"] for a in page.all("a") if "href" in a]
+        assert [a for a in page.all("a") if a.get("aria-current")] == [
+            {"href": f"{slug}.html", "aria-current": "page"}
+        ]
+        anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+        assert len(set(anchors)) == len(anchors)
+        assert {target[1:] for target in targets if target.startswith("#")} <= set(anchors)
+        assert all((site / t).is_file() for t in targets if not t.startswith(("#", "https://")))
+        assert len(page.all("h1")) == 1
+
+
+def test_nothing_is_loaded_from_a_network(site):
+    for path in site.glob("*.html"):
+        page = Reader(path.read_text(encoding="utf-8"))
+        loaded = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
+        loaded += [attributes["href"] for attributes in page.all("link")]
+        assert loaded
+        for target in loaded:
+            assert (site / target).is_file(), target
+    for path in (site / "style.css", site / "sort.js", *site.glob("figures/*.svg")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"@import|url\(\s*['\"]?(?!#)|href=\"(?!#)", text), path
+
+
+def test_every_image_says_what_it_shows_and_every_column_what_it_heads(site):
+    for path in site.glob("*.html"):
+        page = Reader(path.read_text(encoding="utf-8"))
+        assert all(image["alt"] for image in page.all("img"))
+        assert all(heading["scope"] for heading in page.all("th"))
+        assert len(page.all("caption")) == len(page.all("table"))
+
+
+def test_names_are_escaped(site):
+    assert "Ours <b>|" in read(site, "fewshot").text
+    assert "<b>" not in (site / "fewshot.html").read_text(encoding="utf-8")
+    assert "<healthy>" in read(site, "data").text
+
+
+def test_readers_are_told_what_is_not_real(site):
+    for slug in ("index", "fewshot"):
+        assert "not results on ISIC" in read(site, slug).text
+    assert "that stand in for ISIC: not a result on ISIC" in read(site, "data").text
+
+
+def test_validation_is_told_in_sentences_and_long_lists_are_cut(site):
+    text = read(site, "data").text
+    assert "No copies." in text
+    assert "(1 234 unexpected)" in text
+    assert "a.jpg: truncated" in text
+    assert "0.jpg = copy 0.jpg" in text
+    assert "7 more are in the dataset's validation file" in text
+    assert text.count("Not validated in this run.") == 2
+
+
+def test_provenance_lists_nested_parameters_and_cost(site):
+    text = read(site, "provenance").text
+    assert "episodes.shots" in text
+    assert "5, 20" in text
+    assert "2 min 05 s" in text
+
+
+def test_the_same_pages_give_the_same_bytes_in_another_process(site, tmp_path):
+    """Another process has another order of sets, which must not show."""
+    preview = tmp_path / "preview.png"
+    preview.write_bytes(b"a picture")
+    code = (
+        "import sys; from pathlib import Path; from made_up_study import site_pages;"
+        "from farfield.reporting.site import write_site;"
+        "write_site(Path(sys.argv[1]), site_pages(Path(sys.argv[2])))"
+    )
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}"}
+    command = [sys.executable, "-c", code, str(tmp_path / "site"), str(preview)]
+    subprocess.run(command, check=True, env=environment)
+    files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
+    again = sorted(p.relative_to(tmp_path / "site") for p in (tmp_path / "site").rglob("*") if p.is_file())
+    assert files == again
+    changed = [
+        str(path) for path in files if (site / path).read_bytes() != (tmp_path / "site" / path).read_bytes()
+    ]
+    assert changed == []
+
+
+def test_a_page_of_another_study_needs_no_other_page(tmp_path):
+    extra = Page("spottune", "SpotTune", "provenance.html.j2", provenance_page(PROVENANCE).context)
+    write_site(tmp_path / "site", [index_page([], {}), extra])
+    assert "SpotTune" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_site_without_an_index_or_with_clashing_files_is_refused(tmp_path):
+    index = index_page([], {})
+    with pytest.raises(InputError, match="index"):
+        write_site(tmp_path / "site", [provenance_page(PROVENANCE)])
+    with pytest.raises(InputError, match="slug"):
+        write_site(tmp_path / "site", [index, index])
+    one = Page("one", "One", index.template, index.context, {"a.csv": b"1"})
+    two = Page("two", "Two", index.template, index.context, {"a.csv": b"2"})
+    with pytest.raises(InputError, match=r"a\.csv"):
+        write_site(tmp_path / "site", [index, one, two])
+    assert not (tmp_path / "site").exists()
