@@ -41,9 +41,9 @@ lock: .venv/installed
 clean-scratch:
 	rm -rf .farfield
 
-# uv resolves torch and torchvision to builds that fit each other, and takes seconds where pip takes minutes.
+# uv finds torch and torchvision builds that fit each other, and takes seconds where pip takes minutes.
 .venv/installed: requirements.lock
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
-	.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	command -v uv >/dev/null || .venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements.lock
 	touch $@

@@ -5,7 +5,7 @@ Not a DVC stage: the pages carry random identifiers and times, so they differ at
 
 from pathlib import Path
 
-from farfield.datasets.packing import load_manifest
+from farfield.datasets.packed import load_manifest
 from farfield.datasets.validation import tables, validate
 from farfield.files import read_json
 from stages import paths

@@ -5,11 +5,11 @@ columns are the pooled output of each stage, and which are the backbone's featur
 """
 
 from farfield.backbones import build
-from farfield.datasets.packing import load_images
+from farfield.backbones.embedding import embed, feature_columns
+from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
 from farfield.training.checkpoints import load_tensors, subset
 from farfield.training.devices import choose_device, deterministic, resident
-from farfield.transfer.features import embed, feature_columns
 from stages import paths
 from stages.local import load_local
 from stages.params import load_params

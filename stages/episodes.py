@@ -2,7 +2,7 @@
 
 import sys
 
-from farfield.datasets.packing import load_manifest
+from farfield.datasets.packed import load_manifest
 from farfield.episodes.sampling import eligible_classes, sample_episodes, save_episodes
 from stages import paths
 from stages.params import load_params

@@ -15,7 +15,7 @@ import torch
 
 from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
-from farfield.datasets.packing import load_images, load_manifest
+from farfield.datasets.packed import load_images, load_manifest
 from farfield.errors import InputError
 from farfield.files import atomic_file, write_json
 from farfield.seeds import integer_seed

@@ -6,7 +6,7 @@ Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python 
 
 from PIL import Image
 
-from farfield.datasets.packing import load_images, load_manifest
+from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.previews import contact_sheet
 from farfield.datasets.validation import require_valid, summary, tables, validate
 from farfield.files import atomic_folder, read_json, write_json

@@ -47,8 +47,8 @@ class Expected:
     class_images: dict[str, int] = field(default_factory=dict)
     fewest_images: int = 1
     unreadable: int = 0
-    duplicates: int = 0
-    leaked: int = 0
+    duplicates: int | None = 0
+    leaked: int | None = 0
     modes: tuple[str, ...] = ()
     shortest_side: int = 1
 

@@ -153,12 +153,3 @@ def _copy_rows(source: Path, target: Path, rows: list[int]) -> None:
     for start in range(0, len(rows), CHUNK):
         kept[start : start + CHUNK] = images[rows[start : start + CHUNK]]
     kept.flush()
-
-
-def load_images(folder: Path) -> np.ndarray:
-    """The packed images, uint8 [n, size, size, 3], as a read-only memory map."""
-    return np.load(folder / "images.npy", mmap_mode="r")
-
-
-def load_manifest(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / "manifest.parquet")

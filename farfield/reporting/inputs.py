@@ -102,7 +102,11 @@ def reservations(datasets: Sequence[Dataset]) -> list[str]:
         return others
     names = listed([dataset["published"] for dataset in stand_ins])
     meant = names if len(stand_ins) == 1 else "these datasets"
-    return [f"Procedural images stand in for {names}: their numbers are not results on {meant}.", *others]
+    warning = (
+        f"Procedural images stand in for {names}: their difficulty was designed, and their numbers are not "
+        f"results on {meant}."
+    )
+    return [warning, *others]
 
 
 def listed(words: Sequence[str]) -> str:

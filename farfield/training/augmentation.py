@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from farfield.training.images import normalise
 from farfield.training.recipe import Augmentation
@@ -72,23 +73,15 @@ def crop_boxes(
 
 
 def crop_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """Cut [n, 3, size, size] out of uint8 [n, H, W, 3], one box an image, mirrored where `flips`.
-
-    A box resize is separable. Rows are read by index, two for each output row, and blended; columns
-    are one batched product with bilinear weights, which also turns the result channels first.
-    """
-    count, height, width = images.shape[:3]
+    """Cut [n, 3, size, size] out of uint8 [n, H, W, 3], one box an image, mirrored where `flips`."""
+    height, width = images.shape[1:3]
     top, left, h, w = boxes.unbind(1)
-    centres = sample_positions(top, h, size)
-    upper = centres.floor().long()
-    image = torch.arange(count, device=images.device)[:, None]
-    above, below = images[image, upper], images[image, (upper + 1).clamp(max=height - 1)]
-    rows = torch.lerp(above.float(), below.float(), (centres - upper)[:, :, None, None])
-    columns = sample_positions(left, w, size)
+    rows, columns = sample_positions(top, h, size), sample_positions(left, w, size)
     columns = torch.where(flips[:, None], columns.flip(1), columns)
-    weights = 1 - (columns[:, None] - torch.arange(width, device=images.device)[:, None]).abs()
-    planes = rows.permute(0, 3, 1, 2).reshape(count, 3 * size, width)
-    return (planes @ weights.clamp_(min=0)).view(count, 3, size, size)
+    # grid_sample counts from -1 at the first pixel to 1 at the last.
+    y, x = rows * (2 / (height - 1)) - 1, columns * (2 / (width - 1)) - 1
+    grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1)
+    return F.grid_sample(images.permute(0, 3, 1, 2).float(), grid, align_corners=True)
 
 
 def sample_positions(start: Tensor, extent: Tensor, size: int) -> Tensor:

@@ -2,69 +2,21 @@
 
 import errno
 import hashlib
-import http.server
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from local_server import Server
 
 from farfield.datasets import download
 from farfield.datasets.cards import Archive
-from farfield.datasets.download import fetch, zip_folder
+from farfield.datasets.download import fetch
 from farfield.errors import InputError
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; with `ranges` it honours Range. `sent` counts the bytes of answers to GET."""
-
-    def __init__(self, ranges: bool = True) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.ranges = ranges
-        self.sent = 0
-        self.cut: int | None = None  # the connection breaks after so many bytes
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{name}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, body: bool) -> None:
-        content = self.server.files.get(self.path.lstrip("/"))
-        if content is None:
-            self.send_error(404)
-            return
-        first, last = 0, len(content) - 1
-        wanted = self.headers.get("Range") if self.server.ranges else None
-        if wanted:
-            start, _, end = wanted.removeprefix("bytes=").partition("-")
-            first, last = int(start), min(int(end), last)
-        self.send_response(206 if wanted else 200)
-        if wanted:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-        self.send_header("Content-Length", str(last - first + 1))
-        self.end_headers()
-        if body:
-            sent = content[first : last + 1][: self.server.cut]
-            self.wfile.write(sent)
-            self.server.sent += len(sent)
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 def started(server: Server) -> Iterator[Server]:
@@ -308,55 +260,3 @@ def test_a_password_in_an_address_is_not_shown(target):
     with pytest.raises(InputError) as caught:
         get(Archive(urls=("http://user:secret@127.0.0.1:9/a.zip",), sha256=SHA256), target)
     assert "secret" not in str(caught.value)
-
-
-@pytest.fixture
-def own_images(tmp_path: Path) -> Path:
-    folder = tmp_path / "mine"
-    for name in ("cat/b.jpg", "cat/a.jpg", "dog/c.jpg", "dog/.hidden.jpg", ".git/config"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(name.encode())
-    (folder / "newt").mkdir()
-    return folder
-
-
-def test_a_folder_becomes_a_sorted_zip_without_hidden_files(own_images, tmp_path):
-    zip_folder(own_images, tmp_path / "mine.zip")
-    with zipfile.ZipFile(tmp_path / "mine.zip") as packed:
-        assert packed.namelist() == ["cat/", "cat/a.jpg", "cat/b.jpg", "dog/", "dog/c.jpg", "newt/"]
-        assert packed.read("cat/a.jpg") == b"cat/a.jpg"
-        assert {info.date_time for info in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-        assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
-
-
-def test_the_same_files_give_the_same_zip(own_images, tmp_path):
-    zip_folder(own_images, tmp_path / "first.zip")
-    (own_images / "cat/a.jpg").touch()
-    (own_images / "cat/a.jpg").chmod(0o600)
-    zip_folder(own_images, tmp_path / "second.zip")
-    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
-
-
-def test_a_linked_file_is_packed_as_its_content(own_images, tmp_path):
-    (tmp_path / "elsewhere.jpg").write_bytes(b"elsewhere")
-    (own_images / "cat/z.jpg").symlink_to(tmp_path / "elsewhere.jpg")
-    zip_folder(own_images, tmp_path / "mine.zip")
-    with zipfile.ZipFile(tmp_path / "mine.zip") as packed:
-        assert packed.read("cat/z.jpg") == b"elsewhere"
-        assert packed.getinfo("cat/z.jpg").external_attr >> 16 == 0o100644
-
-
-@pytest.mark.parametrize(("target", "message"), [("cat", "link to a folder"), ("gone", "broken link")])
-def test_links_that_cannot_be_followed_are_named(own_images, tmp_path, target, message):
-    (own_images / "link").symlink_to(own_images / target)
-    with pytest.raises(InputError, match=message):
-        zip_folder(own_images, tmp_path / "mine.zip")
-    assert not (tmp_path / "mine.zip").exists()
-
-
-def test_a_folder_that_is_absent_or_empty_is_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere does not exist"):
-        zip_folder(tmp_path / "nowhere", tmp_path / "mine.zip")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="empty holds no files"):
-        zip_folder(tmp_path / "empty", tmp_path / "mine.zip")

@@ -9,7 +9,8 @@ from PIL import Image
 
 from farfield.datasets.cards import Packing
 from farfield.datasets.layouts import Index, Record
-from farfield.datasets.packing import load_images, load_manifest, pack
+from farfield.datasets.packed import load_images, load_manifest
+from farfield.datasets.packing import pack
 from farfield.datasets.previews import contact_sheet
 from farfield.errors import InputError
 from farfield.files import read_json
@@ -104,7 +105,7 @@ def test_an_interrupted_run_continues(tmp_path):
             yield item
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, breaks, "resumed")
+        run(tmp_path, breaks, "resumed", workers=1)
     assert not (tmp_path / "resumed").exists()
     with (tmp_path / "scratch/journal.jsonl").open("a") as journal:
         journal.write('[3, {"width": 8, "hei')  # a line cut short by the kill
@@ -151,7 +152,7 @@ def test_the_journal_holds_what_the_manifest_needs(tmp_path):
             yield item
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, breaks)
+        run(tmp_path, breaks, workers=1)
     row, fact = json.loads((tmp_path / "scratch/journal.jsonl").read_text().splitlines()[0])
     assert row == 299
     assert set(fact) == {"width", "height", "mode", "sha256"}

@@ -43,7 +43,8 @@ def test_documents_join_the_cross_domain_table_under_its_names():
 def test_stand_ins_and_samples_are_not_the_real_dataset():
     assert [is_real(card) for card in DATASETS.values()] == [True, False, False]
     assert reservations(list(DATASETS.values())) == [
-        "Procedural images stand in for ISIC: their numbers are not results on ISIC.",
+        "Procedural images stand in for ISIC: their difficulty was designed, and their numbers are not "
+        "results on ISIC.",
         "A sample of EuroSAT (2,700 images): not a result on the whole of EuroSAT.",
     ]
 

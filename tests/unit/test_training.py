@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from farfield.backbones import build
+from farfield.backbones.embedding import embed, feature_columns
 from farfield.errors import InputError
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.classifier import Classifier, held_out, pretrain
@@ -20,7 +21,6 @@ from farfield.training.images import evaluation_view
 from farfield.training.loop import LabelledImages, fit
 from farfield.training.optimizers import make_optimizer
 from farfield.training.recipe import Augmentation, Recipe, learning_rate
-from farfield.transfer.features import embed, feature_columns
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=4, batch_size=12, learning_rate=3e-3, schedule="cosine", warmup=1)

@@ -1,0 +1,37 @@
+"""Tiny archives in the forms of the official ones."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from farfield.datasets.layouts import LAYOUTS, Index
+
+
+def pack(path: Path, files: Mapping[str, bytes | str]) -> None:
+    """Write an archive of the kind that its name says; a name ending in / is an empty folder."""
+    content = {name: data.encode() if isinstance(data, str) else data for name, data in files.items()}
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            for name, data in content.items():
+                packed.writestr(name, data)
+        return
+    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as tar:
+        for name, data in content.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.size = (tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE), len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+def named(*names: str) -> dict[str, bytes]:
+    """Files whose content is their name."""
+    return {name: name.encode() for name in names}
+
+
+def index_of(layout: str, raw: Path, **options: object) -> Index:
+    return LAYOUTS[layout](raw, options)
+
+
+def summary(index: Index) -> list[tuple[str, str, str]]:
+    return [(record.path, index.class_names[record.label], record.split) for record in index.records]
