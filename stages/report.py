@@ -8,7 +8,7 @@ import pandas as pd
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
 from farfield.reporting.data_page import data_page
-from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_markdown, fewshot_page
+from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_page
 from farfield.reporting.index_page import index_page
 from farfield.reporting.inputs import Dataset, Method, Training
 from farfield.reporting.provenance_page import provenance_page
@@ -27,8 +27,6 @@ def main() -> None:
     study = fewshot_study(params, datasets)
     write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
     write_json(paths.METRICS / "pretraining.json", pretraining_metrics(study))
-    with atomic_file(paths.METRICS / "fewshot.md") as partial:
-        partial.write_text(fewshot_markdown(study), encoding="utf-8")
     with atomic_file(paths.METRICS / "fewshot.csv") as partial:
         plotted(study).to_csv(partial, index=False)
 

@@ -94,7 +94,8 @@ def fewshot_page(study: FewShotStudy) -> Page:
         "training": [(name, training.final, curves[name]) for name, training in study.training.items()],
     }
     scores = study.summary.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode()
-    assets = assets_of([*pictures.values(), *curves.values()]) | {"fewshot.csv": scores}
+    assets = assets_of([*pictures.values(), *curves.values()])
+    assets |= {"fewshot.csv": scores, "fewshot.md": fewshot_markdown(study).encode()}
     return Page("fewshot", TITLE, "fewshot.html.j2", context, assets)
 
 

@@ -153,7 +153,7 @@ def _dots(
                 # Dots of one method stand a little below each other, so that intervals stay apart.
                 offset = 0.22 * (i - (len(shots) - 1) / 2)
                 look = {**_look(i, SHOT_COLOURS), "linestyle": "none", "markersize": 3.5}
-                rows = cell["method"].map(keys.index) + offset
+                rows = np.array([keys.index(key) for key in cell["method"]]) + offset  # none: not run
                 ax.errorbar(cell["value"], rows, xerr=cell["ci95"], label=f"{shot}-shot", **look)
                 if published is None:
                     continue

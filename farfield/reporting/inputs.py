@@ -58,7 +58,7 @@ class Training:
     """How one model was trained.
 
     `curve` has one row an epoch: epoch, train_loss, train_accuracy, validation_accuracy (percent, may
-    be NaN), learning_rate, images_per_second. `final` holds figures of the finished model by name.
+    be NaN), learning_rate. `final` holds figures of the finished model by name.
     """
 
     curve: pd.DataFrame

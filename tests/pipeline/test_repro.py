@@ -31,7 +31,7 @@ def test_git_sees_what_it_should(two_runs):
     changed = clone.run("git", "status", "--porcelain", "-uall")
     tracked = {line[3:] for line in changed.splitlines()} - {"repro.log"}
     results = {
-        f"metrics/{name}" for name in ("fewshot.json", "fewshot.csv", "fewshot.md", "pretraining.json")
+        f"metrics/{name}" for name in ("fewshot.json", "fewshot.csv", "pretraining.json")
     }
     assert results <= tracked
     assert all(name in results or name.endswith(("dvc.lock", ".gitignore")) for name in tracked), tracked
@@ -60,8 +60,8 @@ def test_going_back_restores_from_the_cache(done):
     done.run("dvc", "repro")
     done.compose()
     output = done.run("dvc", "repro")
-    assert ran(output) == []
-    assert "is cached - skipping run" in output
+    assert set(ran(output)) <= {"report"}  # cheap, and its outputs are in Git, not in the cache
+    assert "transfer@fixed' is cached - skipping run" in output
 
 
 @pytest.fixture
@@ -81,10 +81,9 @@ def test_a_colleague_pulls_and_runs_nothing(done, tmp_path, colleague):
 
 def test_a_shared_cache_needs_no_remote(done, colleague):
     colleague.run("dvc", "cache", "dir", "--local", str(done.path / ".dvc/cache"))
-    assert ran(colleague.run("dvc", "repro", "--pull", "--allow-missing")) == []
-    colleague.run("dvc", "checkout", "-q")
     assert ran(colleague.run("dvc", "repro")) == []
     assert (colleague.path / "site/index.html").exists()
+    assert colleague.lock() == done.lock()
 
 
 def test_hydra_composes_for_experiments(done):

@@ -82,7 +82,6 @@ def study() -> FewShotStudy:
             "train_accuracy": 15.0 * epochs,
             "validation_accuracy": np.nan,
             "learning_rate": 0.01,
-            "images_per_second": 800.0,
         }
     )
     return FewShotStudy(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -172,3 +173,12 @@ def test_a_single_method_shot_and_episode_can_be_drawn():
     page = fewshot_page(alone)
     assert page.context["paired"] is None
     assert fewshot_headline(alone).picture.data
+
+
+def test_a_dataset_may_lack_a_shot():
+    whole = study()
+    missing = (whole.results["dataset"] == "isic") & (whole.results["shot"] == 20)
+    partial = replace(whole, results=whole.results[~missing])
+    page = fewshot_page(partial)
+    assert b"Blobs" in page.assets["figures/fewshot-methods.svg"]
+    assert "20-shot" not in markdown(partial.accuracy_table("isic"))
