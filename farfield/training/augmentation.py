@@ -93,16 +93,17 @@ def sample_positions(start: Tensor, extent: Tensor, size: int) -> Tensor:
 def jitter(images: Tensor, factors: Tensor) -> Tensor:
     """Brightness, then contrast, then colour, each clamped to 0..255 as PIL's ImageEnhance does.
 
-    images: [n, 3, H, W]; factors: [n, 3]. Each step blends the image with a degenerate one: black,
-    the mean grey of the image, the image without colour.
+    images: [n, 3, H, W], overwritten and returned; factors: [n, 3]. Each step blends the image with a
+    degenerate one: black, the mean grey of the image, the image without colour.
     """
     brightness, contrast, colour = factors[:, :, None, None, None].unbind(1)
-    images = (images * brightness).clamp_(0, 255)
+    images.mul_(brightness).clamp_(0, 255)
     mean = torch.floor(grey(images).mean((1, 2, 3), keepdim=True) + 0.5)
-    images = torch.lerp(mean, images, contrast).clamp_(0, 255)
-    return torch.lerp(grey(images), images, colour).clamp_(0, 255)
+    images.lerp_(mean, 1 - contrast).clamp_(0, 255)
+    return images.lerp_(grey(images), 1 - colour).clamp_(0, 255)
 
 
 def grey(images: Tensor) -> Tensor:
     """Luma of ITU-R 601-2, which PIL uses for mode L: [n, 3, H, W] to [n, 1, H, W]."""
-    return images[:, :1] * 0.299 + images[:, 1:2] * 0.587 + images[:, 2:] * 0.114
+    weights = torch.tensor([[0.299, 0.587, 0.114]], device=images.device)
+    return (weights @ images.flatten(2)).view(len(images), 1, *images.shape[2:])

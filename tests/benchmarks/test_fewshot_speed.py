@@ -55,7 +55,7 @@ def test_fixed_heads_of_600_episodes(ratio, shot):
 def test_episodes_against_a_dataloader_for_each_class(ratio):
     """The released sampler: a shuffled DataLoader a class, of which each episode takes one batch."""
     loaders = [
-        DataLoader(TensorDataset(torch.from_numpy(np.flatnonzero(c == EUROSAT))), batch_size=20, shuffle=True)
+        DataLoader(TensorDataset(torch.from_numpy(np.flatnonzero(c == EUROSAT))), batch_size=40, shuffle=True)
         for c in range(10)
     ]
 

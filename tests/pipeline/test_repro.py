@@ -30,9 +30,7 @@ def test_git_sees_what_it_should(two_runs):
     clone = two_runs[0]
     changed = clone.run("git", "status", "--porcelain", "-uall")
     tracked = {line[3:] for line in changed.splitlines()} - {"repro.log"}
-    results = {
-        f"metrics/{name}" for name in ("fewshot.json", "fewshot.csv", "pretraining.json")
-    }
+    results = {f"metrics/{name}" for name in ("fewshot.json", "fewshot.csv", "pretraining.json")}
     assert results <= tracked
     assert all(name in results or name.endswith(("dvc.lock", ".gitignore")) for name in tracked), tracked
 

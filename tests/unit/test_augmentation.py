@@ -45,7 +45,7 @@ def test_a_crop_is_pillows_bilinear_box_resize():
         pillow = pillow.resize((32, 32), Image.Resampling.BILINEAR)  # enlarging, so no antialiasing
         if flip:
             pillow = pillow.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        assert np.abs(ours.permute(1, 2, 0).numpy() - np.asarray(pillow)).max() <= 1
+        assert np.abs(ours.permute(1, 2, 0).numpy() - np.asarray(pillow)).max() < 1.01  # Pillow rounds twice
 
 
 def test_boxes_lie_inside_and_keep_to_the_ratios():
