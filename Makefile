@@ -2,7 +2,7 @@
 # make repro PROFILE=mini MIRROR=path/to/archives
 # make test | bench | lint | site
 # Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
-PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3.12) python3)
+PYTHON ?= $(firstword $(shell command -v python3.11 2>/dev/null) $(shell command -v python3.12 2>/dev/null) python3)
 UV_VERSION := 0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1

@@ -10,10 +10,11 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from farfield.errors import InputError
 from farfield.files import atomic_file
-from stages.params import check_params
+from stages.params import Params, check_params
 
 
 def composed(overrides: list[str], conf: Path = Path("conf")) -> str:
@@ -24,12 +25,29 @@ def composed(overrides: list[str], conf: Path = Path("conf")) -> str:
         OmegaConf.resolve(config)
         text = OmegaConf.to_yaml(config)
         values = OmegaConf.to_container(config, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise InputError(
             f"conf/ does not compose with {' '.join(overrides) or 'no override'}: {error}"
         ) from error
-    check_params(values, "the composed configuration")
+    check_choices(check_params(values, "the composed configuration"))
     return text
+
+
+def check_choices(params: Params) -> None:
+    """InputError if a name or setting is unknown to the code that a stage would hand it to, hours later."""
+    from farfield.backbones import build
+    from farfield.datasets.layouts import find_layout
+    from farfield.datasets.procedural import Recipe
+    from farfield.transfer import feature_learner
+
+    for card in params.datasets.values():
+        find_layout(card.layout)
+        if card.generator:
+            Recipe.from_section(card.generator)
+    for model in params.fewshot.models.values():
+        build(model.backbone, width=1, image_size=params.image_size)
+    for method in params.fewshot.methods.values():
+        feature_learner(method.learner, params.seeds.transfer, method.settings)
 
 
 def main(overrides: list[str]) -> None:

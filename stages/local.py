@@ -24,12 +24,17 @@ class Local(Section):
 
     mirror: str | None = None
     device: str = "auto"
-    workers: Count = os.cpu_count() or 1
+    workers: Count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes: Count = 1
 
 
 def load_local(path: Path = Path("local.yaml")) -> Local:
-    values = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    try:
+        values = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold `name: value` lines, found {values!r}")
     for name in Local.model_fields:
         if value := os.environ.get(f"FARFIELD_{name.upper()}"):
             values[name] = value

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from yaml import YAMLError
 
 from farfield.datasets.cards import Card, Packing
@@ -94,11 +94,26 @@ class Params(Section):
             if name not in self.datasets:
                 known = ", ".join(self.datasets)
                 raise ValueError(f"{key} names {name!r}, which is not one of datasets: {known}")
-        if self.packing.size < self.image_size:
-            raise ValueError(
-                f"packing.size is {self.packing.size}, but networks see image_size {self.image_size}; pack "
-                f"at 1.15 x image_size, as the protocol does"
-            )
+        roles = {f"fewshot.targets.{name}": (name, "target") for name in self.fewshot.targets}
+        roles |= {
+            f"fewshot.models.{key}.source": (m.source, "source") for key, m in self.fewshot.models.items()
+        }
+        for key, (name, role) in roles.items():
+            if self.datasets[name].role != role:
+                raise ValueError(
+                    f"{key} needs a dataset of role {role}, but datasets.{name} is a {self.datasets[name].role}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def packings_fit(self) -> "Params":
+        for name in self.datasets:
+            size = self.packing_of(name).size
+            if size < self.image_size:
+                raise ValueError(
+                    f"the packing size of {name} is {size}, but networks see image_size {self.image_size}; "
+                    f"pack at 1.15 x image_size, as the protocol does"
+                )
         return self
 
     def card(self, name: str) -> Card:
@@ -111,7 +126,12 @@ class Params(Section):
 
     def packing_of(self, name: str) -> Packing:
         """The global packing with what the dataset's card overrides."""
-        return Packing(**{**vars(self.packing), **self.card(name).packing})
+        merged = {**vars(self.packing), **self.card(name).packing}
+        try:
+            return TypeAdapter(Packing).validate_python(merged)
+        except ValidationError as error:
+            problems = "; ".join(_sentence(problem) for problem in error.errors())
+            raise ValueError(f"datasets.{name}.packing: {problems}") from error
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -30,12 +30,18 @@ from stages.run import run
 
 
 def main(model: str) -> None:
+    deterministic()
     local = load_local()
+    device = choose_device(local.device)
+    if local.processes > 1 and device.type == "cpu":
+        raise InputError(
+            f"processes is {local.processes}, but training runs on the CPU, where BatchNorm would see a part "
+            f"of each batch and results would change; set processes to 1"
+        )
     if local.processes > 1 and "RANK" not in os.environ:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={local.processes}"]
         os.execv(sys.executable, [sys.executable, *launcher, "-m", "stages.pretrain", model])
-    deterministic()
-    with process_group(choose_device(local.device)) as device:
+    with process_group(device) as device:
         train(model, device)
 
 

@@ -23,6 +23,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-e
 
 def main() -> None:
     params = load_params()
+    prune(params)
     datasets = {name: described(card) for name, card in params.datasets.items()}
     study = fewshot_study(params, datasets)
     write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
@@ -57,6 +58,16 @@ def main() -> None:
         provenance_page(provenance),
     ]
     write_site(paths.SITE, pages)
+
+
+def prune(params: Params) -> None:
+    """Remove what an earlier profile or target left in the folders that this stage depends on."""
+    for role in ("source", "target", "multitask"):
+        names = [name for name, card in params.datasets.items() if card.role == role]
+        paths.prune(paths.DATA / "validated" / role, names)
+    paths.prune(paths.FEWSHOT / "results", (f"{key}.parquet" for key in params.fewshot.methods))
+    paths.prune(paths.FEWSHOT / "curves", (f"{key}.csv" for key in params.fewshot.models))
+    paths.prune(paths.FEWSHOT / "training", (f"{key}.json" for key in params.fewshot.models))
 
 
 def described(card: Card) -> Dataset:

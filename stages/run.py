@@ -1,5 +1,6 @@
 """How a stage starts and ends."""
 
+import contextlib
 import errno
 import inspect
 import os
@@ -41,13 +42,25 @@ def die_with_dvc() -> None:
 
     Otherwise the stage would live on and write outputs that a second `dvc repro` is writing too.
     """
-    parent = next((p for p in psutil.Process().parents() if "dvc" in " ".join(p.cmdline()[:3])), None)
+    parent = next((p for p in _ancestors() if "dvc" in " ".join(p.cmdline()[:3])), None)
     if parent is None:
         return
 
     def watch() -> None:
-        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(1)
-        os._exit(1)
+        try:
+            while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(1)
+        finally:  # also when the parent vanishes while it is asked
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _ancestors() -> list[psutil.Process]:
+    """Parents whose command line may be read."""
+    readable = []
+    for process in psutil.Process().parents():
+        with contextlib.suppress(psutil.Error):
+            process.cmdline()
+            readable.append(process)
+    return readable

@@ -22,6 +22,7 @@ from stages.run import run
 
 def main(method: str) -> None:
     params = load_params()
+    paths.prune(paths.DATA / "episodes", (f"{name}.npz" for name in params.fewshot.targets))
     deterministic()
     device = choose_device(load_local().device)
     spec = params.fewshot.methods[method]

@@ -196,6 +196,8 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn what a damaged or missing archive raises into an InputError that names it."""
     try:
         yield
+    except InputError:  # a judgement of its own, which is a ValueError too
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; download it first.") from error
     except _DAMAGE as error:

@@ -11,7 +11,6 @@
 """
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,19 +43,21 @@ class Decoded:
 def decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
     """Decode a file (or take the uint8 array of a dataset that ships arrays) and resize it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _decode(data, packing)
+        return _decode(data, packing)
+    except (UnreadableImageError, MemoryError):
+        raise
     except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image that Pillow knows") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise UnreadableImageError(f"too many pixels: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UnreadableImageError(f"damaged: {error}") from error
+    except Exception as error:  # Pillow's plugins raise all kinds on damaged files; none touches a disk
+        raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error
 
 
 def _decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
     image = Image.fromarray(data) if isinstance(data, np.ndarray) else Image.open(io.BytesIO(data))
+    if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        raise UnreadableImageError(f"too many pixels: {image.width} x {image.height}")
     mode = image.mode
     upright = ImageOps.exif_transpose(image)
     width, height = upright.size

@@ -26,7 +26,8 @@ from farfield.datasets.layouts import Index
 from farfield.errors import InputError
 from farfield.files import allocate_array, atomic_file, atomic_folder, write_json
 
-CHUNK = 64  # images handed to a thread, and journalled, at once
+CHUNK = 64  # images handed to a thread, and journalled, at once ...
+CHUNK_BYTES = 16 * 2**20  # ... or fewer, if their files are large
 Reader = Callable[[Sequence[int]], Iterator[tuple[int, bytes | np.ndarray]]]
 
 
@@ -103,12 +104,22 @@ def _decode_all(
     stream = iter(files)
     under_way: deque[Future[dict[int, dict[str, Any]]]] = deque()
     with ThreadPoolExecutor(workers) as pool:  # Pillow decodes and resizes without the GIL
-        while chunk := list(islice(stream, CHUNK)):
+        while chunk := _next_chunk(stream):
             under_way.append(pool.submit(work, chunk))
             if len(under_way) >= 2 * workers:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()
+
+
+def _next_chunk(stream: Iterator[tuple[int, bytes | np.ndarray]]) -> list[tuple[int, bytes | np.ndarray]]:
+    chunk, size = [], 0
+    for row, data in islice(stream, CHUNK):
+        chunk.append((row, data))
+        size += len(data) if isinstance(data, bytes) else data.nbytes
+        if size >= CHUNK_BYTES:
+            break
+    return chunk
 
 
 def _write(index: Index, facts: dict[int, dict[str, Any]], images: Path, folder: Path) -> None:
@@ -125,10 +136,6 @@ def _write(index: Index, facts: dict[int, dict[str, Any]], images: Path, folder:
             f"hold images and that the card's layout fits them"
         )
     with atomic_folder(folder) as partial:
-        if unreadable:
-            _copy_rows(images, partial / "images.npy", readable)
-        else:
-            shutil.move(images, partial / "images.npy")
         records = [index.records[row] for row in readable]
         manifest = pd.DataFrame(
             {
@@ -145,6 +152,11 @@ def _write(index: Index, facts: dict[int, dict[str, Any]], images: Path, folder:
         )
         manifest.to_parquet(partial / "manifest.parquet", index=False)
         write_json(partial / "unreadable.json", unreadable)
+        # Last, since what is moved here is lost if anything after it fails.
+        if unreadable:
+            _copy_rows(images, partial / "images.npy", readable)
+        else:
+            shutil.move(images, partial / "images.npy")
 
 
 def _copy_rows(source: Path, target: Path, rows: list[int]) -> None:

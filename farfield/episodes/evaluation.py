@@ -7,23 +7,24 @@ import torch
 from farfield.episodes.sampling import Episodes
 from farfield.transfer.learner import Learner
 
-CHUNK_BYTES = 256 * 2**20  # support features gathered at once; results do not depend on it
+CHUNK_BYTES = 512 * 2**20  # gathered at once; results do not depend on it
 
 
 def evaluate(
     learner: Learner, features: np.ndarray, episodes: Episodes, device: torch.device
 ) -> pd.DataFrame:
-    """One row an episode: episode, accuracy (percent of its queries), predictions (int8 ways).
+    """One row an episode: episode, accuracy (percent of its queries), predictions (int16 ways).
 
     features: float [n, d], indexed by the episodes' rows.
     """
     count, way, shot = episodes.support.shape
-    chunk = max(1, CHUNK_BYTES // (way * shot * features.shape[1] * features.itemsize))
+    images = way * shot + episodes.query.shape[1]
+    chunk = max(1, CHUNK_BYTES // (images * features[0].nbytes))
     parts = []
     for start in range(0, count, chunk):
         support = torch.from_numpy(features[episodes.support[start : start + chunk]]).to(device)
         query = torch.from_numpy(features[episodes.query[start : start + chunk]]).to(device)
-        parts.append(learner(support, query, first=start).argmax(-1).to("cpu", torch.int8).numpy())
+        parts.append(learner(support, query, first=start).argmax(-1).to("cpu", torch.int16).numpy())
     predictions = np.concatenate(parts)
     correct = predictions == episodes.query_targets
     return pd.DataFrame(

@@ -65,11 +65,12 @@ def sample_episodes(
     query: int,
     episodes: int,
     seed: int,
-    name: str = "the dataset",
+    name: str,
     class_names: dict[int, str] | None = None,
 ) -> Episodes:
     """Draw `episodes` episodes from images whose classes are `labels` [n].
 
+    `name` is the dataset's: it stands in messages, and gives each dataset a random stream of its own.
     Classes with fewer than shot + query images cannot take part. InputError if fewer than `way`
     classes remain, naming those that were too small.
     """
@@ -88,7 +89,9 @@ def sample_episodes(
     size = np.searchsorted(labels[by_class], classes, side="right") - start
 
     # One row of uniforms an episode: keys that order the classes, then two numbers an image.
-    uniform = stream(seed, "episodes", way, shot, query).random((episodes, len(classes) + 2 * way * images))
+    uniform = stream(seed, "episodes", name, way, shot, query).random(
+        (episodes, len(classes) + 2 * way * images)
+    )
     drawn = np.argsort(uniform[:, : len(classes)], axis=1)[:, :way]
     choice, order = uniform[:, len(classes) :].reshape(episodes, 2, way, images).swapaxes(0, 1)
     picks = distinct_integers(choice, size[drawn])

@@ -28,10 +28,13 @@ def table(name: str) -> pd.DataFrame:
 
 
 def cross_domain() -> pd.DataFrame:
-    """BSCD-FSL and RVL-CDIP as one table: method, dataset, shot, accuracy, ci95 (percent).
+    """BSCD-FSL and RVL-CDIP as one table: family, method, dataset, shot, accuracy, ci95 (percent).
 
     Methods have the names of BSCD-FSL's table; cells that were left empty have no row.
     """
     documents = table("rvl_cdip").assign(dataset="RVL-CDIP").replace({"method": _BSCD_FSL_NAMES})
-    both = pd.concat([table("bscd_fsl"), documents], ignore_index=True)
-    return both[["method", "dataset", "shot", "accuracy", "ci95"]].dropna(ignore_index=True)
+    images = table("bscd_fsl")
+    families = images.drop_duplicates("method").set_index("method")["family"]
+    documents["family"] = documents["method"].map(families).fillna("")
+    both = pd.concat([images, documents], ignore_index=True)
+    return both[["family", "method", "dataset", "shot", "accuracy", "ci95"]].dropna(ignore_index=True)

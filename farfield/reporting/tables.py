@@ -35,6 +35,7 @@ def accuracy_table(
 ) -> Table:
     """Ours beside the published accuracies on `dataset`, with intervals; a method is a row.
 
+    Published methods that did not run stand below, with nothing in our columns.
     Where the images are not those of the published dataset, the caption, the heading of the published
     column and the note all say so.
     """
@@ -52,6 +53,13 @@ def accuracy_table(
             cells.append(our_cells.get((key, shot), EMPTY))
             if len(theirs):
                 cells.append(their_cells.get((methods[key]["published"], shot), EMPTY))
+        rows.append(cells)
+    shown = {method["published"] for method in methods.values()}
+    others = theirs[~theirs["method"].isin(shown)].drop_duplicates("method")
+    for title, family in zip(others["method"], others["family"], strict=True):
+        cells = [_words(title), _words(family), EMPTY]
+        for shot in shots:
+            cells += [EMPTY, their_cells.get((title, shot), EMPTY)]
         rows.append(cells)
     other = "published" if is_real(card) else f"published, on the real {card['published']}"
     pair = ["ours", other] if len(theirs) else ["ours"]

@@ -13,12 +13,12 @@ from farfield.files import atomic_file
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
     """Write named tensors, and `facts` as JSON in the header, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"facts": json.dumps(facts, sort_keys=True)} if facts is not None else None
     with atomic_file(path) as partial:
-        save_file(plain, partial, metadata)
+        partial.write_bytes(save(plain, metadata))  # by Python, whose error on a full disk says so
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

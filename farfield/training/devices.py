@@ -1,6 +1,7 @@
 """Where tensors live and in which precision they are multiplied."""
 
 import contextlib
+import os
 import warnings
 from contextlib import AbstractContextManager
 
@@ -13,10 +14,9 @@ from farfield.training.recipe import Precision
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` takes the accelerator that torch finds, else the CPU. InputError if `name` is not here."""
+    """`auto` takes CUDA if torch finds it, else the CPU. InputError if `name` cannot be used here."""
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return accelerator or torch.device("cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -26,7 +26,8 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def deterministic() -> None:
-    """Ask torch for the same bytes from the same numbers, on every device."""
+    """Ask torch for the same bytes from the same numbers. Call it before the first use of a device."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -142,6 +142,8 @@ def _epoch(
             share, weight = batch[:1], 0.0
         else:
             weight = len(share) * ranks / len(batch)
+        # What the network itself draws (dropout, noise layers) is keyed too.
+        torch.manual_seed(integer_seed(seed, "network", epoch, step, rank))
         images, targets = data.batch(share, device)
         if recipe.augmentation is None:
             pixels = evaluation_view(images, image_size)

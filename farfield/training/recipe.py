@@ -26,6 +26,14 @@ class Augmentation:
     jitter: float = 0.4
     flip: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not 0 < self.area[0] <= self.area[1] <= 1:
+            raise InputError(f"area must be two rising shares in (0, 1], found {self.area}")
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise InputError(f"ratio must be two rising numbers above 0, found {self.ratio}")
+        if not 0 <= self.jitter <= 1 or not 0 <= self.flip <= 1:
+            raise InputError(f"jitter and flip must be in [0, 1], found {self.jitter}, {self.flip}")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -60,6 +68,13 @@ class Recipe:
             )
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate must be above 0, found {self.learning_rate}")
+        if self.weight_decay < 0 or self.momentum < 0 or self.warmup < 0:
+            raise InputError(
+                f"weight_decay, momentum and warmup must not be negative, found {self.weight_decay}, "
+                f"{self.momentum}, {self.warmup}"
+            )
+        if self.nesterov and self.momentum == 0:
+            raise InputError("nesterov needs a momentum above 0, found 0")
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"label_smoothing must be in [0, 1), found {self.label_smoothing}")
 

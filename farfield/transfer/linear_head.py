@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from farfield.episodes.minibatches import minibatch_orders
+from farfield.errors import InputError
 from farfield.seeds import stream
 
 
@@ -34,6 +35,14 @@ class LinearHead:
     momentum: float = 0.9
     dampening: float = 0.9
     weight_decay: float = 0.001
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("momentum", 0), ("weight_decay", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or value < least:
+                raise InputError(f"{name} must be a number of at least {least}, found {value!r}")
+        if not isinstance(self.learning_rate, int | float) or self.learning_rate <= 0:
+            raise InputError(f"learning_rate must be a number above 0, found {self.learning_rate!r}")
 
     def __call__(self, support: Tensor, query: Tensor, first: int = 0) -> Tensor:
         episodes, way, shot, dim = support.shape
@@ -87,7 +96,8 @@ class LinearHead:
                 head.coefficients.sub_(buffer.coefficients, alpha=self.learning_rate)
                 head.bias.sub_(buffer.bias, alpha=self.learning_rate)
                 head.scale -= self.learning_rate * buffer.scale
-                keep, fresh = self.momentum, 1 - self.dampening
+                # Without momentum torch keeps no buffer and does not damp.
+                keep, fresh = self.momentum, 1 - self.dampening if self.momentum else 1.0
         return head
 
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from farfield.errors import InputError
+
 
 @dataclass(frozen=True)
 class NearestCentroid:
@@ -16,6 +18,10 @@ class NearestCentroid:
     """
 
     distance: Literal["euclidean", "cosine"] = "euclidean"
+
+    def __post_init__(self) -> None:
+        if self.distance not in ("euclidean", "cosine"):
+            raise InputError(f"distance must be euclidean or cosine, found {self.distance!r}")
 
     def __call__(self, support: Tensor, query: Tensor, first: int = 0) -> Tensor:
         centroids = support.mean(dim=2)  # [E, way, d]

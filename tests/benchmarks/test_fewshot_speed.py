@@ -67,7 +67,8 @@ def test_episodes_against_a_dataloader_for_each_class(ratio):
 
     def ours():
         return [
-            sample_episodes(EUROSAT, way=5, shot=shot, query=15, episodes=600, seed=0) for shot in (5, 20, 50)
+            sample_episodes(EUROSAT, way=5, shot=shot, query=15, episodes=600, seed=0, name="x")
+            for shot in (5, 20, 50)
         ]
 
     ratio(ours, plain, least=100, share=60 / 1800)
@@ -84,7 +85,7 @@ def test_packed_images_against_decoding_for_each_episode(ratio):
         Image.fromarray(pixels).resize((256, 256)).save(buffer, "JPEG")
         files.append(buffer.getvalue())
     labels = np.arange(500) % 10
-    episodes = sample_episodes(labels, way=5, shot=5, query=15, episodes=20, seed=0)
+    episodes = sample_episodes(labels, way=5, shot=5, query=15, episodes=20, seed=0, name="x")
     images = torch.from_numpy(packed)
 
     def ours():

@@ -122,6 +122,7 @@ def test_member_outside(fresh, given, tmp_path, pack, name):
     message = fails(fresh, tmp_path, "pack")
     assert name in message
     assert "../../../etc/passwd" in message
+    assert "truncated" not in message
 
 
 def test_an_image_that_is_none_stops_validation_unless_the_card_allows_it(fresh, given, tmp_path):

@@ -58,7 +58,6 @@ PROVENANCE = {
     "versions": {"torch": "2.13.0"},
     "device": "cpu",
     "parameters": {"episodes": {"shots": [5, 20], "way": 5}, "remote": None},
-    "cost": {"pretrain": 125.0, "report": 3.0},
 }
 
 

@@ -45,7 +45,9 @@ def serial_linear_head(head, support, query, episode):
 
 
 @pytest.mark.parametrize("shot", [1, 5, 20])
-@pytest.mark.parametrize("changes", [{}, {"momentum": 0.5, "dampening": 0.0}, {"weight_decay": 0.1}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"momentum": 0.5, "dampening": 0.0}, {"weight_decay": 0.1}, {"momentum": 0.0}]
+)
 def test_batched_linear_heads_follow_torch_sgd_step_by_step(shot, changes):
     support, query = problem(shot=shot)
     head = LinearHead(seed=7, epochs=30, **changes)
@@ -90,7 +92,7 @@ def test_cosine_centroid_ignores_the_length_of_features():
 def test_evaluation_counts_right_queries_whatever_the_chunk(monkeypatch):
     labels = torch.arange(6).repeat_interleave(30).numpy()
     features = F.one_hot(torch.from_numpy(labels)).float().numpy()
-    episodes = sample_episodes(labels, way=5, shot=5, query=15, episodes=7, seed=0)
+    episodes = sample_episodes(labels, way=5, shot=5, query=15, episodes=7, seed=0, name="made up")
     learner = NearestCentroid()
     whole = evaluate(learner, features, episodes, torch.device("cpu"))
     assert (whole["accuracy"] == 100).all()

@@ -45,7 +45,16 @@ def changed(key: str, value):
         ),
         ("seeds.pretrain", "x", r"seeds\.pretrain: .*integer.*found 'x'"),
         ("packing.resample", "cubic", r"packing\.resample: .*'bilinear'.*found 'cubic'"),
-        ("packing.size", 8, r"packing\.size is 8, but networks see image_size 16"),
+        ("packing.size", 8, r"packing size of objects is 8, but networks see image_size 16"),
+        (
+            "datasets.leaves.packing",
+            {"filter": "nearest"},
+            r"datasets\.leaves\.packing: .*filter: there is no such",
+        ),
+        ("datasets.leaves.packing", {"resample": "cubic"}, r"datasets\.leaves\.packing: .*resample"),
+        ("datasets.leaves.role", "source", r"fewshot\.targets\.leaves needs a dataset of role target"),
+        ("fewshot.models.objects.recipe.weight_decay", -1.0, r"weight_decay, momentum and warmup must not"),
+        ("fewshot.models.objects.recipe.augmentation.area", [2, 0], r"area must be two rising shares"),
         ("fewshot.methods.fixed.model", "imagenet", r"methods\.fixed\.model is 'imagenet'.*objects"),
         ("fewshot.reference", "fxied", r"reference 'fxied' is not one of methods"),
         ("fewshot.models.objects.source", "imagenet", r"models\.objects\.source names 'imagenet'"),
@@ -105,6 +114,33 @@ def test_overrides_that_do_not_compose_are_explained():
         composed(["fewshot.wya=3"])
     with pytest.raises(InputError, match="pape"):
         composed(["profile=pape"])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("fewshot.models.objects.backbone=resnet12", "resnet12"),
+        ("fewshot.methods.fixed.learner=svm", "no learner 'svm'"),
+        (
+            "fewshot.methods.centroid.settings.distance=cosin",
+            "distance must be euclidean or cosine, found 'cosin'",
+        ),
+        ("fewshot.methods.fixed.settings.epochs=-3", "epochs must be a number of at least 0, found -3"),
+        ("+fewshot.methods.fixed.settings.epoch=3", "settings of linear_head do not fit it"),
+        ("datasets.leaves.layout=folders", "no layout 'folders'"),
+        ("datasets.leaves.generator.domain=leafs", "'leafs'"),
+    ],
+)
+def test_choices_are_checked_before_anything_runs(override, message):
+    with pytest.raises(InputError, match=message):
+        composed(["profile=tiny", override])
+
+
+def test_a_broken_local_yaml_is_named(tmp_path):
+    for text in ("a: b: c", "- a list"):
+        (tmp_path / "local.yaml").write_text(text)
+        with pytest.raises(InputError, match=r"local\.yaml"):
+            load_local(tmp_path / "local.yaml")
 
 
 def test_the_environment_wins_over_local_yaml(tmp_path, monkeypatch):

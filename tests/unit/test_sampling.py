@@ -11,7 +11,7 @@ LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(8), [20, 30, 4
 
 
 def draw(**changes):
-    settings = {"way": 5, "shot": 5, "query": 15, "episodes": 200, "seed": 1}
+    settings = {"way": 5, "shot": 5, "query": 15, "episodes": 200, "seed": 1, "name": "a set"}
     return sample_episodes(LABELS, **(settings | changes))
 
 
@@ -41,6 +41,10 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one():
 def test_the_seed_decides():
     assert (draw().rows == draw().rows).all()
     assert (draw().rows != draw(seed=2).rows).any()
+
+
+def test_datasets_have_streams_of_their_own():
+    assert (draw().rows != draw(name="another set").rows).any()
 
 
 def test_small_classes_sit_out_and_too_few_are_an_error_that_names_them():

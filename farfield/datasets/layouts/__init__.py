@@ -17,6 +17,7 @@ from farfield.datasets.layouts.isic import isic
 from farfield.datasets.layouts.rvl_cdip import rvl_cdip
 from farfield.datasets.layouts.split_csv import split_csv
 from farfield.datasets.layouts.tiered import tiered
+from farfield.errors import InputError
 
 LAYOUTS: dict[str, Callable[[Path, dict[str, Any]], Index]] = {
     "chestx": chestx,
@@ -28,4 +29,11 @@ LAYOUTS: dict[str, Callable[[Path, dict[str, Any]], Index]] = {
     "tiered": tiered,
 }
 
-__all__ = ["LAYOUTS", "Index", "Record", "read_images"]
+__all__ = ["LAYOUTS", "Index", "Record", "find_layout", "read_images"]
+
+
+def find_layout(name: str) -> Callable[[Path, dict[str, Any]], Index]:
+    """The layout called `name`; InputError with the choices if there is none."""
+    if name not in LAYOUTS:
+        raise InputError(f"there is no layout {name!r}; the layouts are {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
