@@ -19,7 +19,7 @@ from stages.run import run
 def main(model: str) -> None:
     params = load_params()
     for folder in (paths.DATA / "packed/target", paths.DATA / "validated/target"):
-        paths.prune(folder, params.fewshot.targets)
+        paths.prune(folder, params.datasets_of("target"))
     deterministic()
     device = choose_device(load_local().device)
     tensors, architecture = load_tensors(paths.FEWSHOT / "models" / f"{model}.safetensors")

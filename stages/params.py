@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from yaml import YAMLError
 
-from farfield.datasets.cards import Card, Packing
+from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
 from farfield.training.recipe import Recipe
 
@@ -123,6 +123,9 @@ class Params(Section):
                 f"profile that holds it, or add it under `datasets`."
             )
         return self.datasets[name]
+
+    def datasets_of(self, role: Role) -> list[str]:
+        return [name for name, card in self.datasets.items() if card.role == role]
 
     def packing_of(self, name: str) -> Packing:
         """The global packing with what the dataset's card overrides."""

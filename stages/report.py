@@ -2,10 +2,11 @@
 
 import importlib.metadata
 import platform
+from typing import get_args
 
 import pandas as pd
 
-from farfield.datasets.cards import Card
+from farfield.datasets.cards import Card, Role
 from farfield.files import atomic_file, read_json, write_json
 from farfield.reporting.data_page import data_page
 from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_page
@@ -62,9 +63,8 @@ def main() -> None:
 
 def prune(params: Params) -> None:
     """Remove what an earlier profile or target left in the folders that this stage depends on."""
-    for role in ("source", "target", "multitask"):
-        names = [name for name, card in params.datasets.items() if card.role == role]
-        paths.prune(paths.DATA / "validated" / role, names)
+    for role in get_args(Role):
+        paths.prune(paths.DATA / "validated" / role, params.datasets_of(role))
     paths.prune(paths.FEWSHOT / "results", (f"{key}.parquet" for key in params.fewshot.methods))
     paths.prune(paths.FEWSHOT / "curves", (f"{key}.csv" for key in params.fewshot.models))
     paths.prune(paths.FEWSHOT / "training", (f"{key}.json" for key in params.fewshot.models))

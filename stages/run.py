@@ -49,7 +49,7 @@ def die_with_dvc() -> None:
     def watch() -> None:
         try:
             while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(1)
+                time.sleep(0.2)
         finally:  # also when the parent vanishes while it is asked
             os._exit(1)
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from conftest import ran
 
-MANY = "datasets.leaves.generator={domain: leaves, classes: 5, images: 900, size: 20}"
+MANY = "datasets.leaves.generator={domain: leaves, classes: 5, images: 1400, size: 20}"
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -41,7 +41,7 @@ def kill_when(clone, command, condition):
 @pytest.mark.parametrize("killed", ["pack@leaves", "pretrain@objects"])
 def test_a_killed_stage_resumes_to_the_same_result(fresh, killed):
     fresh.compose(
-        MANY, "datasets.leaves.expected={images: 4500, classes: 5}", "fewshot.models.objects.recipe.epochs=40"
+        MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "fewshot.models.objects.recipe.epochs=40"
     )
     stage = killed if killed.startswith("pack") else f"pipelines/fewshot/dvc.yaml:{killed}"
     outputs = "data/packed/target/leaves" if killed.startswith("pack") else "pipelines/fewshot/models"

@@ -65,10 +65,11 @@ def test_going_back_restores_from_the_cache(done):
 def test_a_dropped_target_leaves_no_trace(done):
     """DVC keeps the outputs of a stage that is gone; they must not enter what depends on their folder."""
     locks = {name: (done.path / name).read_text() for name in ("dvc.lock", "pipelines/fewshot/dvc.lock")}
-    done.compose("~fewshot.targets.radiographs")
+    done.compose("~fewshot.targets.radiographs", "~datasets.radiographs")
     done.run("dvc", "repro")
     assert "radiographs" not in json.loads((done.path / "metrics/fewshot.json").read_text())["fixed"]
-    assert not (done.path / "data/packed/target/radiographs").exists()
+    for left in ("packed/target/radiographs", "validated/target/radiographs", "episodes/radiographs.npz"):
+        assert not (done.path / "data" / left).exists()
     done.compose()
     done.run("dvc", "repro")
     assert locks == {name: (done.path / name).read_text() for name in locks}
