@@ -5,9 +5,10 @@ Protocol of BSCD-FSL: `way` classes without replacement, then `shot + query` dis
 and on e, so the first 30 of 600 episodes are the 30 of a shorter list.
 """
 
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -121,13 +122,18 @@ def distinct_integers(uniform: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def save_episodes(path: Path, lists: dict[int, Episodes]) -> None:
-    """Write one npz with `rows_<shot>` and `classes_<shot>` for each shot; the bytes are reproducible."""
-    arrays: dict[str, Any] = {}
-    for shot, episodes in sorted(lists.items()):
-        arrays[f"rows_{shot}"] = episodes.rows
-        arrays[f"classes_{shot}"] = episodes.classes
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, **arrays)
+    """Write one npz with `rows_<shot>` and `classes_<shot>` for each shot; the bytes are reproducible.
+
+    Not by np.savez, whose zip headers differ between patch releases of Python.
+    """
+    with atomic_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for shot, episodes in sorted(lists.items()):
+            for name, array in (("rows", episodes.rows), ("classes", episodes.classes)):
+                data = io.BytesIO()
+                np.save(data, array, allow_pickle=False)
+                entry = zipfile.ZipInfo(f"{name}_{shot}.npy")  # dated 1980
+                entry.create_system = 3  # Unix, whatever wrote it
+                archive.writestr(entry, data.getvalue())
 
 
 def load_episodes(path: Path) -> dict[int, Episodes]:
