@@ -47,6 +47,14 @@ def reader(files=FILES, wanted=None):
     return read
 
 
+def interrupted(rows):
+    """A reader that is stopped after 200 files."""
+    for done, item in enumerate(reader()(rows)):
+        if done == 200:
+            raise KeyboardInterrupt
+        yield item
+
+
 def run(tmp_path, read, name="out", workers=2):
     folder = tmp_path / name
     pack(INDEX, read, PACKING, folder, tmp_path / "scratch", workers=workers, title="packing")
@@ -98,14 +106,8 @@ def test_unreadable_files_are_listed_and_leave_no_gap(tmp_path):
 def test_an_interrupted_run_continues(tmp_path):
     whole = run(tmp_path, reader(), "whole")
 
-    def breaks(rows):
-        for done, item in enumerate(reader()(rows)):
-            if done == 200:
-                raise KeyboardInterrupt
-            yield item
-
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, breaks, "resumed", workers=1)
+        run(tmp_path, interrupted, "resumed", workers=1)
     assert not (tmp_path / "resumed").exists()
     with (tmp_path / "scratch/journal.jsonl").open("a") as journal:
         journal.write('[3, {"width": 8, "hei')  # a line cut short by the kill
@@ -145,14 +147,8 @@ def test_memory_does_not_grow_with_the_dataset(tmp_path):
 
 
 def test_the_journal_holds_what_the_manifest_needs(tmp_path):
-    def breaks(rows):
-        for done, item in enumerate(reader()(rows)):
-            if done == 200:
-                raise KeyboardInterrupt
-            yield item
-
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, breaks, workers=1)
+        run(tmp_path, interrupted, workers=1)
     row, fact = json.loads((tmp_path / "scratch/journal.jsonl").read_text().splitlines()[0])
     assert row == 299
     assert set(fact) == {"width", "height", "mode", "sha256"}
