@@ -1,5 +1,8 @@
 # make repro                      run the pipeline of the committed parameters
 # make repro PROFILE=mini MIRROR=path/to/archives
+# make evaluate DATA=path/to/class/folders  which method suits your own images, and a classifier of them
+#   [METHODS=fixed,ft_all] [SHOTS=5] [EPISODES=100] [ADAPTED_EPISODES=10] [OUT=evaluation]
+# make predict IMAGES=path/to/images [CLASSIFIER=evaluation/classifier]
 # make test | bench | lint | site
 # Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
 PYTHON ?= $(firstword $(shell command -v python3.11 2>/dev/null) $(shell command -v python3.12 2>/dev/null) python3)
@@ -10,7 +13,7 @@ ifdef MIRROR
 export FARFIELD_MIRROR := $(abspath $(MIRROR))
 endif
 
-.PHONY: repro site test bench lint lock clean-scratch
+.PHONY: repro evaluate predict site test bench lint lock clean-scratch
 
 repro: .venv/installed
 ifdef PROFILE
@@ -21,6 +24,16 @@ endif
 site: .venv/installed
 	dvc repro report
 	@echo "open $(CURDIR)/site/index.html"
+
+evaluate: .venv/installed
+	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))
+	@python -m stages.evaluate "$(DATA)" $(if $(METHODS),--methods "$(METHODS)") $(if $(SHOTS),--shots $(SHOTS)) \
+		$(if $(EPISODES),--episodes $(EPISODES)) $(if $(OUT),--out "$(OUT)") \
+		$(if $(ADAPTED_EPISODES),--adapted-episodes $(ADAPTED_EPISODES))
+
+predict: .venv/installed
+	$(if $(IMAGES),,$(error IMAGES is missing: make predict IMAGES=path/to/images))
+	@python -m stages.predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
 
 test: .venv/installed
 	python -m pytest $(TESTS)

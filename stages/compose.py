@@ -4,7 +4,9 @@ The same composition that `dvc exp run -S profile=mini` makes, without running a
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -38,7 +40,12 @@ def check_choices(params: Params) -> None:
     from farfield.backbones import build
     from farfield.datasets.layouts import find_layout
     from farfield.datasets.procedural import Recipe
-    from farfield.transfer import feature_learner
+    from farfield.metalearning import meta_learner
+    from farfield.metalearning.fwt import feature_wise_transform
+    from farfield.transfer.ensembles.settings import IMS
+    from farfield.transfer.feature_learners import feature_learner
+    from farfield.transfer.linear_head import HeadTraining
+    from farfield.transfer.nearest_centroid import NearestCentroid
 
     for card in params.datasets.values():
         find_layout(card.layout)
@@ -46,8 +53,28 @@ def check_choices(params: Params) -> None:
             Recipe.from_section(card.generator)
     for model in params.fewshot.models.values():
         build(model.backbone, width=1, image_size=params.image_size)
-    for method in params.fewshot.methods.values():
-        feature_learner(method.learner, params.seeds.transfer, method.settings)
+    fewshot = params.fewshot
+    for row in fewshot.meta.values():
+        backbone = build(row.backbone, width=4, image_size=params.image_size)
+        if row.transform != "none":
+            feature_wise_transform(backbone)
+        meta_learner(row.learner, backbone, fewshot.way, row.settings)
+    for row in fewshot.transfer.values():
+        feature_learner(row.learner, params.seeds.transfer, row.settings)
+    kinds = {"centroid": NearestCentroid, "ims": IMS, "all_embeddings": HeadTraining}
+    for unit in fewshot.finetune.values():
+        for key, row in unit.rows.items():
+            checked_settings(f"finetune row {key}", kinds.get(row.readout, dict), row.settings)
+    for unit in fewshot.ensemble.values():
+        for key, row in unit.rows.items():
+            checked_settings(f"ensemble row {key}", kinds[row.combine], row.settings)
+
+
+def checked_settings(name: str, kind: Callable[..., object], settings: dict[str, Any]) -> None:
+    try:
+        kind(**settings)
+    except TypeError as error:
+        raise InputError(f"the settings of the {name} do not fit it: {error}") from error
 
 
 def main(overrides: list[str]) -> None:

@@ -4,14 +4,13 @@
 columns are the pooled output of each stage, and which are the backbone's features.
 """
 
-from farfield.backbones import build
 from farfield.backbones.embedding import embed, feature_columns
 from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
-from farfield.training.checkpoints import load_tensors, subset
 from farfield.training.devices import choose_device, deterministic, resident
 from stages import paths
 from stages.local import load_local
+from stages.models import load_backbone
 from stages.params import load_params
 from stages.run import run
 
@@ -22,9 +21,7 @@ def main(model: str) -> None:
         paths.prune(folder, params.datasets_of("target"))
     deterministic()
     device = choose_device(load_local().device)
-    tensors, architecture = load_tensors(paths.FEWSHOT / "models" / f"{model}.safetensors")
-    backbone = build(architecture.pop("backbone"), **architecture)
-    backbone.load_state_dict(subset(tensors, "backbone."))
+    backbone = load_backbone(model)
     with atomic_folder(paths.FEWSHOT / "features" / model) as partial:
         write_json(partial / "columns.json", feature_columns(backbone))
         for dataset in params.fewshot.targets:

@@ -46,13 +46,13 @@ def prune(folder: Path, declared: Iterable[str]) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def scratch(stage: str, facts: dict[str, Any], inputs: Path) -> Path:
+def scratch(stage: str, facts: dict[str, Any], *inputs: Path) -> Path:
     """A folder for unfinished work, the same for the same stage, facts, inputs and code.
 
     A killed run finds its own work again; a run whose parameters, inputs or code differ in anything
     gets another folder, and so never continues from a stale one.
     """
-    files = sorted(path for path in inputs.rglob("*") if path.is_file()) if inputs.is_dir() else [inputs]
+    files = [path for place in inputs for path in [place, *sorted(place.rglob("*"))] if path.is_file()]
     stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
     code = [
         hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,21 +2,26 @@
 
 import importlib.metadata
 import platform
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 
 from farfield.datasets.cards import Card, Role
 from farfield.files import atomic_file, read_json, write_json
+from farfield.reporting.claims_page import claims_headline, claims_page
+from farfield.reporting.comparisons import comparisons_page
 from farfield.reporting.data_page import data_page
-from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_page
+from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
 from farfield.reporting.index_page import index_page
-from farfield.reporting.inputs import Dataset, Method, Training
+from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
 from farfield.reporting.provenance_page import provenance_page
 from farfield.reporting.site import write_site
+from farfield.reporting.study import FewShotStudy
 from farfield.reporting.tables import metrics
+from farfield.reporting.training_page import training_page
+from farfield.reporting.verdicts import claims_metrics
 from stages import paths
-from stages.params import Params, load_params
+from stages.params import Params, Target, load_params
 from stages.run import run
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
@@ -25,15 +30,20 @@ PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-e
 def main() -> None:
     params = load_params()
     prune(params)
-    datasets = {name: described(card) for name, card in params.datasets.items()}
+    folders = {name: paths.validated(name, card) for name, card in params.datasets.items()}
+    validation = {name: read_json(folder / "validation.json") for name, folder in folders.items()}
+    datasets = {
+        name: described(card, params.fewshot.targets.get(name), validation[name]["images"])
+        for name, card in params.datasets.items()
+    }
     study = fewshot_study(params, datasets)
     write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
-    write_json(paths.METRICS / "pretraining.json", pretraining_metrics(study))
+    claims = {name: part.claims for name, part in study.parts.items()}
+    write_json(paths.METRICS / "claims.json", claims_metrics(claims))
+    write_json(paths.METRICS / "training.json", training_metrics(study))
     with atomic_file(paths.METRICS / "fewshot.csv") as partial:
         plotted(study).to_csv(partial, index=False)
 
-    folders = {name: paths.validated(name, card) for name, card in params.datasets.items()}
-    validation = {name: read_json(folder / "validation.json") for name, folder in folders.items()}
     previews = {name: folder / "preview.png" for name, folder in folders.items()}
     devices = sorted({training.final["device"] for training in study.training.values()})
     versions = {"python": platform.python_version()}
@@ -48,13 +58,16 @@ def main() -> None:
     ran = {
         "Profile": params.profile,
         "Image size": f"{params.image_size} px",
-        "Episodes": f"{params.fewshot.episodes} a cell",
+        "Episodes": episodes_in_words(study),
         "Device": provenance["device"],
         "torch": versions["torch"],
     }
     pages = [
-        index_page([fewshot_headline(study)], ran, study.reservations),
-        fewshot_page(study),
+        index_page([*fewshot_headlines(study), claims_headline(study)], ran, study.reservations),
+        *fewshot_pages(study),
+        comparisons_page(study),
+        claims_page(study),
+        training_page(study),
         data_page(datasets, validation, previews),
         provenance_page(provenance),
     ]
@@ -65,35 +78,44 @@ def prune(params: Params) -> None:
     """Remove what an earlier profile or target left in the folders that this stage depends on."""
     for role in get_args(Role):
         paths.prune(paths.DATA / "validated" / role, params.datasets_of(role))
-    paths.prune(paths.FEWSHOT / "results", (f"{key}.parquet" for key in params.fewshot.methods))
-    paths.prune(paths.FEWSHOT / "curves", (f"{key}.csv" for key in params.fewshot.models))
-    paths.prune(paths.FEWSHOT / "training", (f"{key}.json" for key in params.fewshot.models))
+    fewshot = params.fewshot
+    kept = {
+        "results": [f"{key}.parquet" for key in fewshot.units],
+        "curves": [f"{key}.csv" for key in fewshot.models],
+        "training": [f"{key}.json" for key in fewshot.models],
+        "choices": [f"{key}.json" for key in fewshot.ensemble],
+        "meta/curves": [f"{key}.csv" for key in fewshot.meta],
+        "meta/training": [f"{key}.json" for key in fewshot.meta],
+    }
+    for folder, names in kept.items():
+        paths.prune(paths.FEWSHOT / folder, names)
 
 
-def described(card: Card) -> Dataset:
+def described(card: Card, target: Target | None, images: int) -> Dataset:
     return {
         "title": card.title,
         "published": card.published,
+        "study": target.study if target else "crossdomain",
         "procedural": bool(card.generator),
         "mirror": card.sample,
         "licence": card.licence,
         "citation": card.citation,
         "homepage": card.homepage,
         "notes": card.notes,
+        "images": images,
     }
 
 
 def fewshot_study(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
     fewshot = params.fewshot
-    tables = []
-    for key in fewshot.methods:
-        table = pd.read_parquet(
-            paths.FEWSHOT / "results" / f"{key}.parquet", columns=["dataset", "shot", "episode", "accuracy"]
-        )
-        tables.append(table.assign(method=key))
+    columns = ["method", "dataset", "shot", "episode", "accuracy"]
+    tables = [
+        pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
+        for key in fewshot.units
+    ]
     methods: dict[str, Method] = {
-        key: {"title": method.title, "family": method.family, "published": method.published}
-        for key, method in fewshot.methods.items()
+        key: {"title": row.title, "family": row.family, "published": row.published}
+        for key, row in fewshot.rows.items()
     }
     training = {
         key: Training(
@@ -111,17 +133,69 @@ def fewshot_study(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
         training,
         way=fewshot.way,
         query=fewshot.query,
+        seed=params.seeds.compare,
+        meta={key: meta_training(key, row.title) for key, row in fewshot.meta.items()},
+        choices=ensemble_choices(params),
     )
 
 
-def pretraining_metrics(study: FewShotStudy) -> dict[str, dict[str, float]]:
-    """{model: {"validation_accuracy": 61.2}} of the models that held images out."""
+def meta_training(key: str, title: str) -> MetaTraining:
+    facts = read_json(paths.FEWSHOT / "meta/training" / f"{key}.json")
+    final = {
+        int(shot.removesuffix("-shot")): {
+            f"{when}_{name}": found[when][name]
+            for when in ("untrained", "trained")
+            for name in ("accuracy", "ci95")
+        }
+        for shot, found in facts["held_out"].items()
+        if found
+    }
+    return MetaTraining(title, pd.read_csv(paths.FEWSHOT / "meta/curves" / f"{key}.csv"), final)
+
+
+def ensemble_choices(params: Params) -> pd.DataFrame | None:
+    """Columns method, dataset, shot, choice, episodes: what the rows that select have selected."""
+    rows = []
+    for key in params.fewshot.ensemble:
+        chosen = read_json(paths.FEWSHOT / "choices" / f"{key}.json")
+        for method, sets in chosen.items():
+            for dataset, shots in sets.items():
+                for shot, models in shots.items():
+                    cell = (method, dataset, int(shot.removesuffix("-shot")))
+                    for model, found in models.items():
+                        stages = enumerate(found["stages"], start=1)
+                        rows += [(*cell, f"{model}, stage {i} its best", count) for i, count in stages]
+                        rows.append((*cell, f"{model}, times appended", found["taken"]))
+    columns = ["method", "dataset", "shot", "choice", "episodes"]
+    return pd.DataFrame(rows, columns=columns) if rows else None
+
+
+def training_metrics(study: FewShotStudy) -> dict[str, dict[str, Any]]:
+    """What networks can do on their own source: {"sources": {model: {"validation_accuracy": 61.2}},
+    "meta": {method: {"5-shot": {"untrained": 25.1, "trained": 52.5, "ci95": 1.1}}}}."""
     key = "validation_accuracy"
-    return {
+    sources = {
         name: {key: round(training.final[key], 2)}
         for name, training in study.training.items()
         if key in training.final
     }
+    meta = {
+        name: {
+            f"{shot}-shot": {
+                "untrained": round(final["untrained_accuracy"], 2),
+                "trained": round(final["trained_accuracy"], 2),
+                "ci95": round(final["trained_ci95"], 2),
+            }
+            for shot, final in training.final.items()
+        }
+        for name, training in study.meta.items()
+    }
+    return {"sources": sources, "meta": meta}
+
+
+def episodes_in_words(study: FewShotStudy) -> str:
+    fewest, most = study.summary["episodes"].min(), study.summary["episodes"].max()
+    return f"{most} a cell" if fewest == most else f"{fewest} to {most} a cell"
 
 
 def plotted(study: FewShotStudy) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psutil
 
@@ -24,8 +24,15 @@ def run(main: Callable[..., None]) -> None:
         module = getattr(sys.modules["__main__"].__spec__, "name", "stage")
         sys.exit(f"usage: python -m {module} {' '.join(f'<{name}>' for name in names)}")
     die_with_dvc()
-    try:
+    with one_message():
         main(*sys.argv[1:])
+
+
+@contextlib.contextmanager
+def one_message() -> Iterator[None]:
+    """Exit with one message, and no traceback, if something given is wrong or the disk is full."""
+    try:
+        yield
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

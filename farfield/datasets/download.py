@@ -204,7 +204,7 @@ def zip_folder(folder: Path, destination: Path) -> None:
     folder = folder.expanduser()
     if not folder.is_dir():
         raise InputError(f"the folder {folder} does not exist or is no folder.")
-    paths = _visible(folder)
+    paths = visible_paths(folder)
     if not any(path.is_file() for path in paths):
         raise InputError(f"the folder {folder} holds no files; expected class folders with images.")
     with atomic_file(destination) as partial, zipfile.ZipFile(partial, "w") as packed:
@@ -221,7 +221,7 @@ def zip_folder(folder: Path, destination: Path) -> None:
                 shutil.copyfileobj(source, target, 2**20)
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible_paths(folder: Path) -> list[Path]:
     """Files and folders below `folder` by name; InputError for what is neither, or has no UTF-8 name."""
     found = []
     for top, folders, files in os.walk(folder):

@@ -13,9 +13,9 @@ CHUNK_BYTES = 512 * 2**20  # gathered at once; results do not depend on it
 def evaluate(
     learner: Learner, features: np.ndarray, episodes: Episodes, device: torch.device
 ) -> pd.DataFrame:
-    """One row an episode: episode, accuracy (percent of its queries), predictions (int16 ways).
+    """One row an episode: see `scores`.
 
-    features: float [n, d], indexed by the episodes' rows.
+    features: float [n, ...], vectors or maps, indexed by the episodes' rows.
     """
     count, way, shot = episodes.support.shape
     images = way * shot + episodes.query.shape[1]
@@ -25,11 +25,18 @@ def evaluate(
         support = torch.from_numpy(features[episodes.support[start : start + chunk]]).to(device)
         query = torch.from_numpy(features[episodes.query[start : start + chunk]]).to(device)
         parts.append(learner(support, query, first=start).argmax(-1).to("cpu", torch.int16).numpy())
-    predictions = np.concatenate(parts)
+    return scores(np.concatenate(parts), episodes)
+
+
+def scores(predictions: np.ndarray, episodes: Episodes) -> pd.DataFrame:
+    """Columns episode, accuracy (percent of its queries) and predictions, one row an episode.
+
+    predictions: int16 [E, way * query], the way given to each query.
+    """
     correct = predictions == episodes.query_targets
     return pd.DataFrame(
         {
-            "episode": np.arange(count, dtype=np.int32),
+            "episode": np.arange(len(predictions), dtype=np.int32),
             "accuracy": 100 * correct.mean(axis=1),
             "predictions": list(predictions),
         }

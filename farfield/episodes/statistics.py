@@ -1,8 +1,8 @@
-"""Statistics over episodes: means with intervals, and differences between methods on shared episodes.
+"""Means over episodes, with intervals.
 
 Episode accuracies vary far more between episodes than between methods, since some draws of classes
-are simply hard. Methods that saw the same episodes share that variation, so the interval of their
-per-episode difference is much narrower than their two intervals suggest.
+are simply hard. So these intervals are wide, and two that overlap do not say that two methods are
+equal: `contrasts` and `comparisons` subtract on shared episodes first.
 """
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from farfield.errors import InputError
 
 SUMMARY_COLUMNS = ["method", "dataset", "shot", "episodes", "accuracy", "ci95"]
-DIFFERENCE_COLUMNS = ["method", "reference", "dataset", "shot", "episodes", "difference", "ci95"]
 _KEY = ["method", "dataset", "shot", "episode"]
 
 
@@ -44,7 +43,7 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
     `results` has one row an episode: method, dataset, shot, episode, accuracy (percent).
     Raises InputError when an episode occurs twice, which would make the intervals too narrow.
     """
-    _require_distinct(results)
+    require_distinct(results)
     rows = [
         (*cell, len(episodes), *mean_interval(episodes["accuracy"]))
         for cell, episodes in results.groupby(["method", "dataset", "shot"], sort=False)
@@ -52,45 +51,8 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
-def paired_differences(results: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Accuracy of every other method minus that of `reference`, on the episodes both have seen.
-
-    Returns columns DIFFERENCE_COLUMNS, in order of first appearance; `ci95` is the interval of the
-    per-episode difference and `episodes` how many are shared. A (dataset, shot) that the reference
-    was not run on has no row. Raises InputError when the reference has no results at all, or when it
-    and a method have results on the same (dataset, shot) but on disjoint episodes.
-    """
-    _require_distinct(results)
-    is_reference = results["method"] == reference
-    if not is_reference.any():
-        found = ", ".join(sorted(results["method"].unique())) or "none"
-        raise InputError(
-            f"The reference method '{reference}' has no results (methods with results: {found}). "
-            f"Run it, or name one of these as the reference."
-        )
-    cells = ["dataset", "shot"]
-    baseline = results.loc[is_reference, [*cells, "episode", "accuracy"]]
-    baseline_cells = set(baseline[cells].itertuples(index=False, name=None))
-    shared = results[~is_reference].merge(
-        baseline, on=[*cells, "episode"], suffixes=("", "_reference"), sort=False
-    )
-    shared_cells = dict(list(shared.groupby(["method", *cells], sort=False)))
-    rows = []
-    for method, dataset, shot in results.loc[~is_reference, ["method", *cells]].drop_duplicates().to_numpy():
-        if (dataset, shot) not in baseline_cells:
-            continue
-        if (method, dataset, shot) not in shared_cells:
-            raise InputError(
-                f"'{method}' and '{reference}' share no episode of {dataset} at {shot} shots, so they "
-                f"cannot be compared in pairs. Evaluate both on the same list of episodes."
-            )
-        pairs = shared_cells[method, dataset, shot]
-        interval = mean_interval(pairs["accuracy"] - pairs["accuracy_reference"])
-        rows.append((method, reference, dataset, shot, len(pairs), *interval))
-    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
-
-
-def _require_distinct(results: pd.DataFrame) -> None:
+def require_distinct(results: pd.DataFrame) -> None:
+    """Raise InputError when a row (method, dataset, shot, episode) occurs more than once."""
     repeated = results[results.duplicated(_KEY)]
     if len(repeated):
         method, dataset, shot, episode = repeated.iloc[0][_KEY]

@@ -22,7 +22,7 @@ class Cell:
     """What stands in a cell, the number it is sorted by, and how it is meant.
 
     `kind` is `text` for words, `published` for other people's numbers, `above` and `below` for a
-    difference whose interval lies on one side of zero.
+    difference that is surely on one side of zero.
     """
 
     text: str
@@ -38,12 +38,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below a caption; the first cell of a row names it."""
+    """Rows of cells below a caption; the first cell of a row names it.
+
+    `style` is "matrix" for many narrow columns that are read by colour, "wrapped" for rows with long names.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    style: Literal["", "matrix", "wrapped"] = ""
 
     @property
     def groups(self) -> tuple[tuple[str, int], ...]:
@@ -58,6 +62,11 @@ class Table:
 
 
 EMPTY = Cell("–")
+
+
+def words(text: str) -> Cell:
+    """A cell of text, sorted without regard to case."""
+    return Cell(text, value=text.lower(), kind="text")
 
 
 def number(value: float, ci95: float | None = None, kind: Kind = "", signed: bool = False) -> Cell:

@@ -64,6 +64,25 @@ _RULES = (
 )
 
 
+def look(i: int, colours: tuple[str, ...] = PALETTE) -> dict[str, Any]:
+    """How the i-th of several series is drawn; no two of the first 64 are alike."""
+    again = i // len(MARKERS)  # colours come again with other markers, and dashed
+    marker, line = MARKERS[(i + again) % len(MARKERS)], "--" if again % 2 else "-"
+    return {
+        "color": colours[i % len(colours)],
+        "marker": marker,
+        "linestyle": line,
+        "elinewidth": 1.1,
+        "zorder": 3,
+    }
+
+
+def hollow(i: int, colours: tuple[str, ...] = PALETTE) -> dict[str, Any]:
+    """The i-th series' marker alone and unfilled, for other people's numbers."""
+    shown = {key: value for key, value in look(i, colours).items() if key in ("color", "marker")}
+    return {**shown, "markerfacecolor": "none", "markersize": 6, "linestyle": "none"}
+
+
 def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
     """An empty figure of rows x columns panels, each about width x height inches."""
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""The first page of the site: what this is, each study in one figure and one table, what ran."""
+"""The first page of the site: what this is, each study in short, what ran."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from farfield.reporting.site import Page, Picture, assets_of
 
 @dataclass(frozen=True)
 class Headline:
-    """A study in short: the slug of its page, a sentence, a figure and a table."""
+    """A study in short: the slug of its page, a sentence, a table, and a figure if it has one."""
 
     slug: str
     title: str
     lead: str
-    picture: Picture
     table: Table
+    picture: Picture | None = None
 
 
 def index_page(
@@ -23,5 +23,5 @@ def index_page(
 ) -> Page:
     """`ran` names what was run ("Profile": "mini"); `reservations` are what a reader must not overlook."""
     context = {"headlines": headlines, "ran": ran, "reservations": reservations}
-    assets = assets_of([headline.picture for headline in headlines])
+    assets = assets_of([headline.picture for headline in headlines if headline.picture])
     return Page("index", "Overview", "index.html.j2", context, assets)

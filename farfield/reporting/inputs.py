@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import pandas as pd
 
 from farfield.errors import InputError
+
+Study = Literal["crossdomain", "documents"]
 
 
 class Method(TypedDict):
     """A method as its reader sees it."""
 
     title: str
-    family: str  # methods of one family share a row of figures
+    family: str  # "meta-learning", "transfer" or "ensemble"; one family shares a row of figures
     published: str  # name of its row in the published table, empty if it has none
 
 
@@ -22,12 +24,14 @@ class Dataset(TypedDict):
 
     title: str
     published: str  # its name in the published table, empty if it is not there
+    study: Study  # whose tables and figures it belongs to
     procedural: bool  # drawn by a program, and at most a stand-in for the published dataset
     mirror: str  # what part of the real dataset this is, empty if all of it
     licence: str
     citation: str
     homepage: str
     notes: str
+    images: NotRequired[int]  # in the set that episodes are drawn from
 
 
 class Expectation(TypedDict):
@@ -63,6 +67,22 @@ class Training:
 
     curve: pd.DataFrame
     final: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetaTraining:
+    """How one meta-learner was trained, once for each number of shots.
+
+    `curve` has one row a shot and epoch: shot, epoch, train_loss, train_accuracy,
+    validation_accuracy, validation_ci95 (percent, may be NaN), learning_rate. `final` holds by shot the
+    accuracy on episodes of held-out classes of the source, in percent, with half the width of its 95 %
+    interval: untrained_accuracy, untrained_ci95, trained_accuracy, trained_ci95; other figures may
+    stand beside them.
+    """
+
+    title: str
+    curve: pd.DataFrame
+    final: Mapping[int, Mapping[str, Any]]
 
 
 def is_real(dataset: Dataset) -> bool:

@@ -35,6 +35,8 @@ def cross_domain() -> pd.DataFrame:
     documents = table("rvl_cdip").assign(dataset="RVL-CDIP").replace({"method": _BSCD_FSL_NAMES})
     images = table("bscd_fsl")
     families = images.drop_duplicates("method").set_index("method")["family"]
-    documents["family"] = documents["method"].map(families).fillna("")
+    documents["family"] = (
+        documents["method"].map(families).fillna("transfer")
+    )  # two classifiers on fine-tuned features
     both = pd.concat([images, documents], ignore_index=True)
     return both[["family", "method", "dataset", "shot", "accuracy", "ci95"]].dropna(ignore_index=True)

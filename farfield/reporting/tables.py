@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from farfield.reporting.cells import EMPTY, Cell, Column, Kind, Table, number
+from farfield.reporting.cells import EMPTY, Cell, Column, Kind, Table, number, words
 from farfield.reporting.inputs import Dataset, Method, is_real, labelled, reservation, reservations
 
+SIGNIFICANT = 0.05  # of a p-value adjusted by Holm's method
 Metrics = dict[str, dict[str, dict[str, dict[str, float]]]]
 Key = tuple[Any, ...]
 
@@ -48,7 +49,7 @@ def accuracy_table(
     shots = sorted(set(ours["shot"]))
     rows = []
     for key in (key for key in methods if key in run or methods[key]["published"] in reported):
-        cells = [_words(methods[key]["title"]), _words(methods[key]["family"]), _episodes(ours, key)]
+        cells = [words(methods[key]["title"]), words(methods[key]["family"]), _episodes(ours, key)]
         for shot in shots:
             cells.append(our_cells.get((key, shot), EMPTY))
             if len(theirs):
@@ -57,7 +58,7 @@ def accuracy_table(
     shown = {method["published"] for method in methods.values()}
     others = theirs[~theirs["method"].isin(shown)].drop_duplicates("method")
     for title, family in zip(others["method"], others["family"], strict=True):
-        cells = [_words(title), _words(family), EMPTY]
+        cells = [words(title), words(family), EMPTY]
         for shot in shots:
             cells += [EMPTY, their_cells.get((title, shot), EMPTY)]
         rows.append(cells)
@@ -91,7 +92,7 @@ def overview_table(
         own = summary[summary["method"] == key].groupby("dataset")["accuracy"]
         means, counts = own.mean(), own.count()
         complete = [name for name in present if counts.get(name, 0) == shots[name]]
-        cells = [_words(methods[key]["title"]), _words(methods[key]["family"])]
+        cells = [words(methods[key]["title"]), words(methods[key]["family"])]
         cells += [number(means[name]) if name in complete else EMPTY for name in present]
         cells.append(number(means[present].mean()) if complete == present else EMPTY)
         rows.append(cells)
@@ -111,10 +112,13 @@ def overview_table(
 def paired_table(
     differences: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
 ) -> Table:
-    """Differences to the reference method on shared episodes; marked where the interval excludes zero."""
+    """Differences to the reference method on shared episodes; marked where they are significant.
+
+    differences: DIFFERENCE_COLUMNS of `farfield.episodes.comparisons`.
+    """
     cells = {
         (row["method"], row["dataset"], row["shot"]): number(
-            row["difference"], row["ci95"], _direction(row["difference"], row["ci95"]), signed=True
+            row["difference"], row["ci95"], direction(row["difference"], row["holm"]), signed=True
         )
         for row in differences.to_dict("records")
     }
@@ -133,13 +137,53 @@ def paired_table(
             *(Column(f"{shot}-shot", labelled(datasets[name])) for name, shot in grid),
         ),
         rows=tuple(
-            (_words(methods[key]["title"]), *(cells.get((key, *cell), EMPTY) for cell in grid))
+            (words(methods[key]["title"]), *(cells.get((key, *cell), EMPTY) for cell in grid))
             for key in methods
             if key in set(differences["method"])
         ),
-        note="▲ and ▼ mark differences whose interval excludes zero. One interval in twenty does so by "
-        "chance, so a single mark among many cells is weak evidence.",
+        note=f"▲ and ▼ mark differences that are significant at 5 % by a sign-flip test, adjusted by Holm's "
+        f"method for the {len(differences)} comparisons of this table.",
     )
+
+
+def choices_table(
+    choices: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
+) -> Table:
+    """How often each choice was taken; columns method, dataset, shot, choice, episodes."""
+    grid = [
+        (name, shot)
+        for name in datasets
+        for shot in sorted(set(choices.loc[choices["dataset"] == name, "shot"]))
+    ]
+    counts = choices.groupby(["method", "choice", "dataset", "shot"], sort=False)["episodes"].sum().to_dict()
+    rows = choices[["method", "choice"]].drop_duplicates().itertuples(index=False, name=None)
+    return Table(
+        caption="How often each choice was taken, over all episodes",
+        columns=(
+            Column("Method"),
+            Column("Choice"),
+            *(Column(f"{shot}-shot", labelled(datasets[name])) for name, shot in grid),
+        ),
+        rows=tuple(
+            (
+                words(methods[method]["title"]),
+                words(choice),
+                *(_count(counts.get((method, choice, *cell), 0)) for cell in grid),
+            )
+            for method, choice in rows
+        ),
+    )
+
+
+def direction(difference: float, holm: float) -> Kind:
+    """How a difference is marked, from its p-value adjusted by Holm's method."""
+    if holm >= SIGNIFICANT:
+        return ""
+    return "above" if difference > 0 else "below"
+
+
+def _count(number: int) -> Cell:
+    return Cell(str(number), value=float(number))
 
 
 def _cells(frame: pd.DataFrame, *key: str, kind: Kind = "") -> dict[Key, Cell]:
@@ -148,22 +192,12 @@ def _cells(frame: pd.DataFrame, *key: str, kind: Kind = "") -> dict[Key, Cell]:
     return {cell: number(*value, kind) for cell, value in zip(keys, values, strict=True)}
 
 
-def _words(text: str) -> Cell:
-    return Cell(text, value=text.lower(), kind="text")
-
-
 def _episodes(ours: pd.DataFrame, method: str) -> Cell:
     counts = ours.loc[ours["method"] == method, "episodes"]
     if counts.empty:
         return EMPTY
     low, high = counts.min(), counts.max()
     return Cell(str(low) if low == high else f"{low}–{high}", value=float(high))
-
-
-def _direction(difference: float, ci95: float) -> Kind:
-    if abs(difference) <= ci95:
-        return ""
-    return "above" if difference > 0 else "below"
 
 
 def _with_best(rows: list[list[Cell]], first: int) -> tuple[tuple[Cell, ...], ...]:

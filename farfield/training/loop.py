@@ -6,7 +6,7 @@ one that never stopped, and p processes see the batches of one, in p shares.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +86,36 @@ def fit(
     """
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(recipe, list(network.parameters()) if groups is None else groups)
-    curve: Curve = _resume(network, optimizer, checkpoint) if checkpoint else []
     parallel = distributed.parallel(network, device)
+    return run_epochs(
+        network,
+        [optimizer],
+        recipe,
+        lambda epoch: _epoch(parallel, data, recipe, optimizer, epoch, image_size, seed, device, loss),
+        validate=validate,
+        checkpoint=checkpoint,
+        title=title,
+    )
+
+
+def run_epochs(
+    network: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    recipe: Recipe,
+    train: Callable[[int], dict[str, float]],
+    *,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    select: str | None = None,
+    checkpoint: Path | None = None,
+    title: str = "training",
+) -> Curve:
+    """Call `train` with the number of each epoch that is still to come; return one row an epoch.
+
+    train: returns the figures of the epoch, among them its mean `train_loss`. select: the figure whose
+    first highest epoch gives the weights that `network` has at the end; None keeps the last ones.
+    For validate, checkpoint and the InputError see `fit`.
+    """
+    curve, best = _resume(network, optimizers, checkpoint) if checkpoint else ([], {})
     epochs = tqdm(
         range(len(curve), recipe.epochs),
         initial=len(curve),
@@ -98,25 +126,44 @@ def fit(
         disable=distributed.rank() > 0,
     )
     for epoch in epochs:
-        row = _epoch(parallel, data, recipe, optimizer, epoch, image_size, seed, device, loss)
+        row = {"epoch": epoch + 1, **train(epoch), "learning_rate": learning_rate(recipe, epoch)}
+        if not row["train_loss"] < float("inf"):
+            raise InputError(
+                f"the training loss is {row['train_loss']} after epoch {epoch + 1}, so the weights are lost; "
+                f"lower the learning rate (it is {recipe.learning_rate})"
+            )
         if validate is not None and distributed.rank() == 0:
             row.update(validate(network))
         distributed.barrier()
+        if select in row and all(row[select] > earlier[select] for earlier in curve):
+            best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         curve.append(row)
         epochs.set_postfix({name: f"{value:.3g}" for name, value in row.items() if name != "epoch"})
         if checkpoint and distributed.rank() == 0:
-            model = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
-            save_tensors(checkpoint, model | optimizer_tensors(optimizer), {"curve": curve})
+            state = _prefixed("model.", network.state_dict()) | _prefixed("best.", best)
+            for i, optimizer in enumerate(optimizers):
+                state |= _prefixed(f"{i}.", optimizer_tensors(optimizer))
+            save_tensors(checkpoint, state, {"curve": curve})
+    if best:
+        network.load_state_dict(best)
     return curve
 
 
-def _resume(network: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path) -> Curve:
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def _resume(
+    network: nn.Module, optimizers: Sequence[torch.optim.Optimizer], checkpoint: Path
+) -> tuple[Curve, dict[str, Tensor]]:
+    """The curve so far and the weights of its best epoch; network and optimizers continue from there."""
     if not checkpoint.exists():
-        return []
+        return [], {}
     tensors, facts = load_tensors(checkpoint)
     network.load_state_dict(subset(tensors, "model."))
-    restore_optimizer(optimizer, tensors)
-    return facts["curve"]
+    for i, optimizer in enumerate(optimizers):
+        restore_optimizer(optimizer, subset(tensors, f"{i}."))
+    return facts["curve"], subset(tensors, "best.")
 
 
 def _epoch(
@@ -160,18 +207,7 @@ def _epoch(
         correct = (logits.detach().argmax(1) == targets).sum() if weight else 0
         sums += torch.stack([value.detach() * len(share) * bool(weight), torch.as_tensor(correct).to(value)])
     mean_loss, accuracy = (distributed.total(sums) / max(len(data), 1)).tolist()
-    if not mean_loss < float("inf"):
-        raise InputError(
-            f"the training loss is {mean_loss} after epoch {epoch + 1}, so the weights are lost; lower the "
-            f"learning rate (it is {recipe.learning_rate})"
-        )
-    rate = learning_rate(recipe, epoch)
-    return {
-        "epoch": epoch + 1,
-        "train_loss": round(mean_loss, 6),
-        "train_accuracy": round(100 * accuracy, 4),
-        "learning_rate": rate,
-    }
+    return {"train_loss": round(mean_loss, 6), "train_accuracy": round(100 * accuracy, 4)}
 
 
 @torch.inference_mode()

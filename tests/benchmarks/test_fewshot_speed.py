@@ -1,6 +1,7 @@
 """Episodes, heads and packed images against the loops of the released code."""
 
 import io
+import resource
 
 import numpy as np
 import pytest
@@ -9,10 +10,14 @@ from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from farfield.backbones import build
+from farfield.backbones.embedding import embed
+from farfield.episodes.evaluation import evaluate
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import sample_episodes
 from farfield.training.images import evaluation_view, normalise
 from farfield.transfer.linear_head import LinearHead, initial_heads
+from farfield.transfer.nearest_centroid import NearestCentroid
 
 EUROSAT = np.repeat(np.arange(10), [3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000])
 
@@ -50,6 +55,45 @@ def test_fixed_heads_of_600_episodes(ratio, shot):
         least=20,
         share=few / 600,
     )
+
+
+@pytest.mark.parametrize(
+    "learner", [LinearHead(seed=0), NearestCentroid()], ids=["Fixed", "Nearest centroid"]
+)
+def test_a_frozen_row_of_600_episodes_with_its_features(ratio, tmp_path, learner):
+    """1,500 images of 64 px embedded once and 600 episodes answered, against the released loop: a new
+    network an episode, which sees each minibatch of each epoch again."""
+    images = np.random.default_rng(0).integers(0, 256, (1500, 73, 73, 3), dtype=np.uint8)
+    episodes = sample_episodes(np.arange(1500) % 10, way=5, shot=5, query=15, episodes=600, seed=0, name="x")
+    backbone, cpu = build("resnet10", width=16).eval(), torch.device("cpu")
+    weights = backbone.state_dict()
+
+    def ours():
+        embed(backbone, torch.from_numpy(images), tmp_path / "f.npy", image_size=64, device=cpu)
+        return evaluate(learner, np.load(tmp_path / "f.npy", mmap_mode="r")[:, -128:], episodes, cpu)
+
+    def plain():
+        network = build("resnet10", width=16).eval()
+        network.load_state_dict(weights)
+        pixels = evaluation_view(torch.from_numpy(images[episodes.rows[0].ravel()]), 64).unflatten(0, (5, 20))
+        support, query = pixels[:, :5].flatten(0, 1), pixels[:, 5:].flatten(0, 1)
+        head, targets = torch.nn.Linear(128, 5), torch.arange(5).repeat_interleave(5)
+        optimizer = torch.optim.SGD(
+            head.parameters(), lr=0.01, momentum=0.9, dampening=0.9, weight_decay=0.001
+        )
+        for order in torch.from_numpy(minibatch_orders(0, 1, 100, 25)[0]):
+            for batch in order.split(4):
+                optimizer.zero_grad()
+                with torch.no_grad():
+                    features = network(support[batch])
+                F.cross_entropy(head(features), targets[batch]).backward()
+                optimizer.step()
+        with torch.no_grad():
+            return head(network(query)).argmax(1)
+
+    ratio(ours, plain, least=100, share=1 / 600)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"peak memory of the process so far {peak:.0f} MB")
 
 
 def test_episodes_against_a_dataloader_for_each_class(ratio):

@@ -67,7 +67,7 @@ def given(fresh, tmp_path):
             "expected": {"images": None, "classes": None},
         }
         values["datasets"]["mine"] = entry | card
-        values["fewshot"]["targets"]["mine"] = {"shots": [5]}
+        values["fewshot"]["targets"]["mine"] = {"shots": [5], "study": "crossdomain"}
         (fresh.path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
     return give

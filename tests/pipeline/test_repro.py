@@ -10,11 +10,14 @@ from conftest import Clone, ran
 def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
     clone = two_runs[0]
     executed = ran((clone.path / "repro.log").read_text())
-    assert len(executed) == len(set(executed)) == 19
+    assert len(executed) == len(set(executed)) == 23
     assert executed[-1] == "report"
     assert ran(clone.run("dvc", "repro")) == []
     scores = json.loads((clone.path / "metrics/fewshot.json").read_text())
-    assert list(scores) == ["random", "fixed", "centroid"]
+    assert list(scores) == [
+        *("protonet", "random", "fixed", "ft_all", "transductive", "mean_centroid"),
+        *("all_embeddings", "ims_f"),
+    ]
     assert list(scores["fixed"]) == ["leaves", "radiographs"]
     assert set(scores["fixed"]["leaves"]["5-shot"]) == {"accuracy", "ci95"}
     assert (clone.path / "site/index.html").exists()
@@ -22,7 +25,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
 
 def test_two_runs_from_scratch_give_the_same_bytes(two_runs):
     one, two = (clone.lock() for clone in two_runs)
-    assert len(one) == 19
+    assert len(one) == 23
     assert one == two
 
 
@@ -30,23 +33,23 @@ def test_git_sees_what_it_should(two_runs):
     clone = two_runs[0]
     changed = clone.run("git", "status", "--porcelain", "-uall")
     tracked = {line[3:] for line in changed.splitlines()} - {"repro.log"}
-    results = {f"metrics/{name}" for name in ("fewshot.json", "fewshot.csv", "pretraining.json")}
+    results = {f"metrics/{name}" for name in ("fewshot.json", "fewshot.csv", "claims.json", "training.json")}
     assert results <= tracked
     assert all(name in results or name.endswith(("dvc.lock", ".gitignore")) for name in tracked), tracked
 
 
 def test_a_changed_parameter_reruns_what_it_touches_and_the_diff_is_readable(done):
     done.run("git", "switch", "-qc", "shorter")
-    done.compose("fewshot.methods.fixed.settings.epochs=3")
+    done.compose("fewshot.transfer.fixed.settings.epochs=3")
     assert ran(done.run("dvc", "repro")) == ["transfer@fixed", "report"]
     done.commit("three epochs")
     difference = done.run("dvc", "metrics", "diff", "main", "--md")
     row = r"\| metrics/fewshot.json +\| fixed.leaves.5-shot.accuracy +\| [\d.]+ +\| [\d.]+ +\|"
     assert re.search(row, difference)
     assert "random." not in difference
-    assert "centroid." not in difference
+    assert "ft_all." not in difference
     parameters = done.run("dvc", "params", "diff", "main", "--md")
-    assert re.search(r"fewshot.methods.fixed.settings.epochs +\| 100 +\| 3 ", parameters)
+    assert re.search(r"fewshot.transfer.fixed.settings.epochs +\| 100 +\| 3 ", parameters)
     done.run("dvc", "plots", "diff", "main", "-o", "dvc_plots")
     page = (done.path / "dvc_plots/index.html").read_text()
     assert "leaves 5-shot fixed" in page
@@ -54,7 +57,7 @@ def test_a_changed_parameter_reruns_what_it_touches_and_the_diff_is_readable(don
 
 
 def test_going_back_restores_from_the_cache(done):
-    done.compose("fewshot.methods.fixed.settings.epochs=3")
+    done.compose("fewshot.transfer.fixed.settings.epochs=3")
     done.run("dvc", "repro")
     done.compose()
     output = done.run("dvc", "repro")
@@ -64,7 +67,8 @@ def test_going_back_restores_from_the_cache(done):
 
 def test_a_dropped_target_leaves_no_trace(done):
     """DVC keeps the outputs of a stage that is gone; they must not enter what depends on their folder."""
-    locks = {name: (done.path / name).read_text() for name in ("dvc.lock", "pipelines/fewshot/dvc.lock")}
+    names = ("dvc.lock", "data/dvc.lock", "pipelines/fewshot/dvc.lock", "pipelines/fewshot/meta/dvc.lock")
+    locks = {name: (done.path / name).read_text() for name in names}
     done.compose("~fewshot.targets.radiographs", "~datasets.radiographs")
     done.run("dvc", "repro")
     assert "radiographs" not in json.loads((done.path / "metrics/fewshot.json").read_text())["fixed"]
@@ -98,5 +102,7 @@ def test_a_shared_cache_needs_no_remote(done, colleague):
 
 
 def test_hydra_composes_for_experiments(done):
-    done.run("dvc", "exp", "run", "-q", "-S", "profile=tiny", "-S", "fewshot.methods.fixed.settings.epochs=3")
+    done.run(
+        "dvc", "exp", "run", "-q", "-S", "profile=tiny", "-S", "fewshot.transfer.fixed.settings.epochs=3"
+    )
     assert "epochs: 3" in (done.path / "params.yaml").read_text()

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from farfield.reporting.claims_page import claims_headline, claims_page
+from farfield.reporting.comparisons import comparisons_page
 from farfield.reporting.data_page import LISTED_FILES, data_page
-from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_page
+from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
 from farfield.reporting.index_page import index_page
-from farfield.reporting.inputs import Training
+from farfield.reporting.inputs import MetaTraining, Training
 from farfield.reporting.provenance_page import provenance_page
 from farfield.reporting.site import Page
+from farfield.reporting.study import FewShotStudy
+from farfield.reporting.training_page import training_page
 from farfield.seeds import stream
 
 METHODS = {
@@ -21,8 +25,13 @@ METHODS = {
 
 
 def dataset(title: str, name: str, **changed: object) -> dict:
-    card = {"title": title, "published": name, "procedural": False, "mirror": "", "licence": "CC BY 4.0"}
-    card |= {"citation": "Someone, 2020", "homepage": "https://example.org/a?b&c", "notes": ""}
+    card = {"title": title, "published": name, "study": "crossdomain", "procedural": False, "mirror": ""}
+    card |= {
+        "licence": "CC BY 4.0",
+        "citation": "Someone, 2020",
+        "homepage": "https://example.org/a?b&c",
+        "notes": "",
+    }
     return card | changed
 
 
@@ -31,6 +40,7 @@ DATASETS = {
     "eurosat": dataset("EuroSAT", "EuroSAT", mirror="2,700 images"),
     "isic": dataset("Blobs", "ISIC", procedural=True),
 }
+PAPERS = {"papers": dataset("Papers", "RVL-CDIP", study="documents", images=400)}
 VALIDATION = {
     "crops": {
         "success": False,
@@ -61,10 +71,10 @@ PROVENANCE = {
 }
 
 
-def results(count: int = 12) -> pd.DataFrame:
+def results(count: int = 12, datasets: dict = DATASETS) -> pd.DataFrame:
     rows = []
     for method in reversed(METHODS):
-        for name in DATASETS:
+        for name in datasets:
             for shot in (5, 20):
                 accuracy = stream(1, method, name, shot).integers(30, 70, count) / 75 * 100
                 cell = {"method": method, "dataset": name, "shot": shot, "episode": range(count)}
@@ -72,7 +82,7 @@ def results(count: int = 12) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def study() -> FewShotStudy:
+def study(datasets: dict = DATASETS) -> FewShotStudy:
     epochs = np.arange(1, 6)
     curve = pd.DataFrame(
         {
@@ -83,15 +93,36 @@ def study() -> FewShotStudy:
             "learning_rate": 0.01,
         }
     )
+    validated = curve.assign(shot=5, validation_accuracy=10.0 * epochs, validation_ci95=1.0)
+    final = {
+        "untrained_accuracy": 31.5,
+        "untrained_ci95": 0.8,
+        "trained_accuracy": 48.25,
+        "trained_ci95": 0.9,
+    }
+    choices = [("own", "crops", 5, "block <4>", 9), ("own", "crops", 5, "block 3", 3)]
     return FewShotStudy(
-        results(), METHODS, DATASETS, "fixed", {"mini source": Training(curve, {"epochs": 5})}
+        results(datasets=datasets),
+        METHODS,
+        datasets,
+        "fixed",
+        {"mini source": Training(curve, {"epochs": 5})},
+        seed=3,
+        meta={"protonet": MetaTraining("ProtoNet", validated, {5: final})},
+        choices=pd.DataFrame(choices, columns=["method", "dataset", "shot", "choice", "episodes"]),
     )
 
 
 def site_pages(preview: Path) -> list[Page]:
+    whole = study(DATASETS | PAPERS)
     return [
-        index_page([fewshot_headline(study())], {"Profile": "tiny"}, study().reservations),
-        fewshot_page(study()),
+        index_page(
+            [*fewshot_headlines(whole), claims_headline(whole)], {"Profile": "tiny"}, whole.reservations
+        ),
+        *fewshot_pages(whole),
+        comparisons_page(whole),
+        claims_page(whole),
+        training_page(whole),
         data_page(DATASETS, VALIDATION, {"crops": preview}),
         provenance_page(PROVENANCE),
     ]

@@ -8,7 +8,7 @@ from farfield.episodes.evaluation import evaluate
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import sample_episodes
 from farfield.errors import InputError
-from farfield.transfer import feature_learner
+from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.linear_head import LinearHead, initial_heads
 from farfield.transfer.nearest_centroid import NearestCentroid
 

@@ -55,8 +55,11 @@ def changed(key: str, value):
         ("datasets.leaves.role", "source", r"fewshot\.targets\.leaves needs a dataset of role target"),
         ("fewshot.models.objects.recipe.weight_decay", -1.0, r"weight_decay, momentum and warmup must not"),
         ("fewshot.models.objects.recipe.augmentation.area", [2, 0], r"area must be two rising shares"),
-        ("fewshot.methods.fixed.model", "imagenet", r"methods\.fixed\.model is 'imagenet'.*objects"),
-        ("fewshot.reference", "fxied", r"reference 'fxied' is not one of methods"),
+        ("fewshot.transfer.fixed.model", "imagenet", r"transfer\.fixed\.model is 'imagenet'.*objects"),
+        ("fewshot.meta.protonet.source", "leaves", r"meta\.protonet\.source needs a dataset of role source"),
+        ("fewshot.ensemble.finetuned.models", ["objcts"], r"ensemble\.finetuned\.models\.0 is 'objcts'"),
+        ("fewshot.finetune.all.settings.unit", "stage", r"settings\.unit: .*found 'stage'"),
+        ("fewshot.reference", "fxied", r"reference 'fxied' is not one of the rows"),
         ("fewshot.models.objects.source", "imagenet", r"models\.objects\.source names 'imagenet'"),
         ("datasets.leaves.role", "goal", r"datasets\.leaves\.role: .*found 'goal'"),
         ("datasets.leaves.licence_text", "x", r"datasets\.leaves\.licence_text: there is no such parameter"),
@@ -66,6 +69,13 @@ def changed(key: str, value):
 def test_what_is_wrong_is_named(key, value, message):
     with pytest.raises(InputError, match=message):
         check_params(changed(key, value), "params.yaml")
+
+
+def test_no_two_rows_share_a_name():
+    values = copy.deepcopy(VALUES)
+    values["fewshot"]["transfer"]["ft_all"] = values["fewshot"]["transfer"]["fixed"]
+    with pytest.raises(InputError, match=r"two rows of meta, transfer, .* are named 'ft_all'"):
+        check_params(values, "params.yaml")
 
 
 def test_a_missing_parameter_is_named():
@@ -120,13 +130,19 @@ def test_overrides_that_do_not_compose_are_explained():
     ("override", "message"),
     [
         ("fewshot.models.objects.backbone=resnet12", "resnet12"),
-        ("fewshot.methods.fixed.learner=svm", "no learner 'svm'"),
+        ("fewshot.transfer.fixed.learner=svm", "no learner 'svm'"),
         (
-            "fewshot.methods.centroid.settings.distance=cosin",
+            "fewshot.finetune.all.rows.mean_centroid.settings.distance=cosin",
             "distance must be euclidean or cosine, found 'cosin'",
         ),
-        ("fewshot.methods.fixed.settings.epochs=-3", "epochs must be a number of at least 0, found -3"),
-        ("+fewshot.methods.fixed.settings.epoch=3", "settings of linear_head do not fit it"),
+        ("fewshot.finetune.all.settings.last=0", "last of fine-tuning must be a whole number of at least 1"),
+        ("+fewshot.finetune.all.settings.momentum=0", r"settings\.momentum: there is no such parameter"),
+        ("+fewshot.ensemble.finetuned.rows.ims_f.settings.cv=half", "cv must be released_bug or intended"),
+        ("+fewshot.ensemble.finetuned.rows.ims_f.settings.folds=5", "ensemble row ims_f do not fit it"),
+        ("fewshot.meta.protonet.learner=protonets", "'protonets'"),
+        ("+fewshot.meta.protonet.settings.scale=2", "settings of protonet do not fit it"),
+        ("fewshot.transfer.fixed.settings.epochs=-3", "epochs must be a number of at least 0, found -3"),
+        ("+fewshot.transfer.fixed.settings.epoch=3", "settings of linear_head do not fit it"),
         ("datasets.leaves.layout=folders", "no layout 'folders'"),
         ("datasets.leaves.generator.domain=leafs", "'leafs'"),
     ],

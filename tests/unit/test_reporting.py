@@ -7,14 +7,24 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from made_up_study import DATASETS, METHODS, results, study
+from made_up_study import DATASETS, METHODS, PAPERS, results, study
 
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
-from farfield.reporting import figures, published, tables
+from farfield.reporting import dot_figures, figures, published, tables
 from farfield.reporting.cells import Cell, Column, Table, markdown, number
-from farfield.reporting.fewshot import FewShotStudy, fewshot_headline, fewshot_markdown, fewshot_page
+from farfield.reporting.comparisons import matrix_table, reuse_table
+from farfield.reporting.fewshot import (
+    accuracy_table,
+    fewshot_headlines,
+    fewshot_markdown,
+    fewshot_pages,
+)
+from farfield.reporting.figure_style import look
 from farfield.reporting.inputs import in_order, is_real, reservations
+from farfield.reporting.matrix_figures import difference_matrices, matrix
+from farfield.reporting.study import FewShotStudy
+from farfield.reporting.training_figures import training_curves
 
 # Published numbers
 
@@ -73,7 +83,7 @@ def test_metrics_are_small_dictionaries_in_the_order_of_methods_and_datasets():
 
 
 def test_ours_stand_beside_the_published_numbers():
-    table = study().accuracy_table("crops")
+    table = accuracy_table(study(), "crops")
     assert table.note == ""
     assert [(c.group, c.title) for c in table.columns[3:5]] == [("5-shot", "ours"), ("5-shot", "published")]
     protonet, _, own, *others = table.rows
@@ -87,7 +97,7 @@ def test_ours_stand_beside_the_published_numbers():
 
 @pytest.mark.parametrize(("name", "real"), [("eurosat", "EuroSAT"), ("isic", "ISIC")])
 def test_a_table_that_is_not_on_the_real_dataset_says_so(name, real):
-    text = markdown(study().accuracy_table(name))
+    text = markdown(accuracy_table(study(), name))
     assert f"published, on the real {real}" in text
     assert "not a result on" in text
     assert "for reference only" in text
@@ -112,19 +122,44 @@ def test_means_over_shots_need_every_shot():
     assert [cell.text for cell in own[4:]] == ["–", "–"]
 
 
-def test_only_differences_whose_interval_excludes_zero_are_marked():
+def test_only_differences_that_stay_significant_among_all_are_marked():
     rows = [
-        ("own", "crops", 5, 2.0, 1.0),
-        ("own", "crops", 20, -2.0, 1.0),
-        ("protonet", "crops", 5, 0.5, 1.0),
+        ("own", "crops", 5, 2.0, 1.0, 0.01),
+        ("own", "crops", 20, -2.0, 1.0, 0.04),
+        ("protonet", "crops", 5, 1.5, 1.0, 0.2),
     ]
-    differences = pd.DataFrame(rows, columns=["method", "dataset", "shot", "difference", "ci95"])
+    differences = pd.DataFrame(rows, columns=["method", "dataset", "shot", "difference", "ci95", "holm"])
     differences = differences.assign(reference="fixed", episodes=12)
-    protonet, own = tables.paired_table(differences, METHODS, DATASETS).rows
+    table = tables.paired_table(differences, METHODS, DATASETS)
+    protonet, own = table.rows
     assert [cell.kind for cell in own[1:]] == ["above", "below"]
     assert [cell.text for cell in own[1:]] == ["+2.00", "−2.00"]
-    assert [cell.text for cell in protonet[1:]] == ["+0.50", "–"]
+    assert [cell.text for cell in protonet[1:]] == ["+1.50", "–"]
     assert protonet[1].kind == ""
+    assert "3 comparisons" in table.note
+
+
+def overall() -> pd.DataFrame:
+    rows = [("protonet", "fixed", -3.04, 0.01), ("fixed", "own", 0.26, 0.7)]
+    return pd.DataFrame(rows, columns=["method", "other", "difference", "holm"])
+
+
+def test_the_matrix_is_antisymmetric_and_marks_significant_pairs_on_both_sides():
+    rows = matrix_table(overall(), list(METHODS), METHODS).rows
+    assert [cell.text for cell in rows[0]] == ["1 ProtoNet", "·", "−3.0", "–"]
+    assert [cell.text for cell in rows[1]] == ["2 Fixed", "+3.0", "·", "+0.3"]
+    assert [cell.kind for cell in rows[1]] == ["text", "above", "", ""]
+    assert rows[0][2].kind == "below"
+    values, certain = matrix(overall(), list(METHODS))
+    assert values[1, 0] == -values[0, 1] == 3.04
+    assert certain.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+
+
+def test_how_often_an_image_is_drawn_counts_support_and_queries():
+    table = reuse_table(study(DATASETS | PAPERS))
+    assert [cell.text for cell in table.rows[0]] == ["Papers", "400", "3.00", "5.25"]
+    assert len(table.rows) == 1
+    assert reuse_table(study()) is None
 
 
 def test_markdown_keeps_digits_intervals_and_bars_in_names():
@@ -138,7 +173,7 @@ def test_markdown_keeps_digits_intervals_and_bars_in_names():
 
 
 def test_the_markdown_report_warns_before_its_first_table():
-    text = fewshot_markdown(study())
+    text = fewshot_markdown("crossdomain", study())
     assert text.index("not results on ISIC") < text.index("| Method")
     assert "## Paired differences" in text
 
@@ -161,28 +196,44 @@ def test_published_values_are_drawn_only_for_the_real_dataset():
 
 
 def test_figures_name_their_methods_and_datasets_in_text():
-    drawn = texts(figures.all_methods(study().summary, published.cross_domain(), METHODS, DATASETS))
+    drawn = texts(dot_figures.all_methods(study().summary, published.cross_domain(), METHODS, DATASETS))
     assert {"ProtoNet", "CropDisease", "EuroSAT (sample)", "Blobs (procedural)", "20-shot"} <= set(drawn)
 
 
 def test_a_curve_without_validation_has_no_line_for_it():
     curve = study().training["mini source"].curve
-    assert "validation" not in texts(figures.training_curves(curve))
-    assert "validation" in texts(figures.training_curves(curve.assign(validation_accuracy=50.0)))
+    assert "validation" not in texts(training_curves(curve))
+    assert "validation" in texts(training_curves(curve.assign(validation_accuracy=50.0)))
+
+
+def test_no_two_of_many_methods_are_drawn_alike():
+    looks = [(look(i)["color"], look(i)["marker"], look(i)["linestyle"]) for i in range(24)]
+    assert len(set(looks)) == 24
+
+
+def test_matrices_name_datasets_and_number_methods():
+    frames = {"crops": overall(), "isic": overall()}
+    drawn = texts(difference_matrices(frames, list(METHODS), METHODS, DATASETS))
+    assert {"CropDisease", "Blobs (procedural)", "ProtoNet  1", "3"} <= set(drawn)
 
 
 def test_a_single_method_shot_and_episode_can_be_drawn():
     one = results(1).query("method == 'fixed' and dataset == 'crops' and shot == 5")
     alone = FewShotStudy(one, METHODS, DATASETS, "fixed")
-    page = fewshot_page(alone)
+    (page,) = fewshot_pages(alone)
     assert page.context["paired"] is None
-    assert fewshot_headline(alone).picture.data
+    assert fewshot_headlines(alone)[0].picture.data
 
 
 def test_a_dataset_may_lack_a_shot():
     whole = study()
     missing = (whole.results["dataset"] == "isic") & (whole.results["shot"] == 20)
     partial = replace(whole, results=whole.results[~missing])
-    page = fewshot_page(partial)
+    (page,) = fewshot_pages(partial)
     assert b"Blobs" in page.assets["figures/fewshot-methods.svg"]
-    assert "20-shot" not in markdown(partial.accuracy_table("isic"))
+    assert "20-shot" not in markdown(accuracy_table(partial, "isic"))
+
+
+def test_a_part_without_results_has_no_page():
+    assert list(study(DATASETS | PAPERS).parts) == ["crossdomain", "documents"]
+    assert list(study(PAPERS).parts) == ["documents"]

@@ -15,6 +15,7 @@ from farfield.reporting.index_page import index_page
 from farfield.reporting.provenance_page import provenance_page
 from farfield.reporting.site import Page, write_site
 
+PAGES = ("index", "fewshot", "documents", "comparisons", "claims", "training", "data", "provenance")
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -58,7 +59,7 @@ def read(site: Path, slug: str) -> Reader:
 
 
 def test_pages_are_well_formed_and_navigate_to_each_other(site):
-    for slug in ("index", "fewshot", "data", "provenance"):
+    for slug in PAGES:
         page = read(site, slug)
         targets = [a["href"] for a in page.all("a") if "href" in a]
         assert [a for a in page.all("a") if a.get("aria-current")] == [
@@ -99,8 +100,9 @@ def test_names_are_escaped(site):
 
 
 def test_readers_are_told_what_is_not_real(site):
-    for slug in ("index", "fewshot"):
+    for slug in ("index", "fewshot", "comparisons", "claims"):
         assert "not results on ISIC" in read(site, slug).text
+    assert "not results on ISIC" not in read(site, "documents").text
     assert "that stand in for ISIC: not a result on ISIC" in read(site, "data").text
 
 
@@ -140,6 +142,35 @@ def test_the_same_pages_give_the_same_bytes_in_another_process(site, tmp_path):
         str(path) for path in files if (site / path).read_bytes() != (tmp_path / "site" / path).read_bytes()
     ]
     assert changed == []
+
+
+def test_each_page_of_the_study_holds_its_own_datasets_alone(site):
+    crossdomain, documents = (read(site, slug).text for slug in ("fewshot", "documents"))
+    assert "EuroSAT" in crossdomain
+    assert "Papers" not in crossdomain
+    assert "Papers" in documents
+    assert "EuroSAT" not in documents
+    assert "Papers" in (site / "figures/documents-shots.svg").read_text()
+    assert (site / "documents.csv").read_text().count("papers") == 6
+    assert (site / "comparisons.csv").read_text().count("documents") == 6
+
+
+def test_the_first_page_counts_methods_and_lists_verdicts(site):
+    text = " ".join(read(site, "index").text.split())
+    assert "3 methods (1 of meta-learning and 2 of transfer) learn 5 new classes from 5 or 20 images" in text
+    assert "Fine-tuning the network beats frozen features. not tested" in text
+
+
+def test_training_sets_untrained_beside_trained_meta_learners(site):
+    text = read(site, "training").text
+    assert "31.50 ± 0.80" in text
+    assert "48.25 ± 0.90" in text
+    assert "mini source" in text
+
+
+def test_choices_of_ensembles_are_counted_where_they_were_made(site):
+    assert "block <4>" in read(site, "fewshot").text
+    assert "Choices of the ensembles" not in read(site, "documents").text
 
 
 def test_a_page_of_another_study_needs_no_other_page(tmp_path):

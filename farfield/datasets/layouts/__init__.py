@@ -16,6 +16,7 @@ from farfield.datasets.layouts.index import Index, Record, read_images
 from farfield.datasets.layouts.isic import isic
 from farfield.datasets.layouts.rvl_cdip import rvl_cdip
 from farfield.datasets.layouts.split_csv import split_csv
+from farfield.datasets.layouts.stanford_cars import stanford_cars
 from farfield.datasets.layouts.tiered import tiered
 from farfield.errors import InputError
 
@@ -26,6 +27,7 @@ LAYOUTS: dict[str, Callable[[Path, dict[str, Any]], Index]] = {
     "isic": isic,
     "rvl_cdip": rvl_cdip,
     "split_csv": split_csv,
+    "stanford_cars": stanford_cars,
     "tiered": tiered,
 }
 

@@ -70,10 +70,10 @@ def require_found(labels: str, missing: list[str], raw: Path) -> None:
         )
 
 
-def label_texts(raw: Path, contents: Contents, names: Iterable[str]) -> dict[str, str]:
-    """The text of each label file, which lies in `raw` itself or somewhere in one of its archives.
+def label_files(raw: Path, contents: Contents, names: Iterable[str]) -> dict[str, bytes]:
+    """The bytes of each label file, which lies in `raw` itself or somewhere in one of its archives.
 
-    InputError if a file is nowhere, at several places or no UTF-8 text.
+    InputError if a file is nowhere or at several places.
     """
     names = list(names)
     data = {name: (raw / name).read_bytes() for name in names if (raw / name).is_file()}
@@ -88,12 +88,18 @@ def label_texts(raw: Path, contents: Contents, names: Iterable[str]) -> dict[str
             if inside[member] in data:
                 raise InputError(f"{raw}: the archives hold several files named {inside[member]}.")
             data[inside[member]] = content
-    texts = {}
     for name in names:
         if name not in data:
             raise InputError(f"{raw}: the label file {name} is neither there nor in one of the archives.")
+    return data
+
+
+def label_texts(raw: Path, contents: Contents, names: Iterable[str]) -> dict[str, str]:
+    """The text of each label file, as `label_files` finds it; InputError if one is no UTF-8 text."""
+    texts = {}
+    for name, data in label_files(raw, contents, names).items():
         try:
-            texts[name] = data[name].decode("utf-8-sig")
+            texts[name] = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"{raw}: the label file {name} is no UTF-8 text ({error}).") from error
     return texts

@@ -3,7 +3,9 @@
 `objects` is a source domain of coloured things in natural scenes; `leaves`, `terrain`, `lesions` and
 `radiographs` leave it step by step as the targets of BSCD-FSL leave miniImageNet (Guo et al., "A
 Broader Study of Cross-Domain Few-Shot Learning", ECCV 2020): first the perspective goes, then the
-natural content, then the colour. They are a working default and a test bed, not a benchmark.
+natural content, then the colour. `documents` stands in for the scanned pages of RVL-CDIP, and
+`textures` and `symbols` are further source domains, for ensembles. All of them are a working default
+and a test bed, not a benchmark.
 """
 
 import io
@@ -16,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from farfield.datasets.procedural import leaves, lesions, objects, radiographs, terrain
+from farfield.datasets.procedural import (
+    documents,
+    leaves,
+    lesions,
+    objects,
+    radiographs,
+    symbols,
+    terrain,
+    textures,
+)
 from farfield.errors import InputError
 from farfield.files import atomic_file
 from farfield.seeds import stream
@@ -39,6 +50,9 @@ DOMAINS = {
     "terrain": Domain(terrain.draw, terrain.name, len(terrain.CLASSES)),
     "lesions": Domain(lesions.draw, lesions.name, len(lesions.CLASSES)),
     "radiographs": Domain(radiographs.draw, radiographs.name, len(radiographs.CLASSES)),
+    "documents": Domain(documents.draw, documents.name, len(documents.CLASSES)),
+    "textures": Domain(textures.draw, textures.name, len(textures.CLASSES)),
+    "symbols": Domain(symbols.draw, symbols.name, len(symbols.CLASSES)),
 }
 
 

@@ -1,0 +1,127 @@
+"""A fitted classifier: a backbone, a head, and what must be known to use them.
+
+On disk it is a folder of two files: classifier.safetensors, the weights, and classifier.json, the
+`Description`. Neither can run code when it is loaded.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from farfield.backbones import build
+from farfield.backbones.backbone import Backbone
+from farfield.datasets.cards import Packing
+from farfield.errors import InputError
+from farfield.files import read_json, write_json
+from farfield.training.checkpoints import load_tensors, save_tensors
+from farfield.training.images import MEAN, STD
+
+WEIGHTS, DESCRIPTION = "classifier.safetensors", "classifier.json"
+
+
+@dataclass(frozen=True)
+class Head:
+    """Features [n, d] to logits [n, classes].
+
+    weight: [classes, d]. bias: [classes]. scale: none for W f + b; a number for scale * cos(f, W), in
+    which the bias has no part.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    scale: float | None = None
+
+
+class ImageClassifier(nn.Module):
+    """Normalised images [n, 3, S, S] to logits [n, classes]."""
+
+    def __init__(self, backbone: Backbone, head: Head) -> None:
+        super().__init__()
+        self.backbone: Backbone = backbone
+        self.weight = nn.Parameter(head.weight.detach().clone())
+        self.bias = nn.Parameter(head.bias.detach().clone())
+        self.scale = head.scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.backbone(images)
+        if self.scale is None:
+            return F.linear(features, self.weight, self.bias)
+        return self.scale * F.linear(F.normalize(features, dim=-1), F.normalize(self.weight, dim=-1))
+
+
+@dataclass(frozen=True)
+class Description:
+    """class_names: by class index, the order of the logits. packing: how a file becomes a square of
+    `packing.size` pixels, of which networks see the central `image_size`. mean, std: of the
+    normalisation, for pixels in 0..1. backbone, width: as of `farfield.backbones.build`. scale: of the
+    head. facts: where all of it comes from, for people.
+    """
+
+    class_names: tuple[str, ...]
+    image_size: int
+    packing: Packing
+    backbone: str
+    width: int
+    scale: float | None
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def architecture(self) -> Backbone:
+        """The backbone with random weights."""
+        return build(self.backbone, width=self.width, image_size=self.image_size)
+
+
+def save_classifier(folder: Path, classifier: ImageClassifier, description: Description) -> None:
+    """Write both files into `folder`."""
+    save_tensors(folder / WEIGHTS, classifier.state_dict())
+    write_json(folder / DESCRIPTION, asdict(description))
+
+
+def load_classifier(folder: Path) -> tuple[ImageClassifier, Description]:
+    """The classifier, in evaluation mode, and its description. InputError if a file is missing or does
+    not fit the other, or if the images were normalised in another way than this version does it."""
+    for name in (WEIGHTS, DESCRIPTION):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder} holds no {name}; give the folder of a classifier, as `make evaluate` writes it."
+            )
+    description = _described(folder / DESCRIPTION)
+    weights, _ = load_tensors(folder / WEIGHTS)
+    backbone = description.architecture()
+    classes = len(description.class_names)
+    head = Head(torch.zeros(classes, backbone.feature_dim), torch.zeros(classes), description.scale)
+    classifier = ImageClassifier(backbone, head)
+    try:
+        classifier.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(
+            f"{folder / WEIGHTS} does not fit {DESCRIPTION} beside it, which describes a {description.backbone} "
+            f"of width {description.width} with {classes} classes: {error}"
+        ) from error
+    return classifier.eval(), description
+
+
+def _described(path: Path) -> Description:
+    try:
+        values = read_json(path)
+        values["packing"] = Packing(**values["packing"])
+        for name in ("class_names", "mean", "std"):
+            values[name] = tuple(values[name])
+        description = Description(**values)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        names = ", ".join(part.name for part in fields(Description))
+        raise InputError(
+            f"{path} does not describe a classifier ({error}); it must be a JSON object with {names}."
+        ) from error
+    if (description.mean, description.std) != (MEAN, STD):
+        raise InputError(
+            f"{path} normalises with mean {description.mean} and std {description.std}; this version of farfield "
+            f"knows {MEAN} and {STD} only. Use the version that wrote the classifier."
+        )
+    return description

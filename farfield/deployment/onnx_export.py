@@ -1,0 +1,47 @@
+"""A classifier as an ONNX graph, for runtimes without Python."""
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.files import atomic_file
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def export_onnx(path: Path, classifier: ImageClassifier, description: Description) -> None:
+    """Write the graph: `images` float32 [n, 3, S, S], normalised, for any n, to `logits` [n, classes].
+
+    The file is checked after it was written; class names and the normalisation stand in its metadata.
+    """
+    import onnx
+
+    size = description.image_size
+    plain = classifier.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    with atomic_file(path) as partial:
+        with warnings.catch_warnings():
+            # The exporter by tracing is called legacy. It writes the same graph in a second where the
+            # one by torch.export takes ten, and needs no further package.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(
+                plain,
+                (torch.zeros(2, 3, size, size),),
+                str(partial),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+                dynamo=False,
+            )
+        model = onnx.load(str(partial))
+        onnx.helper.set_model_props(
+            model,
+            {
+                "class_names": "\n".join(description.class_names),
+                "mean": " ".join(map(str, description.mean)),
+                "std": " ".join(map(str, description.std)),
+            },
+        )
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, str(partial))

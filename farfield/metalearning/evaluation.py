@@ -1,0 +1,91 @@
+"""Run a meta-learner over a list of episodes of packed images."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from farfield.episodes.evaluation import evaluate, scores
+from farfield.episodes.sampling import Episodes
+from farfield.episodes.statistics import mean_interval
+from farfield.metalearning.learner import EmbeddingLearner, MetaLearner
+from farfield.training.images import evaluation_view
+
+
+def evaluate_meta(
+    learner: MetaLearner,
+    images: Tensor,
+    episodes: Episodes,
+    *,
+    image_size: int,
+    device: torch.device,
+    first: int = 0,
+    title: str = "",
+) -> pd.DataFrame:
+    """Answer `episodes` in evaluation mode; columns as of `farfield.episodes.evaluation.scores`.
+
+    images: uint8 [N, H, W, 3], indexed by the episodes' rows. first: the number of the first episode
+    in its list; an answer depends on its episode and its number alone. title: of the progress bar
+    over episodes, for learners that adapt to each; none if empty.
+    """
+    learner.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    if isinstance(learner, EmbeddingLearner):
+        table = _by_embedding(learner, images, episodes, image_size, device)
+    else:
+        table = _one_by_one(learner, images, episodes, image_size, device, first, title)
+    return table.assign(episode=(table["episode"] + first).astype(np.int32))
+
+
+def mean_accuracy(
+    learner: MetaLearner, images: Tensor, episodes: Episodes, *, image_size: int, device: torch.device
+) -> dict[str, float]:
+    """{"accuracy", "ci95"} of `evaluate_meta` over the episodes, in percent."""
+    table = evaluate_meta(learner, images, episodes, image_size=image_size, device=device)
+    accuracy, ci95 = mean_interval(table["accuracy"])
+    return {"accuracy": round(accuracy, 4), "ci95": round(ci95, 4)}
+
+
+def _one_by_one(
+    learner: MetaLearner,
+    images: Tensor,
+    episodes: Episodes,
+    image_size: int,
+    device: torch.device,
+    first: int,
+    title: str,
+) -> pd.DataFrame:
+    predictions = np.empty(episodes.query.shape, dtype=np.int16)
+    numbers = range(len(predictions))
+    for e in tqdm(numbers, desc=title, unit="episode", file=sys.stderr, disable=not title):
+        support = _pixels(images, episodes.support[e], image_size, device)
+        query = _pixels(images, episodes.query[e], image_size, device)
+        predictions[e] = learner(support, query, first + e)[0].argmax(-1).cpu().numpy()
+    return scores(predictions, episodes)
+
+
+def _pixels(images: Tensor, rows: np.ndarray, image_size: int, device: torch.device) -> Tensor:
+    """Rows [...] of one episode to the evaluation view [1, ..., 3, image_size, image_size]."""
+    index = torch.from_numpy(rows.reshape(-1)).long().to(images.device)
+    return evaluation_view(images[index].to(device), image_size).unflatten(0, (1, *rows.shape))
+
+
+@torch.inference_mode()
+def _by_embedding(
+    learner: EmbeddingLearner, images: Tensor, episodes: Episodes, image_size: int, device: torch.device
+) -> pd.DataFrame:
+    """Embed every image that occurs once, then compare embeddings: an image has one whatever its episode."""
+    used, places = np.unique(episodes.rows, return_inverse=True)
+    embeddings = np.concatenate(
+        [
+            learner.embed(_pixels(images, batch, image_size, device)[0]).float().cpu().numpy()
+            for batch in np.array_split(used, -(-len(used) // 256))
+        ]
+    )
+    local = replace(episodes, rows=places.reshape(episodes.rows.shape))
+    return evaluate(
+        lambda support, query, first=0: learner.classify(support, query), embeddings, local, device
+    )

@@ -1,0 +1,162 @@
+"""Meta-training: a learner meets episodes of the source as it will meet those of a target.
+
+An epoch is a list of training episodes (tasks) drawn anew. Every draw is keyed by (seed, epoch,
+task), so a run that was killed continues exactly as one that never stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from farfield.episodes.sampling import Episodes
+from farfield.errors import InputError
+from farfield.metalearning.evaluation import mean_accuracy
+from farfield.metalearning.fwt import own_parameters, seed_noise, transform_parameters
+from farfield.metalearning.learned_fwt import learning_to_learn_step
+from farfield.metalearning.learner import MetaLearner, query_targets
+from farfield.metalearning.tasks import Domain, Tasks
+from farfield.seeds import integer_seed, stream
+from farfield.training.devices import autocast
+from farfield.training.loop import Curve, run_epochs
+from farfield.training.optimizers import make_optimizer, set_learning_rate
+from farfield.training.recipe import Recipe, learning_rate
+
+
+@dataclass(frozen=True)
+class Episodic:
+    """The tasks of a training run; the defaults are BSCD-FSL's (arXiv 1912.07200).
+
+    query: of each class. selection: whether the network ends with the weights of the last epoch or of
+    the one of the best validation accuracy; without validation the last one counts.
+    """
+
+    way: int
+    shot: int
+    query: int = 16
+    episodes_per_epoch: int = 100
+    selection: Literal["last", "best"] = "last"
+
+
+def meta_train(
+    learner: MetaLearner,
+    source: Domain,
+    recipe: Recipe,
+    episodic: Episodic,
+    *,
+    image_size: int,
+    seed: int,
+    device: torch.device,
+    further: Sequence[Domain] = (),
+    validation: Episodes | None = None,
+    checkpoint: Path | None = None,
+    title: str = "meta-training",
+) -> Curve:
+    """Train `learner` in place; one row an epoch, as of `farfield.training.loop.run_epochs`.
+
+    There are recipe.epochs times episodes_per_epoch tasks, recipe.batch_size of them in an optimizer
+    step, whose losses are averaged or summed as the learner says. further: sources beside the first,
+    by which a learned feature-wise transformation is trained, and nothing else. validation: episodes
+    of source.images, answered after each epoch. InputError if the loss stops being finite, and if
+    the learner and the other arguments do not fit together.
+    """
+    thetas = list(transform_parameters(learner).values())
+    if bool(thetas) != bool(further):
+        raise InputError(
+            f"a feature-wise transformation is learned from at least two sources, and only it needs more than "
+            f"one; found {1 + len(further)} with {'a' if thetas else 'no'} learned transformation"
+        )
+    if recipe.label_smoothing:
+        raise InputError(
+            f"label_smoothing is {recipe.label_smoothing}, but a meta-learner defines its own loss; set it to 0"
+        )
+    learner.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizers = [make_optimizer(recipe, list(own_parameters(learner).values()))]
+    if thetas:
+        optimizers.append(torch.optim.Adam(thetas, lr=1e-3, weight_decay=1e-8))  # arXiv 2001.08735
+
+    def tasks(domain: Domain, epoch: int) -> Tasks:
+        episodes = domain.episodes(
+            way=episodic.way,
+            shot=episodic.shot,
+            query=episodic.query,
+            episodes=episodic.episodes_per_epoch,
+            seed=integer_seed(seed, "tasks", epoch),
+        )
+        return Tasks(domain.images, episodes, recipe, image_size, device, seed, key=(domain.name, epoch))
+
+    def train(epoch: int) -> dict[str, float]:
+        learner.train()
+        if not further:
+            return _epoch(learner, optimizers[0], tasks(source, epoch), epoch)
+        domains = [source, *further]
+        seen, unseen = stream(seed, "domains", epoch).choice(len(domains), 2, replace=False)
+        pair = tasks(domains[seen], epoch), tasks(domains[unseen], epoch)
+        return _learning_to_learn_epoch(learner, optimizers[0], optimizers[1], *pair, epoch)
+
+    def validate(_: nn.Module) -> dict[str, float]:
+        assert validation is not None
+        figures = mean_accuracy(learner, source.images, validation, image_size=image_size, device=device)
+        return {f"validation_{name}": value for name, value in figures.items()}
+
+    return run_epochs(
+        learner,
+        optimizers,
+        recipe,
+        train,
+        validate=None if validation is None else validate,
+        select="validation_accuracy" if episodic.selection == "best" else None,
+        checkpoint=checkpoint,
+        title=title,
+    )
+
+
+def _epoch(
+    learner: MetaLearner, optimizer: torch.optim.Optimizer, tasks: Tasks, epoch: int
+) -> dict[str, float]:
+    sums = torch.zeros(2, dtype=torch.float64, device=tasks.device)
+    for time, group in tasks.steps():
+        set_learning_rate(optimizer, learning_rate(tasks.recipe, epoch + time))
+        optimizer.zero_grad(set_to_none=True)
+        weight = 1 / len(group) if learner.tasks == "mean" else 1.0
+        for task in group:  # backward after each: the sum is the same, and one task's graph is in memory
+            _seed_draws(learner, tasks, task)
+            support, query = tasks.batch(range(task, task + 1))
+            with autocast(tasks.device, tasks.recipe.precision):
+                loss, logits = learner.loss(support, query)
+            (loss * weight).backward()
+            target = query_targets(logits.shape[-1], logits.shape[1], logits.device)
+            correct = (logits.detach().argmax(-1) == target).double().mean()
+            sums += torch.stack([loss.detach().double(), correct])
+        optimizer.step()
+    mean_loss, accuracy = (sums / len(tasks.episodes.rows)).tolist()
+    return {"train_loss": round(mean_loss, 6), "train_accuracy": round(100 * accuracy, 4)}
+
+
+def _learning_to_learn_epoch(
+    learner: MetaLearner,
+    optimizer: torch.optim.Optimizer,
+    theta_optimizer: torch.optim.Optimizer,
+    seen: Tasks,
+    unseen: Tasks,
+    epoch: int,
+) -> dict[str, float]:
+    sums = torch.zeros(2, dtype=torch.float64, device=seen.device)
+    for time, group in seen.steps():
+        set_learning_rate(optimizer, learning_rate(seen.recipe, epoch + time))
+        _seed_draws(learner, seen, group.start)
+        batches = seen.batch(group), unseen.batch(group)
+        with autocast(seen.device, seen.recipe.precision):
+            losses = learning_to_learn_step(learner, optimizer, theta_optimizer, *batches)
+        sums += torch.stack(losses).double() * len(group)
+    seen_loss, unseen_loss = (sums / len(seen.episodes.rows)).tolist()
+    return {"train_loss": round(seen_loss, 6), "unseen_loss": round(unseen_loss, 6)}
+
+
+def _seed_draws(learner: MetaLearner, tasks: Tasks, task: int) -> None:
+    """Key what the network itself draws: dropout and the like, and the feature-wise noise."""
+    torch.manual_seed(integer_seed(tasks.seed, "network", *tasks.key, task))
+    seed_noise(learner, tasks.seed, *tasks.key, task)

@@ -1,0 +1,1 @@
+"""Fine-tuning whole networks on the support of an episode, for many episodes."""

@@ -1,0 +1,80 @@
+"""What fine-tuning is: the recipe of an episode. Where and how fast it runs is decided elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from farfield.errors import InputError
+from farfield.training.recipe import STRICT
+
+Readout = Literal[
+    "head", "transductive", "support_features", "query_features", "support_stages", "query_stages"
+]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent as `torch.optim.SGD` does it: the first buffer is undamped."""
+
+    __pydantic_config__ = STRICT
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int | float) or value < 0:
+                raise InputError(
+                    f"{field.name} of fine-tuning must be a number of at least 0, found {value!r}"
+                )
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """The loop of BSCD-FSL (arXiv 1912.07200); the defaults are those of its released code.
+
+    epochs: passes over the support of an episode, in minibatches of `batch_size`, the last one smaller.
+    head, backbone: two separate optimisers.
+    last: None trains every layer; k trains the last k units and the head, the rest is frozen.
+    unit: "block" counts residual blocks (the blocks of Conv4), "layer" convolutional layers with their
+        BatchNorm. A shortcut counts with the first convolution of its block, beside which it stands.
+    frozen_norm: BatchNorm of the frozen part: "eval" uses the pretrained statistics, "train" those of
+        the minibatch, which also move the running ones, as in a network whose gradients are merely off.
+    classifier: "linear", or "cosine": scale * cos(feature, class weight), trained jointly.
+    """
+
+    __pydantic_config__ = STRICT
+    epochs: int = 100
+    batch_size: int = 4
+    head: SGD = SGD(0.01, 0.9, 0.9, 0.001)
+    backbone: SGD = SGD(0.01)
+    last: int | None = None
+    unit: Literal["block", "layer"] = "block"
+    frozen_norm: Literal["eval", "train"] = "eval"
+    classifier: Literal["linear", "cosine"] = "linear"
+    scale: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("last", 1)):
+            value = getattr(self, name)
+            if name == "last" and value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InputError(
+                    f"{name} of fine-tuning must be a whole number of at least {least}, found {value!r}"
+                )
+        choices = {"unit": ("block", "layer"), "frozen_norm": ("eval", "train")}
+        for name, allowed in (choices | {"classifier": ("linear", "cosine")}).items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{name} of fine-tuning must be {' or '.join(allowed)}, found {value!r}")
+        if not isinstance(self.scale, int | float) or self.scale <= 0:
+            raise InputError(f"scale of fine-tuning must be a number above 0, found {self.scale!r}")
+
+
+def check_readouts(readouts: Sequence[str]) -> None:
+    known = get_args(Readout)
+    if unknown := [name for name in readouts if name not in known]:
+        raise InputError(f"there is no readout {unknown[0]!r}; the readouts are {', '.join(known)}")

@@ -1,0 +1,244 @@
+"""Episodes of a user's own images, answered by rows of the study with the models that are there.
+
+For `stages.evaluate`; the same functions answer as in the stages transfer, finetune, ensemble and
+metatest. Costs are seconds an episode as if each came alone, its images embedded for it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+from farfield.backbones.embedding import embed, feature_columns
+from farfield.episodes.evaluation import evaluate, scores
+from farfield.episodes.sampling import Episodes
+from farfield.errors import InputError
+from farfield.execution import Workers
+from farfield.metalearning.evaluation import evaluate_meta
+from farfield.metalearning.learner import EmbeddingLearner
+from farfield.metalearning.maml import MAML
+from farfield.training.checkpoints import load_tensors
+from farfield.training.devices import resident
+from farfield.transfer.feature_learners import feature_learner
+from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.settings import FineTuning, Readout
+from stages import paths
+from stages.ensemble import Features, combined
+from stages.finetune import READOUTS, logits
+from stages.metatest import load_networks, nearest
+from stages.models import load_backbone
+from stages.params import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow, Model, Params
+
+Result = TypeVar("Result")
+
+
+class Answer(NamedTuple):
+    """table: columns of `farfield.episodes.evaluation.scores`. seconds: an episode."""
+
+    method: str
+    table: pd.DataFrame
+    seconds: float
+
+
+def models_of(fewshot: FewShot, unit: str) -> dict[Path, Model | MetaRow]:
+    """The files of the networks that a unit of the study needs, and what they must hold."""
+    if unit in fewshot.meta:
+        row, folder = fewshot.meta[unit], paths.FEWSHOT / "meta/models" / unit
+        return {folder / f"{shot}-shot.safetensors": row for shot in row.shots}
+    if unit in fewshot.ensemble:
+        names = fewshot.ensemble[unit].models
+    elif unit in fewshot.finetune:
+        names = (fewshot.finetune[unit].model,)
+    else:
+        names = (fewshot.transfer[unit].model,)
+    return {paths.FEWSHOT / "models" / f"{name}.safetensors": fewshot.models[name] for name in names}
+
+
+def usable(path: Path, spec: Model | MetaRow, image_size: int) -> bool:
+    """Whether the network is there, and of the shape that the parameters now say."""
+    if not path.exists():
+        return False
+    _, facts = load_tensors(path)
+    found = tuple(facts.get(name) for name in ("backbone", "width", "image_size"))
+    return found == (spec.backbone, spec.width, image_size)
+
+
+def rows_of(fewshot: FewShot, unit: str) -> list[str]:
+    if unit in fewshot.finetune:
+        return [*fewshot.finetune[unit].rows]
+    return [*fewshot.ensemble[unit].rows] if unit in fewshot.ensemble else [unit]
+
+
+def choose(params: Params, wanted: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """{unit: its rows} to run, and the titles of rows that need a model that is not `usable`.
+
+    Without `wanted`: every row, except those on networks that were never trained. InputError if a
+    wanted row is unknown or lacks its model, or if no model is there at all.
+    """
+    fewshot = params.fewshot
+    if unknown := [row for row in wanted if row not in fewshot.rows]:
+        raise InputError(f"there is no method {unknown[0]!r}; METHODS can be {', '.join(fewshot.rows)}")
+    chosen: dict[str, list[str]] = {}
+    absent = []
+    for unit in fewshot.units:
+        untrained = (
+            unit in fewshot.transfer and not fewshot.models[fewshot.transfer[unit].model].recipe.epochs
+        )
+        rows = [row for row in rows_of(fewshot, unit) if row in (wanted or fewshot.rows)]
+        if not rows or (untrained and not wanted):
+            continue
+        models = models_of(fewshot, unit).items()
+        missing = [path for path, spec in models if not usable(path, spec, params.image_size)]
+        if missing and wanted:
+            raise InputError(
+                f"{rows[0]} needs {missing[0]}, which is not there or was trained with other parameters than "
+                f"those of params.yaml. Run `make repro` first."
+            )
+        if missing:
+            absent += [fewshot.rows[row].title for row in rows]
+        else:
+            chosen[unit] = rows
+    if not chosen:
+        raise InputError(
+            f"there are no models yet in {paths.FEWSHOT}/models, or they were trained with other parameters "
+            f"than those of params.yaml. Run `make repro` once; it trains them."
+        )
+    return chosen, absent
+
+
+@dataclass
+class Bench:
+    """What all methods share. images: packed. scratch: an empty folder. adapted: how many episodes are
+    answered by methods that adapt whole networks."""
+
+    params: Params
+    images: np.ndarray
+    episodes: Episodes
+    adapted: int
+    device: torch.device
+    workers: Workers
+    scratch: Path
+
+    def answers(self, unit: str, rows: list[str]) -> Iterator[Answer]:
+        """The answers of these rows of a unit."""
+        fewshot = self.params.fewshot
+        if unit in fewshot.meta:
+            return self._meta(unit, fewshot.meta[unit])
+        if unit in fewshot.transfer:
+            return self._frozen(unit, fewshot.transfer[unit])
+        if unit in fewshot.finetune:
+            return self._adapted(rows, fewshot.finetune[unit])
+        return self._combined(rows, fewshot.ensemble[unit])
+
+    def features(self, model: str) -> tuple[np.ndarray, tuple[int, int], float]:
+        """All columns of all images, which of them are the features, and the seconds an image took."""
+        backbone, path = load_backbone(model), self.scratch / f"{model}.npy"
+        clock = self.scratch / f"{model}.seconds"
+        if not path.exists():
+            _, seconds = _timed(
+                lambda: embed(
+                    backbone,
+                    resident(self.images, self.device),
+                    path,
+                    image_size=self.params.image_size,
+                    device=self.device,
+                    title=f"embedding with {model}",
+                )
+            )
+            clock.write_text(repr(seconds / len(self.images)))
+        array = np.load(path, mmap_mode="r")
+        return array, feature_columns(backbone)["features"], float(clock.read_text())
+
+    def _frozen(self, key: str, row: FrozenRow) -> Iterator[Answer]:
+        features, (first, last), seconds = self.features(row.model)
+        learner = feature_learner(row.learner, self.params.seeds.transfer, row.settings)
+        table, spent = _timed(lambda: evaluate(learner, features[:, first:last], self.episodes, self.device))
+        yield Answer(key, table, spent / len(table) + seconds * self.episodes.rows[0].size)
+
+    def _adapted(self, rows: list[str], unit: Adaptation) -> Iterator[Answer]:
+        names = list(dict.fromkeys(name for row in rows for name in READOUTS[unit.rows[row].readout]))
+        episodes = self.episodes.first(self.adapted)
+        outputs, spent = _timed(lambda: self._fine_tuned(unit.model, unit.settings, names, episodes))
+        for row in rows:
+            predictions = logits(unit.rows[row], outputs).argmax(-1).astype(np.int16)
+            yield Answer(row, scores(predictions, episodes), spent / len(predictions))
+
+    def _fine_tuned(
+        self, model: str, settings: FineTuning, readouts: list[Readout], episodes: Episodes
+    ) -> dict[Readout, np.ndarray]:
+        return fine_tune_episodes(
+            load_backbone(model),
+            self.images,
+            episodes,
+            settings,
+            readouts,
+            image_size=self.params.image_size,
+            seed=self.params.seeds.transfer,
+            device=self.device,
+            workers=self.workers,
+            scratch=self.scratch / "episodes",
+            title=f"fine-tuning {model}",
+        )
+
+    def _combined(self, rows: list[str], unit: Ensemble) -> Iterator[Answer]:
+        dims = [load_backbone(model).stage_dims for model in unit.models]
+        episodes = self.episodes
+        if unit.adapt is None:
+            (support, query), each = self._stored(unit.models, dims)
+        else:
+            episodes, settings = episodes.first(self.adapted), unit.adapt
+            (support, query), spent = _timed(lambda: self._stages(unit.models, settings, episodes))
+            each = spent / len(episodes.rows)
+        for row in rows:
+            begin = time.perf_counter()
+            answer, _ = combined(unit.rows[row], support, query, dims, self.params.seeds.transfer)
+            spent = time.perf_counter() - begin
+            predictions = answer.argmax(-1).numpy().astype(np.int16)
+            yield Answer(row, scores(predictions, episodes), spent / len(predictions) + each)
+
+    def _stages(self, models: tuple[str, ...], settings: FineTuning, episodes: Episodes) -> Features:
+        names: list[Readout] = ["support_stages", "query_stages"]
+        outputs = [self._fine_tuned(model, settings, names, episodes) for model in models]
+        support, query = ([torch.from_numpy(output[name]) for output in outputs] for name in names)
+        return support, query
+
+    def _stored(self, models: tuple[str, ...], dims: list[tuple[int, ...]]) -> tuple[Features, float]:
+        support, query, seconds = [], [], 0.0
+        for model, widths in zip(models, dims, strict=True):
+            features, _, each = self.features(model)
+            support.append(torch.from_numpy(features[self.episodes.support][..., : sum(widths)]))
+            query.append(torch.from_numpy(features[self.episodes.query][..., : sum(widths)]))
+            seconds += each * self.episodes.rows[0].size
+        return (support, query), seconds
+
+    def _meta(self, key: str, row: MetaRow) -> Iterator[Answer]:
+        """Nothing from a learner whose classifier was trained for another number of ways."""
+        network = nearest(load_networks(key), self.episodes.shot)
+        if isinstance(network, MAML) and self.episodes.rows.shape[1] != self.params.fewshot.way:
+            return
+        count = len(self.episodes.rows) if isinstance(network, EmbeddingLearner) else self.adapted
+
+        def answer(episodes: Episodes, title: str = "") -> pd.DataFrame:
+            return evaluate_meta(
+                network,
+                resident(self.images, self.device),
+                episodes,
+                image_size=self.params.image_size,
+                device=self.device,
+                title=title,
+            )
+
+        table = answer(self.episodes.first(count), "" if isinstance(network, EmbeddingLearner) else row.title)
+        _, seconds = _timed(lambda: answer(self.episodes.first(1)))
+        yield Answer(key, table, seconds)
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    begin = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - begin

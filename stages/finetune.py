@@ -1,0 +1,74 @@
+"""finetune@<adaptation>: a network adapted to every episode, to results/<adaptation>.parquet.
+
+One training answers all rows of the adaptation. Finished episodes are kept outside the outputs, so a
+killed run goes on where it was.
+"""
+
+import shutil
+
+import numpy as np
+import torch
+
+from farfield.datasets.packed import load_images
+from farfield.episodes.evaluation import scores
+from farfield.execution import Workers
+from farfield.training.devices import choose_device, deterministic
+from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.settings import Readout
+from farfield.transfer.nearest_centroid import NearestCentroid
+from stages import paths
+from stages.local import load_local
+from stages.models import load_backbone
+from stages.params import AdaptedRow, load_params
+from stages.results import answered, cells, save_results
+from stages.run import run
+
+READOUTS: dict[str, tuple[Readout, ...]] = {
+    "head": ("head",),
+    "transductive": ("transductive",),
+    "centroid": ("support_features", "query_features"),
+}
+
+
+def main(key: str) -> None:
+    params, local = load_params(), load_local()
+    deterministic()
+    device = choose_device(local.device)
+    unit = params.fewshot.finetune[key]
+    backbone = load_backbone(unit.model)
+    readouts = list(dict.fromkeys(name for row in unit.rows.values() for name in READOUTS[row.readout]))
+    scratch = paths.scratch(f"finetune-{key}", unit.model_dump(), paths.DATA / "packed/target")
+    tables = []
+    with Workers(local.workers) as workers:
+        for dataset, shot, episodes in cells(params, unit.episodes):
+            outputs = fine_tune_episodes(
+                backbone,
+                load_images(paths.packed(dataset, params.card(dataset))),
+                episodes,
+                unit.settings,
+                readouts,
+                image_size=params.image_size,
+                seed=params.seeds.transfer,
+                device=device,
+                workers=workers,
+                scratch=scratch / dataset,
+                title=f"{key}, {dataset}, {shot} shots",
+            )
+            for name, row in unit.rows.items():
+                predictions = logits(row, outputs).argmax(-1).astype(np.int16)
+                tables.append(answered(name, dataset, shot, scores(predictions, episodes)))
+    save_results(key, tables)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def logits(row: AdaptedRow, outputs: dict[Readout, np.ndarray]) -> np.ndarray:
+    """[E, way * queries, way], as the row reads it out of the adapted network."""
+    arrays = [outputs[name] for name in READOUTS[row.readout]]
+    if row.readout == "centroid":
+        support, query = map(torch.from_numpy, arrays)
+        return NearestCentroid(**row.settings)(support, query).numpy()
+    return arrays[0]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,87 @@
+"""Classes of images by a classifier that `make evaluate` wrote. A command, no stage.
+
+`python -m stages.predict evaluation/classifier image_or_folder ...` prints CSV: path, class,
+probability. Files that cannot be read are named on standard error; the exit status is then 1.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from farfield.datasets.cards import Packing
+from farfield.datasets.decoding import UnreadableImageError, decode
+from farfield.datasets.download import visible_paths
+from farfield.datasets.layouts.contents import IMAGES
+from farfield.deployment.classifier import load_classifier
+from farfield.errors import InputError
+from farfield.training.devices import choose_device, deterministic
+from farfield.training.images import evaluation_view
+from stages.local import load_local
+from stages.run import one_message
+
+BATCH = 64  # images decoded and classified at once
+
+
+def main(classifier: Path, places: Sequence[Path]) -> bool:
+    """Whether every file could be read."""
+    local = load_local()
+    deterministic()
+    device = choose_device(local.device)
+    network, description = load_classifier(classifier)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["path", "class", "probability"])
+    complete = True
+    files = iter(images_of(places))
+    with ThreadPoolExecutor(local.workers) as pool:
+        while batch := list(islice(files, BATCH)):
+            decoded = list(pool.map(lambda path: pixels(path, description.packing), batch))
+            readable = [
+                (path, image) for path, image in zip(batch, decoded, strict=True) if image is not None
+            ]
+            complete &= len(readable) == len(batch)
+            if not readable:
+                continue
+            images = torch.from_numpy(np.stack([image for _, image in readable])).to(device)
+            with torch.inference_mode():
+                logits = network(evaluation_view(images, description.image_size))
+            probability, index = logits.softmax(-1).max(-1)
+            for (path, _), p, i in zip(readable, probability.tolist(), index.tolist(), strict=True):
+                table.writerow([path, description.class_names[i], f"{p:.4f}"])
+    return complete
+
+
+def images_of(places: Sequence[Path]) -> Iterator[Path]:
+    """The files among `places`, and those below its folders that are images by their name."""
+    for place in places:
+        if not place.exists():
+            raise InputError(f"{place} does not exist; give images, or folders that hold images.")
+        if place.is_dir():
+            yield from (path for path in visible_paths(place) if path.suffix.lower() in IMAGES)
+        else:
+            yield place
+
+
+def pixels(path: Path, packing: Packing) -> np.ndarray | None:
+    """The packed image, as training saw it; none, and a line on standard error, if it cannot be read."""
+    try:
+        return decode(path.read_bytes(), packing).pixels
+    except (UnreadableImageError, OSError) as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return None
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m stages.predict", description=__doc__)
+    parser.add_argument("classifier", type=Path, help="the folder of a classifier")
+    parser.add_argument("images", type=Path, nargs="+", help="images, or folders of them")
+    given = parser.parse_args()
+    with one_message():
+        sys.exit(not main(given.classifier, given.images))
