@@ -39,11 +39,14 @@ def main(key: str) -> None:
     deterministic()
     device = choose_device(load_local().device)
     params = load_params()
+    for folder in ("packed/source", "validated/source"):
+        paths.prune(paths.DATA / folder, params.datasets_of("source"))
     spec, way = params.fewshot.meta[key], params.fewshot.way
     network = Architecture(
         spec.learner, spec.settings, spec.transform, spec.backbone, spec.width, params.image_size, way
     )
-    facts = {"row": spec.model_dump(), "network": asdict(network), "seed": params.seeds.metatrain}
+    row = spec.model_dump(exclude={"title", "family", "published", "episodes"})
+    facts = {"row": row, "network": asdict(network), "seed": params.seeds.metatrain}
     packed = [paths.packed(name, params.card(name)) for name in (spec.source, *spec.domains)]
     scratch = paths.scratch(f"metatrain-{key}", facts, *packed)
     sources = [load_domains(folder, device) for folder in packed]

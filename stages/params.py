@@ -169,6 +169,8 @@ class FewShot(Section):
         used = {f"transfer.{key}.model": row.model for key, row in self.transfer.items()}
         used |= {f"finetune.{key}.model": unit.model for key, unit in self.finetune.items()}
         for key, unit in self.ensemble.items():
+            if len(set(unit.models)) < len(unit.models):
+                raise ValueError(f"ensemble.{key}.models names a model twice: {', '.join(unit.models)}")
             used |= {f"ensemble.{key}.models.{i}": model for i, model in enumerate(unit.models)}
         for key, model in used.items():
             if model not in self.models:

@@ -2,11 +2,11 @@
 
 import importlib.metadata
 import platform
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
-from farfield.datasets.cards import Card, Role
+from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
 from farfield.reporting.claims_page import claims_headline, claims_page
 from farfield.reporting.comparisons import comparisons_page
@@ -21,6 +21,7 @@ from farfield.reporting.tables import metrics
 from farfield.reporting.training_page import training_page
 from farfield.reporting.verdicts import claims_metrics
 from stages import paths
+from stages.leftovers import prune_undeclared
 from stages.params import Params, Target, load_params
 from stages.run import run
 
@@ -29,7 +30,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-e
 
 def main() -> None:
     params = load_params()
-    prune(params)
+    prune_undeclared(params)
     folders = {name: paths.validated(name, card) for name, card in params.datasets.items()}
     validation = {name: read_json(folder / "validation.json") for name, folder in folders.items()}
     datasets = {
@@ -45,7 +46,8 @@ def main() -> None:
         plotted(study).to_csv(partial, index=False)
 
     previews = {name: folder / "preview.png" for name, folder in folders.items()}
-    devices = sorted({training.final["device"] for training in study.training.values()})
+    trained = [*paths.FEWSHOT.glob("training/*.json"), *paths.FEWSHOT.glob("meta/training/*.json")]
+    devices = sorted({read_json(path)["device"] for path in trained})
     versions = {"python": platform.python_version()}
     versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
     provenance = {
@@ -72,23 +74,6 @@ def main() -> None:
         provenance_page(provenance),
     ]
     write_site(paths.SITE, pages)
-
-
-def prune(params: Params) -> None:
-    """Remove what an earlier profile or target left in the folders that this stage depends on."""
-    for role in get_args(Role):
-        paths.prune(paths.DATA / "validated" / role, params.datasets_of(role))
-    fewshot = params.fewshot
-    kept = {
-        "results": [f"{key}.parquet" for key in fewshot.units],
-        "curves": [f"{key}.csv" for key in fewshot.models],
-        "training": [f"{key}.json" for key in fewshot.models],
-        "choices": [f"{key}.json" for key in fewshot.ensemble],
-        "meta/curves": [f"{key}.csv" for key in fewshot.meta],
-        "meta/training": [f"{key}.json" for key in fewshot.meta],
-    }
-    for folder, names in kept.items():
-        paths.prune(paths.FEWSHOT / folder, names)
 
 
 def described(card: Card, target: Target | None, images: int) -> Dataset:

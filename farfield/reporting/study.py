@@ -36,8 +36,8 @@ class FewShotStudy:
     published: columns family, method, dataset, shot, accuracy, ci95.
     seed: of the resamples and sign flips behind intervals and tests.
     meta: how meta-learners were trained, by method or model.
-    choices: what ensembles that select chose: columns method, dataset, shot, choice, episodes, with the
-    number of episodes in which `choice` (a layer or model, in words) was taken.
+    choices: what ensembles that select chose: columns method, dataset, shot, choice, episodes, with how
+    often `choice` (a layer or model, in words) was taken, over all episodes.
     """
 
     results: pd.DataFrame

@@ -92,7 +92,7 @@ def overview_table(
         own = summary[summary["method"] == key].groupby("dataset")["accuracy"]
         means, counts = own.mean(), own.count()
         complete = [name for name in present if counts.get(name, 0) == shots[name]]
-        cells = [words(methods[key]["title"]), words(methods[key]["family"])]
+        cells = [words(methods[key]["title"]), words(methods[key]["family"]), _episodes(summary, key)]
         cells += [number(means[name]) if name in complete else EMPTY for name in present]
         cells.append(number(means[present].mean()) if complete == present else EMPTY)
         rows.append(cells)
@@ -101,10 +101,11 @@ def overview_table(
         columns=(
             Column("Method"),
             Column("Family"),
+            Column("Episodes"),
             *(Column(labelled(datasets[key]), "Nearest to farthest from natural images") for key in present),
             Column("Mean"),
         ),
-        rows=_with_best(rows, first=2),
+        rows=_with_best(rows, first=3),
         note=" ".join(reservations([datasets[key] for key in present])),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
+from scipy.stats import t
 
 from farfield.episodes.contrasts import Cell, Cells, by_cell, estimate
 from farfield.reporting.claims import CLAIMS, Claim, Evidence
@@ -26,8 +27,12 @@ class Measured:
 
     @property
     def verdict(self) -> Verdict:
-        # One episode has an interval of no width, which says nothing.
-        if self.episodes < 2 or abs(self.difference) <= self.ci95:
+        if self.episodes < 2:  # one episode has an interval of no width, which says nothing
+            return "undecided"
+        # The published interval takes the normal quantile and the population's deviation; of few episodes
+        # both are too small, so a verdict asks for Student's.
+        wider = t.ppf(0.975, self.episodes - 1) / 1.96 * (self.episodes / (self.episodes - 1)) ** 0.5
+        if abs(self.difference) <= self.ci95 * wider:
             return "undecided"
         return "supported" if self.difference > 0 else "contradicted"
 
@@ -83,7 +88,8 @@ def judge(
     studies = {dataset["study"] for dataset in datasets.values()}
     of_study = theirs[theirs["dataset"].map(_published_study).isin(studies)]
 
-    order = list(datasets)
+    # A dataset without a published name has no place in the order of distance.
+    order = sorted((keys[name] for name in PUBLISHED_ORDER if name in keys), key=list(datasets).index)
     our_findings = _measure(ours, order, seed)
     same_cells = _measure(here, order, seed)
     whole_table = _measure(of_study, PUBLISHED_ORDER, seed)

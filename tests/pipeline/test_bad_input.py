@@ -13,6 +13,14 @@ import pytest
 import yaml
 from PIL import Image
 
+# Where the stages of one's own dataset are declared.
+PLAN = {
+    "download": "data/dvc.yaml:",
+    "pack": "data/dvc.yaml:",
+    "validate": "",
+    "episodes": "pipelines/fewshot/dvc.yaml:",
+}
+
 
 def png(value: int) -> bytes:
     noise = np.random.default_rng(value).integers(0, 256, (12, 12, 3), dtype=np.uint8)
@@ -76,7 +84,7 @@ def given(fresh, tmp_path):
 def fails(fresh, tmp_path, stage: str, mirror: str | None = None) -> str:
     """The one message of a stage that must fail; no output and no traceback may be left."""
     mirror = mirror if mirror is not None else str(tmp_path / "mirror")
-    output = fresh.run("dvc", "repro", f"{stage}@mine", ok=False, FARFIELD_MIRROR=mirror)
+    output = fresh.run("dvc", "repro", f"{PLAN[stage]}{stage}@mine", ok=False, FARFIELD_MIRROR=mirror)
     assert "Traceback" not in output
     folder = {"download": "raw", "pack": "packed/target", "validate": "validated/target"}.get(stage)
     left = fresh.path / "data" / folder / "mine" if folder else fresh.path / "data/episodes/mine.npz"
@@ -88,7 +96,7 @@ def fails(fresh, tmp_path, stage: str, mirror: str | None = None) -> str:
 
 def test_a_good_archive_passes(fresh, given, tmp_path):
     given(zipped(members()))
-    fresh.run("dvc", "repro", "episodes@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
+    fresh.run("dvc", "repro", PLAN["episodes"] + "episodes@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
     assert (fresh.path / "data/episodes/mine.npz").exists()
 
 
@@ -185,7 +193,7 @@ def test_unknown_parameter_and_negative_shot(fresh):
 def test_full_disk(fresh, given, tmp_path):
     """A limit on the size of files stands in for the full disk: both refuse the reservation of space."""
     given(zipped(members()))
-    fresh.run("dvc", "repro", "download@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
+    fresh.run("dvc", "repro", PLAN["download"] + "download@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
     limit = 20_000
     result = subprocess.run(
         [sys.executable, "-m", "stages.pack", "mine"],
@@ -208,5 +216,5 @@ def test_a_folder_of_ones_own_is_a_target(fresh, given, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     given(b"", archives={}, folder=str(tmp_path / "my images"), options={})
-    fresh.run("dvc", "repro", "episodes@mine")
+    fresh.run("dvc", "repro", PLAN["episodes"] + "episodes@mine")
     assert (fresh.path / "data/episodes/mine.npz").exists()

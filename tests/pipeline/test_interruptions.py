@@ -43,9 +43,9 @@ def test_a_killed_stage_resumes_to_the_same_result(fresh, killed):
     fresh.compose(
         MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "fewshot.models.objects.recipe.epochs=40"
     )
-    stage = killed if killed.startswith("pack") else f"pipelines/fewshot/dvc.yaml:{killed}"
+    stage = f"data/dvc.yaml:{killed}" if killed.startswith("pack") else f"pipelines/fewshot/dvc.yaml:{killed}"
     outputs = "data/packed/target/leaves" if killed.startswith("pack") else "pipelines/fewshot/models"
-    upstream = "download@leaves" if killed.startswith("pack") else "validate@objects"
+    upstream = "data/dvc.yaml:download@leaves" if killed.startswith("pack") else "validate@objects"
     fresh.run("dvc", "repro", upstream)
     scratch = fresh.path / ".farfield/scratch"
 

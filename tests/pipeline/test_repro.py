@@ -10,7 +10,7 @@ from conftest import Clone, ran
 def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
     clone = two_runs[0]
     executed = ran((clone.path / "repro.log").read_text())
-    assert len(executed) == len(set(executed)) == 23
+    assert len(executed) == len(set(executed)) == 22
     assert executed[-1] == "report"
     assert ran(clone.run("dvc", "repro")) == []
     scores = json.loads((clone.path / "metrics/fewshot.json").read_text())
@@ -25,7 +25,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
 
 def test_two_runs_from_scratch_give_the_same_bytes(two_runs):
     one, two = (clone.lock() for clone in two_runs)
-    assert len(one) == 23
+    assert len(one) == 22
     assert one == two
 
 

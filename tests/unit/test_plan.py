@@ -13,7 +13,7 @@ from stages.compose import composed
 ROOT = Path(__file__).parents[2]
 # How a stage is started, finds its files and reads its parameters. None of it can change what a stage
 # computes: the values it reads are declared as `params`, the places as `outs` and `deps`.
-FRAME = {f"stages/{name}.py" for name in ("__init__", "local", "params", "paths", "run")} | {
+FRAME = {f"stages/{name}.py" for name in ("__init__", "leftovers", "local", "params", "paths", "run")} | {
     "farfield/errors.py"
 }
 PROFILES = sorted(path.stem for path in (ROOT / "conf/profile").glob("*.yaml"))
