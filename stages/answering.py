@@ -5,7 +5,7 @@ metatest. Costs are seconds an episode as if each came alone, its images embedde
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -28,7 +28,7 @@ from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import FineTuning, Readout
 from stages import paths
-from stages.ensemble import Features, combined
+from stages.ensemble import STAGES, Features, adapted_features, combined, stored_features
 from stages.finetune import READOUTS, logits
 from stages.metatest import load_networks, nearest
 from stages.models import load_backbone
@@ -169,7 +169,7 @@ class Bench:
             yield Answer(row, scores(predictions, episodes), spent / len(predictions))
 
     def _fine_tuned(
-        self, model: str, settings: FineTuning, readouts: list[Readout], episodes: Episodes
+        self, model: str, settings: FineTuning, readouts: Sequence[Readout], episodes: Episodes
     ) -> dict[Readout, np.ndarray]:
         return fine_tune_episodes(
             load_backbone(model),
@@ -202,19 +202,12 @@ class Bench:
             yield Answer(row, scores(predictions, episodes), spent / len(predictions) + each)
 
     def _stages(self, models: tuple[str, ...], settings: FineTuning, episodes: Episodes) -> Features:
-        names: list[Readout] = ["support_stages", "query_stages"]
-        outputs = [self._fine_tuned(model, settings, names, episodes) for model in models]
-        support, query = ([torch.from_numpy(output[name]) for output in outputs] for name in names)
-        return support, query
+        return adapted_features([self._fine_tuned(model, settings, STAGES, episodes) for model in models])
 
     def _stored(self, models: tuple[str, ...], dims: list[tuple[int, ...]]) -> tuple[Features, float]:
-        support, query, seconds = [], [], 0.0
-        for model, widths in zip(models, dims, strict=True):
-            features, _, each = self.features(model)
-            support.append(torch.from_numpy(features[self.episodes.support][..., : sum(widths)]))
-            query.append(torch.from_numpy(features[self.episodes.query][..., : sum(widths)]))
-            seconds += each * self.episodes.rows[0].size
-        return (support, query), seconds
+        arrays, _, seconds = zip(*(self.features(model) for model in models), strict=True)
+        images = self.episodes.rows[0].size
+        return stored_features(list(arrays), dims, self.episodes), sum(seconds) * images
 
     def _meta(self, key: str, row: MetaRow) -> Iterator[Answer]:
         """Nothing from a learner whose classifier was trained for another number of ways."""

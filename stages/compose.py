@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -18,7 +17,7 @@ from yaml import YAMLError
 from farfield.errors import InputError
 from farfield.files import atomic_file
 from stages.leftovers import prune_undeclared
-from stages.params import Params, check_params
+from stages.params import Params, check_params, load_params
 
 
 def composed(overrides: list[str], conf: Path = Path("conf")) -> str:
@@ -81,9 +80,9 @@ def checked_settings(name: str, kind: Callable[..., object], settings: dict[str,
 
 def main(overrides: list[str]) -> None:
     text = composed(overrides)
-    prune_undeclared(check_params(yaml.safe_load(text), "params.yaml"))
     with atomic_file(Path("params.yaml")) as partial:
         partial.write_text(text, encoding="utf-8")
+    prune_undeclared(load_params())
 
 
 if __name__ == "__main__":

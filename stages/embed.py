@@ -9,6 +9,7 @@ from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
 from farfield.training.devices import choose_device, deterministic, resident
 from stages import paths
+from stages.leftovers import prune_undeclared
 from stages.local import load_local
 from stages.models import load_backbone
 from stages.params import load_params
@@ -17,8 +18,7 @@ from stages.run import run
 
 def main(model: str) -> None:
     params = load_params()
-    for folder in (paths.DATA / "packed/target", paths.DATA / "validated/target"):
-        paths.prune(folder, params.datasets_of("target"))
+    prune_undeclared(params, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     deterministic()
     device = choose_device(load_local().device)
     backbone = load_backbone(model)

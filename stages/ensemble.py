@@ -22,8 +22,10 @@ from farfield.transfer.ensembles.all_embeddings import all_embeddings
 from farfield.transfer.ensembles.ims import ims
 from farfield.transfer.ensembles.settings import IMS, IMSChoices
 from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.settings import Readout
 from farfield.transfer.linear_head import HeadTraining
 from stages import paths
+from stages.leftovers import prune_undeclared
 from stages.local import load_local
 from stages.models import load_backbone
 from stages.params import CombinedRow, load_params
@@ -32,12 +34,12 @@ from stages.run import run
 
 # Of each model: support [E, way, shot, D] and query [E, Q, D], D being all its pooled stages.
 Features = tuple[list[Tensor], list[Tensor]]
+STAGES: tuple[Readout, ...] = ("support_stages", "query_stages")
 
 
 def main(key: str) -> None:
     params, local = load_params(), load_local()
-    paths.prune(paths.FEWSHOT / "features", params.fewshot.models)
-    paths.prune(paths.FEWSHOT / "models", (f"{name}.safetensors" for name in params.fewshot.models))
+    prune_undeclared(params, paths.FEWSHOT / "features", paths.FEWSHOT / "models")
     deterministic()
     device = choose_device(local.device)
     unit = params.fewshot.ensemble[key]
@@ -53,7 +55,7 @@ def main(key: str) -> None:
                 images,
                 episodes,
                 unit.adapt,
-                ["support_stages", "query_stages"],
+                STAGES,
                 image_size=params.image_size,
                 seed=params.seeds.transfer,
                 device=device,
@@ -63,18 +65,12 @@ def main(key: str) -> None:
             )
             for model, backbone in backbones.items()
         ]
-        return (
-            [torch.from_numpy(output["support_stages"]) for output in outputs],
-            [torch.from_numpy(output["query_stages"]) for output in outputs],
-        )
+        return adapted_features(outputs)
 
     def stored(dataset: str, shot: int, episodes: Episodes) -> Features:
-        support, query = [], []
-        for model, dims in zip(unit.models, stage_dims, strict=True):
-            features = np.load(paths.FEWSHOT / "features" / model / f"{dataset}.npy", mmap_mode="r")
-            support.append(torch.from_numpy(features[episodes.support][..., : sum(dims)]))
-            query.append(torch.from_numpy(features[episodes.query][..., : sum(dims)]))
-        return support, query
+        folder = paths.FEWSHOT / "features"
+        arrays = [np.load(folder / model / f"{dataset}.npy", mmap_mode="r") for model in unit.models]
+        return stored_features(arrays, stage_dims, episodes)
 
     tables, choices = [], {}
     gather: Callable[[str, int, Episodes], Features] = adapted if unit.adapt else stored
@@ -91,6 +87,24 @@ def main(key: str) -> None:
     save_results(key, tables)
     write_json(paths.FEWSHOT / "choices" / f"{key}.json", choices)
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def adapted_features(outputs: list[dict[Readout, np.ndarray]]) -> Features:
+    """From the readouts STAGES of each model's fine-tuning."""
+    support, query = ([torch.from_numpy(output[name]) for output in outputs] for name in STAGES)
+    return support, query
+
+
+def stored_features(
+    arrays: list[np.ndarray], stage_dims: list[tuple[int, ...]], episodes: Episodes
+) -> Features:
+    """From each model's columns of `embed` [n, ...], of which those of the stages come first."""
+    widths = [sum(dims) for dims in stage_dims]
+    support, query = (
+        [torch.from_numpy(array[rows][..., :width]) for array, width in zip(arrays, widths, strict=True)]
+        for rows in (episodes.support, episodes.query)
+    )
+    return support, query
 
 
 def combined(

@@ -1,5 +1,8 @@
 """Outputs that the parameters no longer declare, such as those of a dropped target or another profile."""
 
+import shutil
+import sys
+from pathlib import Path
 from typing import get_args
 
 from farfield.datasets.cards import Role
@@ -7,18 +10,29 @@ from stages import paths
 from stages.params import Params
 
 
-def prune_undeclared(params: Params) -> None:
-    """Remove them from every folder that a stage depends on as a whole (see `paths.prune`).
+def prune_undeclared(params: Params, *folders: Path) -> None:
+    """Remove them from `folders`, or from every folder that a stage depends on as a whole.
 
+    DVC leaves the outputs of a stage that is gone. A stage that depends on the whole folder would mix
+    them into its hash and, for some users only, into its result. Whatever is removed is in DVC's cache.
     Done when parameters are composed, DVC finds the folders as they were the last time that these
     parameters ran, and restores results from its cache instead of computing them again.
     """
+    declared = declared_outputs(params)
+    for folder in folders or declared:
+        _prune(folder, {*declared[folder], ".gitignore"})
+
+
+def declared_outputs(params: Params) -> dict[Path, list[str]]:
+    """What each folder of outputs holds when nothing but the present parameters ever ran."""
     fewshot = params.fewshot
-    for role in get_args(Role):
-        for folder in ("packed", "validated"):
-            paths.prune(paths.DATA / folder / role, params.datasets_of(role))
-    paths.prune(paths.DATA / "episodes", (f"{name}.npz" for name in fewshot.targets))
-    kept = {
+    roles: tuple[Role, ...] = get_args(Role)
+    data = {
+        paths.DATA / kind / role: params.datasets_of(role)
+        for kind in ("packed", "validated")
+        for role in roles
+    }
+    study = {
         "features": [*fewshot.models],
         "models": [f"{key}.safetensors" for key in fewshot.models],
         "curves": [f"{key}.csv" for key in fewshot.models],
@@ -28,5 +42,15 @@ def prune_undeclared(params: Params) -> None:
         "meta/curves": [f"{key}.csv" for key in fewshot.meta],
         "meta/training": [f"{key}.json" for key in fewshot.meta],
     }
-    for folder, names in kept.items():
-        paths.prune(paths.FEWSHOT / folder, names)
+    return {
+        **data,
+        paths.EPISODES: [f"{name}.npz" for name in fewshot.targets],
+        **{paths.FEWSHOT / folder: names for folder, names in study.items()},
+    }
+
+
+def _prune(folder: Path, kept: set[str]) -> None:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name not in kept:
+            print(f"removing {path}, which the parameters no longer declare", file=sys.stderr)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

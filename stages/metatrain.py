@@ -25,6 +25,7 @@ from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages import paths
+from stages.leftovers import prune_undeclared
 from stages.local import load_local
 from stages.params import MetaRow, Params, load_params
 from stages.run import run
@@ -39,8 +40,7 @@ def main(key: str) -> None:
     deterministic()
     device = choose_device(load_local().device)
     params = load_params()
-    for folder in ("packed/source", "validated/source"):
-        paths.prune(paths.DATA / folder, params.datasets_of("source"))
+    prune_undeclared(params, paths.PACKED_SOURCES, paths.VALID_SOURCES)
     spec, way = params.fewshot.meta[key], params.fewshot.way
     network = Architecture(
         spec.learner, spec.settings, spec.transform, spec.backbone, spec.width, params.image_size, way

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,9 @@ DATA = Path("data")
 FEWSHOT = Path("pipelines/fewshot")
 METRICS = Path("metrics")
 SITE = Path("site")
+PACKED_SOURCES, PACKED_TARGETS = DATA / "packed/source", DATA / "packed/target"
+VALID_SOURCES, VALID_TARGETS = DATA / "validated/source", DATA / "validated/target"
+EPISODES = DATA / "episodes"
 EXPECTATIONS = DATA / "expectations"
 
 
@@ -30,20 +30,7 @@ def validated(name: str, card: Card) -> Path:
 
 
 def episodes(name: str) -> Path:
-    return DATA / "episodes" / f"{name}.npz"
-
-
-def prune(folder: Path, declared: Iterable[str]) -> None:
-    """Remove from an output folder what the parameters no longer declare, such as a dropped target.
-
-    DVC leaves the outputs of a stage that is gone. A stage that depends on the whole folder would mix
-    them into its hash and, for some users only, into its result. Whatever is removed is in DVC's cache.
-    """
-    kept = {*declared, ".gitignore"}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name not in kept:
-            print(f"removing {path}, which the parameters no longer declare", file=sys.stderr)
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return EPISODES / f"{name}.npz"
 
 
 def scratch(stage: str, facts: dict[str, Any], *inputs: Path) -> Path:

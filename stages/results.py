@@ -12,14 +12,13 @@ import pandas as pd
 from farfield.episodes.sampling import Episodes, load_episodes
 from farfield.files import atomic_file
 from stages import paths
+from stages.leftovers import prune_undeclared
 from stages.params import Params
 
 
 def cells(params: Params, budget: int) -> Iterator[tuple[str, int, Episodes]]:
     """(dataset, shot, episodes) of every target and shot, the first `budget` episodes (0: all)."""
-    paths.prune(paths.DATA / "episodes", (f"{name}.npz" for name in params.fewshot.targets))
-    for folder in (paths.DATA / "packed/target", paths.DATA / "validated/target"):
-        paths.prune(folder, params.datasets_of("target"))
+    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     for name, target in params.fewshot.targets.items():
         lists = load_episodes(paths.episodes(name))
         for shot in target.shots:

@@ -37,6 +37,13 @@ class Head:
     scale: float | None = None
 
 
+def head_logits(features: Tensor, weight: Tensor, bias: Tensor, scale: float | None) -> Tensor:
+    """Logits [n, classes] of a `Head` with these parts, from features [n, d]."""
+    if scale is None:
+        return F.linear(features, weight, bias)
+    return scale * F.linear(F.normalize(features, dim=-1), F.normalize(weight, dim=-1))
+
+
 class ImageClassifier(nn.Module):
     """Normalised images [n, 3, S, S] to logits [n, classes]."""
 
@@ -48,10 +55,7 @@ class ImageClassifier(nn.Module):
         self.scale = head.scale
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.backbone(images)
-        if self.scale is None:
-            return F.linear(features, self.weight, self.bias)
-        return self.scale * F.linear(F.normalize(features, dim=-1), F.normalize(self.weight, dim=-1))
+        return head_logits(self.backbone(images), self.weight, self.bias, self.scale)
 
 
 @dataclass(frozen=True)

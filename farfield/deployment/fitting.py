@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
-from farfield.deployment.classifier import Head, ImageClassifier
+from farfield.deployment.classifier import Head, ImageClassifier, head_logits
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.training.images import evaluation_view
 from farfield.transfer.finetuning.layers import State, chain
@@ -103,11 +103,7 @@ def fit_network(
     for batch in _minibatches(len(labels), epochs, settings.batch_size, seed, title):
         pixels = torch.from_numpy(images[batch]).to(device)
         maps = _through(layers, frozen, (evaluation_view(pixels, image_size),))
-        features = adapted.pool(maps[0])
-        if scale is None:
-            logits = F.linear(features, weight, bias)
-        else:
-            logits = scale * F.linear(F.normalize(features, dim=-1), F.normalize(weight, dim=-1))
+        logits = head_logits(adapted.pool(maps[0]), weight, bias, scale)
         loss = F.cross_entropy(logits, targets[torch.from_numpy(batch).to(device)])
         for optimizer in optimizers:
             optimizer.zero_grad()

@@ -1,6 +1,7 @@
 """Figures of training, as SVG bytes."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from farfield.reporting.figure_style import PALETTE, SHOT_COLOURS, panels, style, svg
@@ -19,10 +20,8 @@ def training_curves(curve: pd.DataFrame) -> bytes:
             if len(known):
                 accuracy.plot(known["epoch"], known[column], color=colour, label=label)
         accuracy.legend(loc="lower right")
-        for ax, title in ((loss, "loss"), (accuracy, "accuracy (%)")):
-            ax.set_title(title)
-            ax.set_xlabel("epoch")
-            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        _against_epochs(loss, "loss")
+        _against_epochs(accuracy, "accuracy (%)")
         return svg(figure)
 
 
@@ -38,8 +37,12 @@ def meta_training_curves(curve: pd.DataFrame) -> bytes:
             low, high = (known["validation_accuracy"] + sign * known["validation_ci95"] for sign in (-1, 1))
             accuracy.fill_between(known["epoch"], low, high, color=colour, alpha=0.18, linewidth=0)
         accuracy.legend(loc="lower right")
-        for ax, title in ((loss, "training loss"), (accuracy, "validation accuracy (%)")):
-            ax.set_title(title)
-            ax.set_xlabel("epoch")
-            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        _against_epochs(loss, "training loss")
+        _against_epochs(accuracy, "validation accuracy (%)")
         return svg(figure)
+
+
+def _against_epochs(ax: Axes, title: str) -> None:
+    ax.set_title(title)
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))

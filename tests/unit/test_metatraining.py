@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from interrupted import kill_after_two_epochs
 from torch import nn
 
 from farfield.backbones import build
@@ -125,18 +126,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, monkeypatch, tran
     whole, curve = train(recipe, **settings)
     path = tmp_path / "checkpoint.safetensors"
 
-    class KilledError(Exception):
-        pass
-
-    def killed_after_two(*arguments):
-        save_tensors(*arguments)
-        if len(arguments[2]["curve"]) == 2:
-            raise KilledError
-
-    monkeypatch.setattr("farfield.training.loop.save_tensors", killed_after_two)
-    with pytest.raises(KilledError):
-        train(recipe, checkpoint=path, **settings)
-    monkeypatch.undo()
+    kill_after_two_epochs(monkeypatch, lambda: train(recipe, checkpoint=path, **settings))
     torch.manual_seed(123)  # whatever was drawn before must not matter
     resumed, resumed_curve = train(recipe, checkpoint=path, **settings)
     assert states_equal(whole, resumed)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from interrupted import kill_after_two_epochs
 from torch import nn
 from torch.nn import functional as F
 
@@ -77,18 +78,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, monkeypatch, opti
     whole, curve = train(recipe)
     path = tmp_path / "checkpoint.safetensors"
 
-    class KilledError(Exception):
-        pass
-
-    def killed_after_two(*arguments):
-        save_tensors(*arguments)
-        if len(arguments[2]["curve"]) == 2:
-            raise KilledError
-
-    monkeypatch.setattr("farfield.training.loop.save_tensors", killed_after_two)
-    with pytest.raises(KilledError):
-        train(recipe, path)
-    monkeypatch.undo()
+    kill_after_two_epochs(monkeypatch, lambda: train(recipe, path))
     resumed, resumed_curve = train(recipe, path)
     assert states_equal(whole, resumed)
     assert curve == resumed_curve
