@@ -58,7 +58,8 @@ def claims_table(study: FewShotStudy) -> Table:
         columns=tuple(columns),
         rows=tuple(rows),
         note="Supported: the 95 % interval, widened after Student where episodes are few, lies above "
-        "zero. Contradicted: below. Undecided: it includes zero. Not tested: rows are missing. Published: the same difference in the whole published table.",
+        "zero. Contradicted: below. Undecided: it includes zero. Not tested: "
+        "rows are missing. Published: the same difference in the whole published table.",
         style="wrapped",
     )
 
