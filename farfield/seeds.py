@@ -12,8 +12,9 @@ import numpy as np
 
 def stream(seed: int, *key: str | int) -> np.random.Generator:
     """The generator of `key` under `seed`; different keys give independent streams."""
-    words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *words])))
+    words = tuple(zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key)
+    # As spawn_key: entropy itself is padded with zeros, so that a key would equal one that ends in 0.
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=words)))
 
 
 def integer_seed(seed: int, *key: str | int) -> int:

@@ -165,8 +165,8 @@ class Bench:
         episodes = self.episodes.first(self.adapted)
         outputs, spent = _timed(lambda: self._fine_tuned(unit.model, unit.settings, names, episodes))
         for row in rows:
-            predictions = logits(unit.rows[row], outputs).argmax(-1).astype(np.int16)
-            yield Answer(row, scores(predictions, episodes), spent / len(predictions))
+            answer = logits(unit.rows[row], outputs)
+            yield Answer(row, scores(answer, episodes), spent / len(answer))
 
     def _fine_tuned(
         self, model: str, settings: FineTuning, readouts: Sequence[Readout], episodes: Episodes
@@ -198,8 +198,7 @@ class Bench:
             begin = time.perf_counter()
             answer, _ = combined(unit.rows[row], support, query, dims, self.params.seeds.transfer)
             spent = time.perf_counter() - begin
-            predictions = answer.argmax(-1).numpy().astype(np.int16)
-            yield Answer(row, scores(predictions, episodes), spent / len(predictions) + each)
+            yield Answer(row, scores(answer, episodes), spent / len(answer) + each)
 
     def _stages(self, models: tuple[str, ...], settings: FineTuning, episodes: Episodes) -> Features:
         return adapted_features([self._fine_tuned(model, settings, STAGES, episodes) for model in models])

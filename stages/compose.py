@@ -4,9 +4,7 @@ The same composition that `dvc exp run -S profile=mini` makes, without running a
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -43,6 +41,7 @@ def check_choices(params: Params) -> None:
     from farfield.datasets.procedural import Recipe
     from farfield.metalearning import meta_learner
     from farfield.metalearning.fwt import feature_wise_transform
+    from farfield.settings import configured
     from farfield.transfer.ensembles.settings import IMS
     from farfield.transfer.feature_learners import feature_learner
     from farfield.transfer.linear_head import HeadTraining
@@ -65,17 +64,10 @@ def check_choices(params: Params) -> None:
     kinds = {"centroid": NearestCentroid, "ims": IMS, "all_embeddings": HeadTraining}
     for unit in fewshot.finetune.values():
         for key, row in unit.rows.items():
-            checked_settings(f"finetune row {key}", kinds.get(row.readout, dict), row.settings)
+            configured(kinds.get(row.readout, dict), f"the finetune row {key}", row.settings)
     for unit in fewshot.ensemble.values():
         for key, row in unit.rows.items():
-            checked_settings(f"ensemble row {key}", kinds[row.combine], row.settings)
-
-
-def checked_settings(name: str, kind: Callable[..., object], settings: dict[str, Any]) -> None:
-    try:
-        kind(**settings)
-    except TypeError as error:
-        raise InputError(f"the settings of the {name} do not fit it: {error}") from error
+            configured(kinds[row.combine], f"the ensemble row {key}", row.settings)
 
 
 def main(overrides: list[str]) -> None:

@@ -17,6 +17,7 @@ from farfield.episodes.evaluation import scores
 from farfield.episodes.sampling import Episodes
 from farfield.execution import Workers
 from farfield.files import write_json
+from farfield.settings import configured
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.ensembles.all_embeddings import all_embeddings
 from farfield.transfer.ensembles.ims import ims
@@ -79,8 +80,7 @@ def main(key: str) -> None:
             support, query = gather(dataset, shot, episodes)
             for name, row in unit.rows.items():
                 logits, chosen = combined(row, support, query, stage_dims, params.seeds.transfer)
-                predictions = logits.argmax(-1).numpy().astype(np.int16)
-                tables.append(answered(name, dataset, shot, scores(predictions, episodes)))
+                tables.append(answered(name, dataset, shot, scores(logits, episodes)))
                 if chosen is not None:
                     cell = choices.setdefault(name, {}).setdefault(dataset, {})
                     cell[f"{shot}-shot"] = counted(chosen, unit.models, stage_dims)
@@ -111,8 +111,8 @@ def combined(
     row: CombinedRow, support: list[Tensor], query: list[Tensor], stage_dims: list[tuple[int, ...]], seed: int
 ) -> tuple[Tensor, IMSChoices | None]:
     if row.combine == "ims":
-        return ims(support, query, stage_dims, IMS(**row.settings), seed)
-    return all_embeddings(support, query, HeadTraining(**row.settings), seed), None
+        return ims(support, query, stage_dims, configured(IMS, row.title, row.settings), seed)
+    return all_embeddings(support, query, configured(HeadTraining, row.title, row.settings), seed), None
 
 
 def counted(

@@ -8,10 +8,12 @@ import shutil
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.execution import Workers
+from farfield.settings import configured
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import Readout
@@ -55,19 +57,18 @@ def main(key: str) -> None:
                 title=f"{key}, {dataset}, {shot} shots",
             )
             for name, row in unit.rows.items():
-                predictions = logits(row, outputs).argmax(-1).astype(np.int16)
-                tables.append(answered(name, dataset, shot, scores(predictions, episodes)))
+                tables.append(answered(name, dataset, shot, scores(logits(row, outputs), episodes)))
     save_results(key, tables)
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def logits(row: AdaptedRow, outputs: dict[Readout, np.ndarray]) -> np.ndarray:
+def logits(row: AdaptedRow, outputs: dict[Readout, np.ndarray]) -> Tensor:
     """[E, way * queries, way], as the row reads it out of the adapted network."""
-    arrays = [outputs[name] for name in READOUTS[row.readout]]
+    read = [torch.from_numpy(outputs[name]) for name in READOUTS[row.readout]]
     if row.readout == "centroid":
-        support, query = map(torch.from_numpy, arrays)
-        return NearestCentroid(**row.settings)(support, query).numpy()
-    return arrays[0]
+        support, query = read
+        return configured(NearestCentroid, row.title, row.settings)(support, query)
+    return read[0]
 
 
 if __name__ == "__main__":

@@ -36,6 +36,15 @@ class Seeds(Section):
 class Target(Section):
     shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
     study: Literal["crossdomain", "documents"]
+    # Support and queries from splits of their own; none: both from all images.
+    support_split: str | None = None
+    query_split: str | None = None
+
+    @model_validator(mode="after")
+    def both_splits(self) -> "Target":
+        if (self.support_split is None) != (self.query_split is None):
+            raise ValueError("support_split and query_split are given together or not at all")
+        return self
 
 
 class Model(Section):

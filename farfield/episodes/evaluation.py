@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from farfield.episodes.sampling import Episodes
 from farfield.transfer.learner import Learner
@@ -24,15 +25,16 @@ def evaluate(
     for start in range(0, count, chunk):
         support = torch.from_numpy(features[episodes.support[start : start + chunk]]).to(device)
         query = torch.from_numpy(features[episodes.query[start : start + chunk]]).to(device)
-        parts.append(learner(support, query, first=start).argmax(-1).to("cpu", torch.int16).numpy())
-    return scores(np.concatenate(parts), episodes)
+        parts.append(learner(support, query, first=start).cpu())
+    return scores(torch.cat(parts), episodes)
 
 
-def scores(predictions: np.ndarray, episodes: Episodes) -> pd.DataFrame:
-    """Columns episode, accuracy (percent of its queries) and predictions, one row an episode.
+def scores(logits: Tensor, episodes: Episodes) -> pd.DataFrame:
+    """One row an episode; columns episode, accuracy (percent of its queries) and predictions, int16.
 
-    predictions: int16 [E, way * query], the way given to each query.
+    logits: [E, way * query, way], of each query for each way; a query is given the highest.
     """
+    predictions = logits.argmax(-1).to("cpu", torch.int16).numpy()
     correct = predictions == episodes.query_targets
     return pd.DataFrame(
         {

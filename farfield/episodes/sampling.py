@@ -78,27 +78,85 @@ def sample_episodes(
     images = shot + query
     classes, small = eligible_classes(labels, images)
     if len(classes) < way:
-        named = class_names or {}
-        listing = ", ".join(f"{named.get(k, f'class {k}')} has {count}" for k, count in small.items())
-        raise InputError(
-            f"{name} cannot give {way}-way {shot}-shot episodes with {query} queries: they need {way} "
-            f"classes of at least {images} images, and {len(classes)} of {len(classes) + len(small)} have "
-            f"them ({listing or 'no class is too small'}). Ask for fewer shots, queries or ways for it."
-        )
-    by_class = np.argsort(labels, kind="stable")  # rows grouped by class
-    start = np.searchsorted(labels[by_class], classes)
-    size = np.searchsorted(labels[by_class], classes, side="right") - start
+        raise _too_few(name, way, shot, query, f"{images} images", len(classes), small, class_names)
+    key = (seed, "episodes", name, way, shot, query)
+    drawn = _draw_classes(stream(*key, "classes"), episodes, classes, way)
+    rows = _draw_rows(stream(*key, "rows"), labels, drawn, images)
+    return Episodes(rows.astype(np.int32), drawn.astype(np.int32), shot)
 
-    # One row of uniforms an episode: keys that order the classes, then two numbers an image.
-    uniform = stream(seed, "episodes", name, way, shot, query).random(
-        (episodes, len(classes) + 2 * way * images)
-    )
-    drawn = np.argsort(uniform[:, : len(classes)], axis=1)[:, :way]
-    choice, order = uniform[:, len(classes) :].reshape(episodes, 2, way, images).swapaxes(0, 1)
-    picks = distinct_integers(choice, size[drawn])
+
+def sample_split_episodes(
+    labels: np.ndarray,
+    support: np.ndarray,
+    query_from: np.ndarray,
+    *,
+    way: int,
+    shot: int,
+    query: int,
+    episodes: int,
+    seed: int,
+    name: str,
+    class_names: dict[int, str] | None = None,
+) -> Episodes:
+    """`sample_episodes` with support and query from two parts of the images.
+
+    support, query_from: bool [n], the images of each part. A class takes part with `shot` images in
+    the one and `query` in the other.
+    """
+    pools = ((np.flatnonzero(support), shot), (np.flatnonzero(query_from), query))
+    first, second = (eligible_classes(labels[pool], images)[0] for pool, images in pools)
+    classes = np.intersect1d(first, second)
+    if len(classes) < way:
+        rest = np.setdiff1d(labels, classes)
+        small = {int(k): int(min((labels[pool] == k).sum() for pool, _ in pools)) for k in rest}
+        needs = f"{shot} images for support and {query} for queries, each in its split"
+        raise _too_few(name, way, shot, query, needs, len(classes), small, class_names)
+    key = (seed, "split episodes", name, way, shot, query)
+    drawn = _draw_classes(stream(*key, "classes"), episodes, classes, way)
+    parts = [
+        pool[_draw_rows(stream(*key, part), labels[pool], drawn, images)]
+        for part, (pool, images) in zip(("support", "query"), pools, strict=True)
+    ]
+    return Episodes(np.concatenate(parts, axis=-1).astype(np.int32), drawn.astype(np.int32), shot)
+
+
+def _draw_classes(generator: np.random.Generator, episodes: int, classes: np.ndarray, way: int) -> np.ndarray:
+    """[episodes, way], without replacement in an episode."""
+    keys = generator.random((episodes, len(classes)))
+    return classes[np.argsort(keys, axis=1)[:, :way]]
+
+
+def _draw_rows(
+    generator: np.random.Generator, labels: np.ndarray, drawn: np.ndarray, images: int
+) -> np.ndarray:
+    """[episodes, way, images]: distinct positions in `labels` of each drawn class."""
+    by_class = np.argsort(labels, kind="stable")  # positions grouped by class
+    start = np.searchsorted(labels[by_class], drawn)
+    size = np.searchsorted(labels[by_class], drawn, side="right") - start
+    # All uniforms of an episode lie together, so that a shorter list is the beginning of a longer one.
+    choice, order = generator.random((len(drawn), 2, *drawn.shape[1:], images)).swapaxes(0, 1)
+    picks = distinct_integers(choice, size)
     picks = np.take_along_axis(picks, np.argsort(order, axis=-1), axis=-1)
-    rows = by_class[start[drawn][..., None] + picks]
-    return Episodes(rows.astype(np.int32), classes[drawn].astype(np.int32), shot)
+    return by_class[start[..., None] + picks]
+
+
+def _too_few(
+    name: str,
+    way: int,
+    shot: int,
+    query: int,
+    needs: str,
+    found: int,
+    small: dict[int, int],
+    class_names: dict[int, str] | None,
+) -> InputError:
+    named = class_names or {}
+    listing = ", ".join(f"{named.get(k, f'class {k}')} has {count}" for k, count in small.items())
+    return InputError(
+        f"{name} cannot give {way}-way {shot}-shot episodes with {query} queries: they need {way} "
+        f"classes of at least {needs}, and {found} of {found + len(small)} have "
+        f"them ({listing or 'no class is too small'}). Ask for fewer shots, queries or ways for it."
+    )
 
 
 def distinct_integers(uniform: np.ndarray, below: np.ndarray) -> np.ndarray:

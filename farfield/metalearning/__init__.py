@@ -11,6 +11,7 @@ from farfield.metalearning.matchingnet import MatchingNet
 from farfield.metalearning.metaopt import MetaOptNet
 from farfield.metalearning.protonet import ProtoNet
 from farfield.metalearning.relationnet import RelationNet
+from farfield.settings import configured
 
 # Name to a function of (backbone, way, settings).
 LEARNERS: dict[str, Callable[..., MetaLearner]] = {
@@ -27,7 +28,4 @@ def meta_learner(name: str, backbone: Backbone, way: int, settings: dict[str, An
     """The learner `name` on `backbone`. InputError if the name or a setting is unknown."""
     if name not in LEARNERS:
         raise InputError(f"there is no meta-learner {name!r}; the meta-learners are {', '.join(LEARNERS)}")
-    try:
-        return LEARNERS[name](backbone, way, **settings)
-    except TypeError as error:
-        raise InputError(f"the settings of {name} do not fit it: {error}") from error
+    return configured(LEARNERS[name], name, settings, backbone, way)

@@ -58,13 +58,13 @@ def _one_by_one(
     first: int,
     title: str,
 ) -> pd.DataFrame:
-    predictions = np.empty(episodes.query.shape, dtype=np.int16)
-    numbers = range(len(predictions))
+    logits = []
+    numbers = range(len(episodes.rows))
     for e in tqdm(numbers, desc=title, unit="episode", file=sys.stderr, disable=not title):
         support = _pixels(images, episodes.support[e], image_size, device)
         query = _pixels(images, episodes.query[e], image_size, device)
-        predictions[e] = learner(support, query, first + e)[0].argmax(-1).cpu().numpy()
-    return scores(predictions, episodes)
+        logits.append(learner(support, query, first + e).detach().cpu())
+    return scores(torch.cat(logits), episodes)
 
 
 def _pixels(images: Tensor, rows: np.ndarray, image_size: int, device: torch.device) -> Tensor:

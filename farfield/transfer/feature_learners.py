@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from farfield.errors import InputError
+from farfield.settings import configured
 from farfield.transfer.learner import Learner
 from farfield.transfer.linear_head import LinearHead
 from farfield.transfer.nearest_centroid import NearestCentroid
@@ -19,7 +20,4 @@ def feature_learner(name: str, seed: int, settings: dict[str, Any]) -> Learner:
     """The learner `name` with these settings. InputError if either is unknown."""
     if name not in FEATURE_LEARNERS:
         raise InputError(f"there is no learner {name!r}; the learners are {', '.join(FEATURE_LEARNERS)}")
-    try:
-        return FEATURE_LEARNERS[name](seed=seed, **settings)
-    except TypeError as error:
-        raise InputError(f"the settings of {name} do not fit it: {error}") from error
+    return configured(FEATURE_LEARNERS[name], name, {"seed": seed, **settings})

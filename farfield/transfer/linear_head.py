@@ -36,10 +36,14 @@ class HeadTraining:
     weight_decay: float = 0.001
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("momentum", 0), ("weight_decay", 0)):
+        for name, least in (("epochs", 0), ("batch_size", 1)):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or value < least:
-                raise InputError(f"{name} must be a number of at least {least}, found {value!r}")
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"{name} must be a whole number of at least {least}, found {value!r}")
+        for name in ("momentum", "weight_decay"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or value < 0:
+                raise InputError(f"{name} must be a number of at least 0, found {value!r}")
         if not isinstance(self.learning_rate, int | float) or self.learning_rate <= 0:
             raise InputError(f"learning_rate must be a number above 0, found {self.learning_rate!r}")
 

@@ -141,7 +141,10 @@ def test_overrides_that_do_not_compose_are_explained():
         ("+fewshot.ensemble.finetuned.rows.ims_f.settings.folds=5", "ensemble row ims_f do not fit it"),
         ("fewshot.meta.protonet.learner=protonets", "'protonets'"),
         ("+fewshot.meta.protonet.settings.scale=2", "settings of protonet do not fit it"),
-        ("fewshot.transfer.fixed.settings.epochs=-3", "epochs must be a number of at least 0, found -3"),
+        (
+            "fewshot.transfer.fixed.settings.epochs=-3",
+            "epochs must be a whole number of at least 0, found -3",
+        ),
         ("+fewshot.transfer.fixed.settings.epoch=3", "settings of linear_head do not fit it"),
         ("datasets.leaves.layout=folders", "no layout 'folders'"),
         ("datasets.leaves.generator.domain=leafs", "'leafs'"),

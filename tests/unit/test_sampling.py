@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from farfield.episodes.minibatches import minibatch_orders
-from farfield.episodes.sampling import distinct_integers, load_episodes, sample_episodes, save_episodes
+from farfield.episodes.sampling import (
+    distinct_integers,
+    load_episodes,
+    sample_episodes,
+    sample_split_episodes,
+    save_episodes,
+)
 from farfield.errors import InputError
+from farfield.seeds import stream
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(8), [20, 30, 40, 50, 60, 22, 21, 70]))
 
@@ -87,3 +94,23 @@ def test_minibatch_orders_are_permutations_keyed_by_episode():
     assert (np.sort(orders, axis=2) == np.arange(25)).all()
     assert (minibatch_orders(3, episodes=2, epochs=4, images=25, first=4) == orders[4:]).all()
     assert (orders[0] != orders[1]).any()
+
+
+def test_support_and_queries_come_from_splits_of_their_own():
+    train = np.arange(len(LABELS)) % 3 > 0
+    settings = {"way": 4, "shot": 10, "query": 8, "episodes": 50, "seed": 1, "name": "a set"}
+    episodes = sample_split_episodes(LABELS, train, ~train, **settings)
+    assert train[episodes.support].all()
+    assert not train[episodes.query].any()
+    for rows, classes in zip(episodes.rows, episodes.classes, strict=True):
+        assert len(np.unique(rows)) == rows.size
+        assert (LABELS[rows] == classes[:, None]).all()
+    shorter = sample_split_episodes(LABELS, train, ~train, **(settings | {"episodes": 9}))
+    assert (shorter.rows == episodes.first(9).rows).all()
+    with pytest.raises(InputError, match="20 images for support and 8 for queries, each in its split"):
+        sample_split_episodes(LABELS, train, ~train, **(settings | {"shot": 20, "way": 8}))
+
+
+def test_keys_that_differ_by_a_final_zero_give_different_streams():
+    assert stream(1, "order").random() != stream(1, "order", 0).random()
+    assert stream(1, "order", 0).random() != stream(1, "order", 0, 0).random()
