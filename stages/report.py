@@ -20,11 +20,13 @@ from farfield.reporting.study import FewShotStudy
 from farfield.reporting.tables import metrics
 from farfield.reporting.training_page import training_page
 from farfield.reporting.verdicts import claims_metrics
+from farfield.transfer.finetuning.settings import FineTuning
 from stages import paths
 from stages.leftovers import prune_undeclared
-from stages.params import Params, Target, load_params
+from stages.params import FewShot, Params, Target, load_params
 from stages.run import run
 
+PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
 
 
@@ -121,7 +123,30 @@ def fewshot_study(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
         seed=params.seeds.compare,
         meta={key: meta_training(key, row.title) for key, row in fewshot.meta.items()},
         choices=ensemble_choices(params),
+        caveats=tuple(shortened(params.fewshot)),
     )
+
+
+def shortened(fewshot: FewShot) -> list[str]:
+    """What the profile trains with less than the published protocol, in words."""
+    published = FineTuning()
+    settings = [unit.settings for unit in fewshot.finetune.values()]
+    settings += [unit.adapt for unit in fewshot.ensemble.values() if unit.adapt]
+    recipes = {(s.epochs, s.batch_size, s.backbone.learning_rate) for s in settings}
+    said = [
+        f"Rows that adapt a whole network train {epochs} epochs in minibatches of {batch} at rate {rate:g}, "
+        f"where the published protocol has {published.epochs} of {published.batch_size} at "
+        f"{published.backbone.learning_rate:g}. Their differences from rows on frozen features hold that too."
+        for epochs, batch, rate in sorted(recipes)
+        if (epochs, batch, rate) != (published.epochs, published.batch_size, published.backbone.learning_rate)
+    ]
+    drawn = [row.recipe.epochs * row.episodes_per_epoch for row in fewshot.meta.values()]
+    if drawn and max(drawn) < PUBLISHED_TRAINING:
+        said.append(
+            f"Meta-learners were trained on {min(drawn):,} to {max(drawn):,} episodes; the published protocol "
+            f"has {PUBLISHED_TRAINING:,}."
+        )
+    return said
 
 
 def meta_training(key: str, title: str) -> MetaTraining:

@@ -38,6 +38,7 @@ class FewShotStudy:
     meta: how meta-learners were trained, by method or model.
     choices: what ensembles that select chose: columns method, dataset, shot, choice, episodes, with how
     often `choice` (a layer or model, in words) was taken, over all episodes.
+    caveats: sentences on how the run differs from the published protocol.
     """
 
     results: pd.DataFrame
@@ -51,6 +52,7 @@ class FewShotStudy:
     seed: int = 0
     meta: Mapping[str, MetaTraining] = field(default_factory=dict)
     choices: pd.DataFrame | None = None
+    caveats: tuple[str, ...] = ()
 
     def part(self, study: Study) -> "FewShotStudy | None":
         """The study on the datasets of `study` alone; None if nothing ran on them."""
@@ -123,4 +125,4 @@ class FewShotStudy:
 
     @property
     def reservations(self) -> list[str]:
-        return reservations([self.datasets[key] for key in self.shown_datasets])
+        return [*reservations([self.datasets[key] for key in self.shown_datasets]), *self.caveats]
