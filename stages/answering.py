@@ -32,7 +32,9 @@ from stages.ensemble import STAGES, Features, adapted_features, combined, stored
 from stages.finetune import READOUTS, logits
 from stages.metatest import load_networks, nearest
 from stages.models import load_backbone
-from stages.params import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow, Model, Params
+from stages.params import Params
+from stages.schema.fewshot import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow
+from stages.schema.section import Model
 
 Result = TypeVar("Result")
 

@@ -42,6 +42,7 @@ def check_choices(params: Params) -> None:
     from farfield.metalearning import meta_learner
     from farfield.metalearning.fwt import feature_wise_transform
     from farfield.settings import configured
+    from farfield.spottune.registry import method
     from farfield.transfer.ensembles.settings import IMS
     from farfield.transfer.feature_learners import feature_learner
     from farfield.transfer.linear_head import HeadTraining
@@ -59,6 +60,11 @@ def check_choices(params: Params) -> None:
         if row.transform != "none":
             feature_wise_transform(backbone)
         meta_learner(row.learner, backbone, fewshot.way, row.settings)
+    for study in params.finetuning.values():
+        for network in (*study.networks.values(), *study.weights.values()):
+            build(network.backbone, width=4, image_size=params.image_size)
+        for training in study.methods.values():
+            method(training.method, 0, training.settings)
     for row in fewshot.transfer.values():
         feature_learner(row.learner, params.seeds.transfer, row.settings)
     kinds = {"centroid": NearestCentroid, "ims": IMS, "all_embeddings": HeadTraining}

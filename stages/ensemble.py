@@ -29,9 +29,10 @@ from stages import paths
 from stages.leftovers import prune_undeclared
 from stages.local import load_local
 from stages.models import load_backbone
-from stages.params import CombinedRow, load_params
+from stages.params import load_params
 from stages.results import answered, cells, save_results
 from stages.run import run
+from stages.schema.fewshot import CombinedRow
 
 # Of each model: support [E, way, shot, D] and query [E, Q, D], D being all its pooled stages.
 Features = tuple[list[Tensor], list[Tensor]]

@@ -23,7 +23,9 @@ from farfield.transfer.nearest_centroid import NearestCentroid
 from stages.metatest import load_networks, nearest
 from stages.models import load_backbone
 from stages.own_images import OwnImages
-from stages.params import Adaptation, FewShot, FrozenRow, MetaRow, Model, Params
+from stages.params import Params
+from stages.schema.fewshot import Adaptation, FewShot, FrozenRow, MetaRow
+from stages.schema.section import Model
 
 # Most steps of a fit. A network takes no more than in an episode of 5 ways and 50 shots: 100 epochs of 63
 # minibatches, which at 224 px are about four hours of one CPU core, and with 10,000 images would be a

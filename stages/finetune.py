@@ -21,9 +21,10 @@ from farfield.transfer.nearest_centroid import NearestCentroid
 from stages import paths
 from stages.local import load_local
 from stages.models import load_backbone
-from stages.params import AdaptedRow, load_params
+from stages.params import load_params
 from stages.results import answered, cells, save_results
 from stages.run import run
+from stages.schema.fewshot import AdaptedRow
 
 READOUTS: dict[str, tuple[Readout, ...]] = {
     "head": ("head",),

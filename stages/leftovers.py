@@ -42,8 +42,19 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
         "meta/curves": [f"{key}.csv" for key in fewshot.meta],
         "meta/training": [f"{key}.json" for key in fewshot.meta],
     }
+    tuned = {
+        paths.PIPELINES / name / folder: files
+        for name, spec in params.finetuning.items()
+        for folder, files in {
+            "models": [f"{key}.safetensors" for key in (*spec.networks, *spec.weights)],
+            "curves": [f"{key}.csv" for key in spec.networks],
+            "training": [f"{key}.json" for key in spec.networks],
+            "results": [*spec.methods],
+        }.items()
+    }
     return {
         **data,
+        **tuned,
         paths.EPISODES: [f"{name}.npz" for name in fewshot.targets],
         **{paths.FEWSHOT / folder: names for folder, names in study.items()},
     }

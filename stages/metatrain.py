@@ -27,8 +27,9 @@ from farfield.training.devices import choose_device, deterministic
 from stages import paths
 from stages.leftovers import prune_undeclared
 from stages.local import load_local
-from stages.params import MetaRow, Params, load_params
+from stages.params import Params, load_params
 from stages.run import run
+from stages.schema.fewshot import MetaRow
 
 META = paths.FEWSHOT / "meta"
 COLUMNS = ["shot", "epoch", "train_loss", "unseen_loss", "train_accuracy"]

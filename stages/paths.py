@@ -8,7 +8,8 @@ from typing import Any
 from farfield.datasets.cards import Card
 
 DATA = Path("data")
-FEWSHOT = Path("pipelines/fewshot")
+PIPELINES = Path("pipelines")
+FEWSHOT = PIPELINES / "fewshot"
 METRICS = Path("metrics")
 SITE = Path("site")
 PACKED_SOURCES, PACKED_TARGETS = DATA / "packed/source", DATA / "packed/target"

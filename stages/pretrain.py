@@ -1,7 +1,8 @@
-"""pretrain@<model>: train a source model, to pipelines/fewshot/models/<model>.safetensors.
+"""pretrain@<model>: a network of a study, to pipelines/<study>/models/<model>.safetensors.
 
-Beside it: curves/<model>.csv, a row an epoch, and training/<model>.json, the facts of the run. With
-`processes` above 1 in local.yaml or FARFIELD_PROCESSES the stage starts itself again under torchrun.
+Trained on its source. Beside it: curves/<model>.csv, a row an epoch, and training/<model>.json, the
+facts of the run. With `processes` above 1 in local.yaml or FARFIELD_PROCESSES the stage starts itself
+again under torchrun.
 """
 
 import os
@@ -14,6 +15,7 @@ import pandas as pd
 import torch
 
 from farfield.backbones import build
+from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import parameter_count
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.errors import InputError
@@ -25,11 +27,14 @@ from farfield.training.devices import choose_device, deterministic, resident
 from farfield.training.distributed import process_group, rank
 from stages import paths
 from stages.local import load_local
-from stages.params import load_params
+from stages.models import model_file
+from stages.params import Params, load_params
 from stages.run import run
+from stages.schema.finetuning import Network
+from stages.schema.section import Model
 
 
-def main(model: str) -> None:
+def main(study: str, model: str) -> None:
     deterministic()
     local = load_local()
     device = choose_device(local.device)
@@ -40,33 +45,38 @@ def main(model: str) -> None:
         )
     if local.processes > 1 and "RANK" not in os.environ:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={local.processes}"]
-        os.execv(sys.executable, [sys.executable, *launcher, "-m", "stages.pretrain", model])
+        os.execv(sys.executable, [sys.executable, *launcher, "-m", "stages.pretrain", study, model])
     with process_group(device) as device:
-        train(model, device)
+        params = load_params()
+        train(study, model, params.networks(study)[model], params, device)
 
 
-def train(name: str, device: torch.device) -> None:
-    params = load_params()
-    spec = params.fewshot.models[name]
+def train(study: str, name: str, spec: Model, params: Params, device: torch.device) -> None:
     packed = paths.packed(spec.source, params.card(spec.source))
     manifest = load_manifest(packed)
     chosen = manifest[manifest["split"] == spec.split]
     if chosen.empty:
         raise InputError(
-            f"fewshot.models.{name}.split is {spec.split!r}, but {spec.source} has the splits "
+            f"{study}, {name}: split is {spec.split!r}, but {spec.source} has the splits "
             f"{', '.join(sorted(manifest['split'].unique()))}"
         )
     classes, labels = np.unique(chosen["label"], return_inverse=True)
     if 0 < spec.head_outputs < len(classes):
         raise InputError(
-            f"fewshot.models.{name}.head_outputs is {spec.head_outputs}, fewer than the "
+            f"{study}, {name}: head_outputs is {spec.head_outputs}, fewer than the "
             f"{len(classes)} classes of {spec.source}"
         )
     torch.manual_seed(integer_seed(params.seeds.pretrain, "initialise", name))
-    backbone = build(spec.backbone, width=spec.width, image_size=params.image_size)
+    backbone = build(spec.backbone, width=spec.width, image_size=params.image_size_of(study))
+    if isinstance(spec, Network) and spec.adapters != "none":
+        with_adapters(backbone, spec.adapters, seed=params.seeds.pretrain)
     classifier = Classifier(backbone, spec.head_outputs or len(classes))
-    facts = {"model": spec.model_dump(), "image_size": params.image_size, "seed": params.seeds.pretrain}
-    scratch = paths.scratch(f"pretrain-{name}", facts, packed)
+    facts = {
+        "model": spec.model_dump(),
+        "image_size": params.image_size_of(study),
+        "seed": params.seeds.pretrain,
+    }
+    scratch = paths.scratch(f"pretrain-{study}-{name}", facts, packed)
     result = pretrain(
         classifier,
         resident(load_images(packed), device),
@@ -74,7 +84,7 @@ def train(name: str, device: torch.device) -> None:
         labels,
         spec.recipe,
         holdout=spec.holdout,
-        image_size=params.image_size,
+        image_size=params.image_size_of(study),
         seed=params.seeds.pretrain,
         device=device,
         checkpoint=scratch / "checkpoint.safetensors",
@@ -82,9 +92,12 @@ def train(name: str, device: torch.device) -> None:
     )
     if rank() > 0:
         return
-    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.image_size}
-    save_tensors(paths.FEWSHOT / "models" / f"{name}.safetensors", classifier.state_dict(), architecture)
-    with atomic_file(paths.FEWSHOT / "curves" / f"{name}.csv") as partial:
+    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.image_size_of(study)}
+    if isinstance(spec, Network):
+        architecture["adapters"] = spec.adapters
+    save_tensors(model_file(study, name), classifier.state_dict(), architecture)
+    folder = paths.PIPELINES / study
+    with atomic_file(folder / "curves" / f"{name}.csv") as partial:
         columns = ["epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate"]
         pd.DataFrame(result.curve, columns=columns).to_csv(partial, index=False)
     summary = {
@@ -100,7 +113,7 @@ def train(name: str, device: torch.device) -> None:
     }
     if result.validation_accuracy is not None:
         summary["validation_accuracy"] = result.validation_accuracy
-    write_json(paths.FEWSHOT / "training" / f"{name}.json", summary)
+    write_json(folder / "training" / f"{name}.json", summary)
     shutil.rmtree(scratch, ignore_errors=True)
 
 

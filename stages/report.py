@@ -16,6 +16,13 @@ from farfield.reporting.index_page import index_page
 from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
 from farfield.reporting.provenance_page import provenance_page
 from farfield.reporting.site import write_site
+from farfield.reporting.spottune import (
+    finetuning_claims_metrics,
+    finetuning_headlines,
+    finetuning_metrics,
+    finetuning_pages,
+)
+from farfield.reporting.spottune_policies_page import policies_page
 from farfield.reporting.study import FewShotStudy
 from farfield.reporting.tables import metrics
 from farfield.reporting.training_page import training_page
@@ -23,8 +30,10 @@ from farfield.reporting.verdicts import claims_metrics
 from farfield.transfer.finetuning.settings import FineTuning
 from stages import paths
 from stages.leftovers import prune_undeclared
-from stages.params import FewShot, Params, Target, load_params
+from stages.params import Params, load_params
 from stages.run import run
+from stages.schema.fewshot import FewShot, Target
+from stages.tuned_studies import tuned_studies
 
 PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
@@ -40,15 +49,19 @@ def main() -> None:
         for name, card in params.datasets.items()
     }
     study = fewshot_study(params, datasets)
+    tuned = tuned_studies(params, datasets)
     write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
-    claims = {name: part.claims for name, part in study.parts.items()}
-    write_json(paths.METRICS / "claims.json", claims_metrics(claims))
+    for name, part in tuned.items():
+        write_json(paths.METRICS / f"{name}.json", finetuning_metrics(part))
+    claims = claims_metrics({name: part.claims for name, part in study.parts.items()})
+    claims |= {name: finetuning_claims_metrics(part) for name, part in tuned.items()}
+    write_json(paths.METRICS / "claims.json", claims)
     write_json(paths.METRICS / "training.json", training_metrics(study))
     with atomic_file(paths.METRICS / "fewshot.csv") as partial:
         plotted(study).to_csv(partial, index=False)
 
     previews = {name: folder / "preview.png" for name, folder in folders.items()}
-    trained = [*paths.FEWSHOT.glob("training/*.json"), *paths.FEWSHOT.glob("meta/training/*.json")]
+    trained = [*paths.PIPELINES.glob("*/training/*.json"), *paths.FEWSHOT.glob("meta/training/*.json")]
     devices = sorted({read_json(path)["device"] for path in trained})
     versions = {"python": platform.python_version()}
     versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
@@ -67,10 +80,16 @@ def main() -> None:
         "torch": versions["torch"],
     }
     pages = [
-        index_page([*fewshot_headlines(study), claims_headline(study)], ran, study.reservations),
+        index_page(
+            [*fewshot_headlines(study), claims_headline(study), *finetuning_headlines(tuned)],
+            ran,
+            study.reservations,
+        ),
         *fewshot_pages(study),
         comparisons_page(study),
         claims_page(study),
+        *finetuning_pages(tuned),
+        *([policies] if (policies := policies_page(tuned)) else []),
         training_page(study),
         data_page(datasets, validation, previews),
         provenance_page(provenance),

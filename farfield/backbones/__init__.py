@@ -4,8 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 from farfield.backbones.backbone import Backbone
+from farfield.backbones.bottleneck import BottleneckResNet
 from farfield.backbones.conv4 import Conv4
 from farfield.backbones.resnet import ResNet
+from farfield.backbones.resnet26 import ResNet26
 from farfield.errors import InputError
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
@@ -13,6 +15,13 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "resnet10": partial(ResNet, blocks=(1, 1, 1, 1)),
     "resnet18": partial(ResNet, blocks=(2, 2, 2, 2)),
     "resnet34": partial(ResNet, blocks=(3, 4, 6, 3)),
+    "resnet50": partial(BottleneckResNet, blocks=(3, 4, 6, 3)),
+    "resnet101": partial(BottleneckResNet, blocks=(3, 4, 23, 3)),
+    "resnet26": ResNet26,
+    # Shallow forms of ResNet-50 and of ResNet-26, for small profiles; nothing is published of them.
+    "resnet14": partial(BottleneckResNet, blocks=(1, 1, 1, 1)),
+    "resnet26b": partial(BottleneckResNet, blocks=(2, 2, 2, 2)),
+    "resnet8": partial(ResNet26, blocks=1),
 }
 
 

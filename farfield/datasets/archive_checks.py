@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from farfield.errors import InputError
@@ -30,13 +29,16 @@ class Member:
 
 
 class Judge:
-    """Judges the members of one archive in turn; InputError at the first that is unsafe."""
+    """Judges the members of one archive in turn; InputError at the first that is unsafe.
 
-    def __init__(self, archive: Path) -> None:
+    archive: its name, for messages. size: its bytes.
+    """
+
+    def __init__(self, archive: str, size: int) -> None:
         self.archive = archive
         self.seen: dict[str, bool] = {}
         self.unpacked = 0
-        self.most = max(FREE_BYTES, MOST_RATIO * archive.stat().st_size)
+        self.most = max(FREE_BYTES, MOST_RATIO * size)
 
     def refuse(self, name: str, reason: str) -> NoReturn:
         raise InputError(

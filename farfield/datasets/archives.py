@@ -4,6 +4,9 @@ An archive is input from elsewhere, so every member is judged before it is used 
 name that leaves its folder, a link, a device, a repeated name, an encrypted file or a size beyond sense
 stops the reading. The checks are our own, since those of the standard library are about unpacking and
 differ between its versions.
+
+An archive may hold tars that hold the images (Visual Decathlon); `inner` names one of them. It is read
+where it lies in the outer one, by the same rules.
 """
 
 import bz2
@@ -39,30 +42,30 @@ _DAMAGE = (
 )
 
 
-def scan(path: Path) -> tuple[Member, ...]:
+def scan(path: Path, inner: str = "") -> tuple[Member, ...]:
     """Every member in the order of the archive, each one judged, and the archive read to its end.
 
     Only at its end does a compressed tar show that it is complete and undamaged; the files in a zip are
     checked when they are read. InputError names the archive that is unsafe, damaged or missing.
     """
-    with _reading(path), _opened(path) as archive:
+    with _reading(path), _opened(path, inner) as archive:
         return tuple(member for member, _ in archive.entries())
 
 
-def stream(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def stream(path: Path, names: Iterable[str], inner: str = "") -> Iterator[tuple[str, bytes]]:
     """Yield (name, bytes) of the wanted members in the order of the archive, one in memory at a time.
 
     One pass through a tar, which ends at the last wanted member; random access in a zip. InputError as
     in `scan`, and if a wanted member is not there.
     """
     wanted = set(names)
-    with _reading(path), _opened(path) as archive:
+    with _reading(path), _opened(path, inner) as archive:
         for member, open_member in archive.entries() if wanted else ():
             if member.name not in wanted or member.folder:
                 continue
             if member.size > MOST_IN_MEMORY:
                 raise InputError(
-                    f"{path}: {member.name} claims to hold {member.size} bytes; a single image or label "
+                    f"{archive.name}: {member.name} claims to hold {member.size} bytes; a single image or label "
                     f"file has at most {MOST_IN_MEMORY}."
                 )
             with open_member() as file:
@@ -74,7 +77,7 @@ def stream(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
             if not wanted:
                 return
     if wanted:
-        raise InputError(f"{path} does not hold {_first_few(wanted)}.")
+        raise InputError(f"{archive.name} does not hold {_first_few(wanted)}.")
 
 
 def read(path: Path, name: str) -> bytes:
@@ -100,11 +103,11 @@ Entry = tuple[Member, Callable[[], IO[bytes]]]
 
 class _Zip:
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.name, self.size = str(path), path.stat().st_size
         self.zip = zipfile.ZipFile(path)
 
     def entries(self) -> Iterator[Entry]:
-        judge = Judge(self.path)
+        judge = Judge(self.name, self.size)
         # By place in the file, so that reading in this order never goes back.
         for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
             kind = stat.S_IFMT(info.external_attr >> 16)  # of Unix, 0 if written elsewhere
@@ -122,13 +125,12 @@ class _Zip:
 class _Tar:
     """Read forwards only: going back in a compressed tar means to unpack it anew."""
 
-    def __init__(self, path: Path, unpack: Callable[..., Any]) -> None:
-        self.path = path
-        self.file: IO[bytes] = unpack(path, "rb")
+    def __init__(self, file: IO[bytes], name: str, size: int) -> None:
+        self.file, self.name, self.size = file, name, size
 
     def entries(self) -> Iterator[Entry]:
-        judge = Judge(self.path)
-        headers: Any = _Headers(self.file, self.path)
+        judge = Judge(self.name, self.size)
+        headers: Any = _Headers(self.file, self.name)
         # What is no UTF-8 in a name becomes the replacement character: names end in JSON and parquet.
         with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8", errors="replace") as tar:
             while (info := tar.next()) is not None:
@@ -154,14 +156,14 @@ class _Tar:
 class _Headers:
     """The file as tarfile sees it: only headers are read through it, and none may be huge."""
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    def __init__(self, file: IO[bytes], archive: str) -> None:
         self.seek, self.tell = file.seek, file.tell
-        self._read, self._path = file.read, path
+        self._read, self._archive = file.read, archive
         self.last = b""
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= MOST_HEADER:
-            raise InputError(f"{self._path} holds an unsafe member: one whose header has {size} bytes.")
+            raise InputError(f"{self._archive} holds an unsafe member: one whose header has {size} bytes.")
         self.last = self._read(size)
         return self.last
 
@@ -170,10 +172,23 @@ class _Slice(io.RawIOBase):
     """The next `size` bytes of a file; EOFError if there are fewer."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._left = file, size
+        self._file, self._start, self._size, self._left = file, file.tell(), size, size
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size - self._left
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
+        place = min(max(start + offset, 0), self._size)
+        self._file.seek(self._start + place)
+        self._left = self._size - place
+        return place
 
     def readinto(self, buffer: Any) -> int:
         data = self._file.read(min(len(buffer), self._left))
@@ -184,11 +199,24 @@ class _Slice(io.RawIOBase):
         return len(data)
 
 
-def _opened(path: Path) -> "closing[_Zip | _Tar]":
+@contextmanager
+def _opened(path: Path, inner: str = "") -> Iterator[_Zip | _Tar]:
+    """The archive at `path`, or the plain tar called `inner` in it; InputError if that is not there."""
     unpack: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
     with path.open("rb") as file:
         magic = file.read(2)
-    return closing(_Zip(path) if magic == b"PK" else _Tar(path, unpack.get(magic, open)))
+    size = path.stat().st_size
+    outer = _Zip(path) if magic == b"PK" else _Tar(unpack.get(magic, open)(path, "rb"), str(path), size)
+    with closing(outer):
+        if not inner:
+            yield outer
+            return
+        for member, open_member in outer.entries():
+            if member.name == inner and not member.folder:
+                with open_member() as file:
+                    yield _Tar(file, f"{path}: {inner}", member.size)
+                return
+    raise InputError(f"{path} does not hold {inner}.")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from farfield.errors import InputError
 
-Role = Literal["source", "target", "multitask"]
+Role = Literal["source", "target", "finetuning", "multitask"]
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 # pydantic, where it is used to read these classes, rejects keys that a class does not have.

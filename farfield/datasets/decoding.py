@@ -7,7 +7,9 @@
 | 16-bit grey | scaled to 8 bits (value / 257) |
 | EXIF orientation | turned upright |
 | several frames | the first frame |
+| a box to cut out | the part of it that lies in the image, in the file's own pixels (before it is turned) |
 | truncated, corrupt, not an image, floating point, over Pillow's size limit | unreadable, with the reason |
+| a box with no pixel of the image in it | unreadable, with the reason |
 """
 
 import io
@@ -17,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from farfield.datasets.cards import Packing
+from farfield.datasets.layouts.index import Box
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -32,7 +35,8 @@ class UnreadableImageError(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """pixels: uint8 [size, size, 3]. width, height: upright, before resizing. mode: of the file."""
+    """pixels: uint8 [size, size, 3]. width, height: of the whole image, upright, before resizing. mode: of
+    the file."""
 
     pixels: np.ndarray
     width: int
@@ -40,10 +44,10 @@ class Decoded:
     mode: str
 
 
-def decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
-    """Decode a file (or take the uint8 array of a dataset that ships arrays) and resize it."""
+def decode(data: bytes | np.ndarray, packing: Packing, box: Box | None = None) -> Decoded:
+    """Decode a file (or take the uint8 array of a dataset that ships arrays), cut out `box`, resize it."""
     try:
-        return _decode(data, packing)
+        return _decode(data, packing, box)
     except (UnreadableImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -54,19 +58,29 @@ def decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
         raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error
 
 
-def _decode(data: bytes | np.ndarray, packing: Packing) -> Decoded:
+def _decode(data: bytes | np.ndarray, packing: Packing, box: Box | None) -> Decoded:
     image = Image.fromarray(data) if isinstance(data, np.ndarray) else Image.open(io.BytesIO(data))
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
         raise UnreadableImageError(f"too many pixels: {image.width} x {image.height}")
     mode = image.mode
     upright = ImageOps.exif_transpose(image)
     width, height = upright.size
+    if box is not None:
+        upright = ImageOps.exif_transpose(_cut(image, box))
     rgb = to_rgb(upright)
     if packing.pre_size:
         rgb = rgb.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
     if rgb.size != (packing.size, packing.size):
         rgb = rgb.resize((packing.size,) * 2, FILTERS[packing.resample])
     return Decoded(np.asarray(rgb), width, height, mode)
+
+
+def _cut(image: Image.Image, box: Box) -> Image.Image:
+    left, top, right, bottom = box
+    inside = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise UnreadableImageError(f"no pixel of {image.width} x {image.height} lies in its box {box}")
+    return image.crop(inside)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -50,7 +50,8 @@ def pack(
     todo = [row for row in range(count) if row not in facts]
     with (scratch / "journal.jsonl").open("a", encoding="utf-8") as journal:
         bar = tqdm(total=count, initial=len(facts), desc=title, unit="image", file=sys.stderr)
-        for chunk in _decode_all(read(todo) if todo else iter(()), packing, array, workers):
+        files = read(todo) if todo else iter(())
+        for chunk in _decode_all(files, index, packing, array, workers):
             facts.update(chunk)
             array.flush()
             journal.write("".join(json.dumps([row, fact]) + "\n" for row, fact in chunk.items()))
@@ -79,7 +80,11 @@ def _open_scratch(scratch: Path, shape: tuple[int, ...]) -> tuple[np.memmap, dic
 
 
 def _decode_all(
-    files: Iterable[tuple[int, bytes | np.ndarray]], packing: Packing, array: np.memmap, workers: int
+    files: Iterable[tuple[int, bytes | np.ndarray]],
+    index: Index,
+    packing: Packing,
+    array: np.memmap,
+    workers: int,
 ) -> Iterator[dict[int, dict[str, Any]]]:
     """Yield {row: facts} chunk by chunk, in order, with at most 2 x workers chunks under way."""
 
@@ -87,7 +92,7 @@ def _decode_all(
         facts: dict[int, dict[str, Any]] = {}
         for row, data in chunk:
             try:
-                image = decode(data, packing)
+                image = decode(data, packing, index.records[row].box)
             except UnreadableImageError as error:
                 facts[row] = {"reason": str(error)}
                 continue

@@ -95,6 +95,7 @@ class Tasks:
         else:
             generator = torch.Generator().manual_seed(integer_seed(self.seed, "augment", *self.key, task))
             height, width = images.shape[1:3]
-            draws = draw(len(images), height, width, self.recipe.augmentation, generator)
-            pixels = augment(images, draws, self.image_size)
+            settings = self.recipe.augmentation
+            draws = draw(len(images), height, width, self.image_size, settings, generator)
+            pixels = augment(images, draws, self.image_size, settings.crop)
         return pixels.unflatten(0, rows.shape)

@@ -6,10 +6,10 @@ from farfield.reporting.index_page import Headline
 from farfield.reporting.inputs import is_real, labelled
 from farfield.reporting.site import Page
 from farfield.reporting.study import SHORT_TITLES, FewShotStudy
-from farfield.reporting.verdicts import Finding, JudgedClaim, Measured
+from farfield.reporting.verdicts import Finding, Judged, JudgedClaim
 
 TITLE = "The claims of the talk"
-_MARKS: dict[str, Kind] = {"supported": "above", "contradicted": "below"}
+VERDICT_MARKS: dict[str, Kind] = {"supported": "above", "contradicted": "below"}
 
 
 def claims_page(study: FewShotStudy) -> Page:
@@ -49,9 +49,9 @@ def claims_table(study: FewShotStudy) -> Table:
         cells = [words(claims[0].claim.statement)]
         for one in claims:
             first = one.findings[0] if one.findings else None
-            cells.append(Cell(one.verdict, value=one.verdict, kind=_MARKS.get(one.verdict, "text")))
-            cells.append(_measured(first.whole if first else None, marked=False))
-            cells.append(_published(first.talk if first else None))
+            cells.append(Cell(one.verdict, value=one.verdict, kind=VERDICT_MARKS.get(one.verdict, "text")))
+            cells.append(difference_cell(first.whole if first else None, marked=False))
+            cells.append(published_difference(first.talk if first else None))
         rows.append(tuple(cells))
     return Table(
         caption="Verdicts, with the deciding difference in percentage points",
@@ -75,13 +75,20 @@ def evidence_table(judged: JudgedClaim, study: FewShotStudy) -> Table:
     rows = [
         (
             words("over all"),
-            *(cell for f in findings for cell in (_measured(f.whole), _published(f.published.get(())))),
+            *(
+                cell
+                for f in findings
+                for cell in (difference_cell(f.whole), published_difference(f.published.get(())))
+            ),
         )
     ]
     for part in parts:
         cells = [words(_named(part, study))]
         for finding in findings:
-            cells += [_measured(finding.parts.get(part)), _published(finding.published.get(part))]
+            cells += [
+                difference_cell(finding.parts.get(part)),
+                published_difference(finding.published.get(part)),
+            ]
         rows.append(tuple(cells))
     return Table(
         caption="Differences in percentage points, with 95 % intervals",
@@ -108,13 +115,13 @@ def _sentence(judged: JudgedClaim) -> str:
         count = len(first.parts)
         each = "in each half of a cell" if first.halves else "a cell"
         sentences.append(
-            f"{first.title}: {_signed(first.whole.difference)} ± {first.whole.ci95:.2f} points over "
+            f"{first.title}: {signed(first.whole.difference)} ± {first.whole.ci95:.2f} points over "
             f"{count} {_counted(first, count)}, from at least {first.whole.episodes} episodes {each}."
         )
     else:
         sentences.append("Rows that it needs did not run.")
     if first and first.talk is not None:
-        sentences.append(f"The whole published table says {_signed(first.talk)}.")
+        sentences.append(f"The whole published table says {signed(first.talk)}.")
     else:
         sentences.append("The published table has not the rows to say.")
     return " ".join(sentences)
@@ -131,16 +138,19 @@ def _picked(judged: JudgedClaim) -> str:
     return ", ".join(rows)
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """With its sign, to two digits."""
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _measured(value: Measured | None, marked: bool = True) -> Cell:
+def difference_cell(value: Judged | None, marked: bool = True) -> Cell:
+    """A difference with its interval, marked with its verdict."""
     if value is None:
         return EMPTY
-    kind = _MARKS.get(value.verdict, "") if marked else ""
+    kind = VERDICT_MARKS.get(value.verdict, "") if marked else ""
     return number(value.difference, value.ci95, kind, signed=True)
 
 
-def _published(value: float | None) -> Cell:
+def published_difference(value: float | None) -> Cell:
+    """A difference between published numbers, which have no interval."""
     return EMPTY if value is None else number(value, kind="published", signed=True)

@@ -35,7 +35,7 @@ def episode_distribution(results: pd.DataFrame, methods: Methods, datasets: Data
     results = results[results["shot"] == shot]
     keys, names = present(results, methods, "method"), present(results, datasets)
     with style():
-        figure, axes = panels(1, len(names), width=_width(names), height=0.34 * len(keys) + 0.9)
+        figure, axes = panels(1, len(names), width=panel_width(names), height=0.34 * len(keys) + 0.9)
         for ax, name in zip(axes[0], names, strict=True):
             cell = results[results["dataset"] == name]
             for i, method in enumerate(keys):
@@ -48,8 +48,21 @@ def episode_distribution(results: pd.DataFrame, methods: Methods, datasets: Data
             ax.set_title(labelled(datasets[name]))
             ax.set_xlabel("accuracy (%)")
             ax.set_xlim(cell["accuracy"].min() - 4, cell["accuracy"].max() + 4)
-        _method_rows(axes[0], [methods[key]["title"] for key in keys], above=0.95)
+        method_rows(axes[0], [methods[key]["title"] for key in keys], above=0.95)
         return svg(figure)
+
+
+def method_rows(row: list[Axes], titles: list[str], above: float) -> None:
+    """Put methods from top to bottom on the vertical axes, named at the first."""
+    for ax in row:
+        ax.set_ylim(len(titles) - 0.4, -above)
+        ax.set_yticks(range(len(titles)), titles if ax is row[0] else [""] * len(titles))
+        ax.tick_params(axis="y", length=0)
+
+
+def panel_width(datasets: list[str]) -> float:
+    """Of a panel, in inches: a single one has room."""
+    return 2.6 if len(datasets) > 1 else 6.0
 
 
 def _dots(
@@ -63,7 +76,7 @@ def _dots(
     shots = sorted(set(frame["shot"]))
     height = (0.09 * len(shots) + 0.06) * len(keys) + 1.1
     with style():
-        figure, axes = panels(1, len(names), width=_width(names), height=height)
+        figure, axes = panels(1, len(names), width=panel_width(names), height=height)
         for ax, name in zip(axes[0], names, strict=True):
             for i, shot in enumerate(shots):
                 cell = frame[(frame["dataset"] == name) & (frame["shot"] == shot)]
@@ -82,20 +95,7 @@ def _dots(
             ax.grid(axis="y", visible=False)
             ax.set_title(labelled(datasets[name]))
             ax.set_xlabel(label)
-        _method_rows(axes[0], [methods[key]["title"] for key in keys], above=0.6)
+        method_rows(axes[0], [methods[key]["title"] for key in keys], above=0.6)
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=len(shots))
         return svg(figure)
-
-
-def _method_rows(row: list[Axes], titles: list[str], above: float) -> None:
-    """Put methods from top to bottom on the vertical axes, named at the first."""
-    for ax in row:
-        ax.set_ylim(len(titles) - 0.4, -above)
-        ax.set_yticks(range(len(titles)), titles if ax is row[0] else [""] * len(titles))
-        ax.tick_params(axis="y", length=0)
-
-
-def _width(datasets: list[str]) -> float:
-    """Of a panel, in inches: a single one has room."""
-    return 2.6 if len(datasets) > 1 else 6.0

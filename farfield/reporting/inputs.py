@@ -106,11 +106,11 @@ def reservation(dataset: Dataset) -> str:
     """Why results on it are not results on the dataset that was published; empty if they are."""
     name = dataset["published"] or dataset["title"]
     if dataset["procedural"] and dataset["published"]:
-        return f"Procedural images that stand in for {name}: not a result on {name}."
+        return f"Procedural images that stand in for {name}: not a result on {name.rstrip('.')}."
     if dataset["procedural"]:
         return "Procedural images: not a result on any real dataset."
     if dataset["mirror"]:
-        return f"A sample of {name} ({dataset['mirror']}): not a result on the whole of {name}."
+        return f"A sample of {name} ({dataset['mirror']}): not a result on the whole of {name.rstrip('.')}."
     return ""
 
 
@@ -135,9 +135,9 @@ def listed(words: Sequence[str]) -> str:
 
 
 def in_order(
-    frame: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
+    frame: pd.DataFrame, methods: Mapping[str, Any], datasets: Mapping[str, Dataset], then: str = "shot"
 ) -> pd.DataFrame:
-    """Rows of `frame` in the order of `methods`, then of `datasets`, then by shot.
+    """Rows of `frame` in the order of `methods`, then of `datasets`, then by the column `then`.
 
     Raises InputError when a row has a method or dataset that is not described.
     """
@@ -150,7 +150,7 @@ def in_order(
             )
     ranks = {"method": list(methods), "dataset": list(datasets)}
     return frame.sort_values(
-        ["method", "dataset", "shot"],
+        ["method", "dataset", then],
         key=lambda column: column.map(ranks[column.name].index) if column.name in ranks else column,
         kind="stable",
         ignore_index=True,

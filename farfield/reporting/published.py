@@ -27,6 +27,16 @@ def table(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def fine_tuning(name: str) -> pd.DataFrame:
+    """`spottune` or `decathlon`: columns method, dataset, accuracy (percent), parameters.
+
+    parameters: in multiples of one network, NaN where the table has none. The decathlon's score stands
+    among the datasets as `Score`.
+    """
+    columns = table(name).rename(columns={"accuracy_or_score": "accuracy"})
+    return columns.reindex(columns=["method", "dataset", "accuracy", "parameters"])
+
+
 def cross_domain() -> pd.DataFrame:
     """BSCD-FSL and RVL-CDIP as one table: family, method, dataset, shot, accuracy, ci95 (percent).
 

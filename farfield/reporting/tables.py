@@ -62,8 +62,7 @@ def accuracy_table(
         for shot in shots:
             cells += [EMPTY, their_cells.get((title, shot), EMPTY)]
         rows.append(cells)
-    other = "published" if is_real(card) else f"published, on the real {card['published']}"
-    pair = ["ours", other] if len(theirs) else ["ours"]
+    pair = ["ours", published_title(card)] if len(theirs) else ["ours"]
     columns = [Column("Method"), Column("Family"), Column("Episodes")]
     columns += [Column(title, f"{shot}-shot") for shot in shots for title in pair]
     note = reservation(card)
@@ -72,7 +71,7 @@ def accuracy_table(
     return Table(
         caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
         columns=tuple(columns),
-        rows=_with_best(rows, first=3),
+        rows=with_best(rows, first=3),
         note=note,
     )
 
@@ -105,7 +104,7 @@ def overview_table(
             *(Column(labelled(datasets[key]), "Nearest to farthest from natural images") for key in present),
             Column("Mean"),
         ),
-        rows=_with_best(rows, first=3),
+        rows=with_best(rows, first=3),
         note=" ".join(reservations([datasets[key] for key in present])),
     )
 
@@ -183,6 +182,28 @@ def direction(difference: float, holm: float) -> Kind:
     return "above" if difference > 0 else "below"
 
 
+def published_title(dataset: Dataset) -> str:
+    """The heading of published numbers beside ours, which says where they are not on the same images."""
+    return "published" if is_real(dataset) else f"published, on the real {dataset['published']}"
+
+
+def with_best(rows: list[list[Cell]], first: int) -> tuple[tuple[Cell, ...], ...]:
+    """Mark the greatest number of every column from `first` on, and all that print the same."""
+    tops: list[float] = []
+    for column in zip(*rows, strict=True):
+        values = [round(cell.value, 2) for cell in column if isinstance(cell.value, float)]
+        tops.append(max(values, default=float("nan")))
+    return tuple(
+        tuple(
+            Cell(cell.text, cell.interval, cell.value, cell.kind, best=True)
+            if i >= first and isinstance(cell.value, float) and round(cell.value, 2) == tops[i]
+            else cell
+            for i, cell in enumerate(row)
+        )
+        for row in rows
+    )
+
+
 def _count(number: int) -> Cell:
     return Cell(str(number), value=float(number))
 
@@ -199,20 +220,3 @@ def _episodes(ours: pd.DataFrame, method: str) -> Cell:
         return EMPTY
     low, high = counts.min(), counts.max()
     return Cell(str(low) if low == high else f"{low}–{high}", value=float(high))
-
-
-def _with_best(rows: list[list[Cell]], first: int) -> tuple[tuple[Cell, ...], ...]:
-    """Mark the greatest number of every column from `first` on, and all that print the same."""
-    tops: list[float] = []
-    for column in zip(*rows, strict=True):
-        values = [round(cell.value, 2) for cell in column if isinstance(cell.value, float)]
-        tops.append(max(values, default=float("nan")))
-    return tuple(
-        tuple(
-            Cell(cell.text, cell.interval, cell.value, cell.kind, best=True)
-            if i >= first and isinstance(cell.value, float) and round(cell.value, 2) == tops[i]
-            else cell
-            for i, cell in enumerate(row)
-        )
-        for row in rows
-    )

@@ -20,8 +20,8 @@ def training_curves(curve: pd.DataFrame) -> bytes:
             if len(known):
                 accuracy.plot(known["epoch"], known[column], color=colour, label=label)
         accuracy.legend(loc="lower right")
-        _against_epochs(loss, "loss")
-        _against_epochs(accuracy, "accuracy (%)")
+        against_epochs(loss, "loss")
+        against_epochs(accuracy, "accuracy (%)")
         return svg(figure)
 
 
@@ -37,12 +37,13 @@ def meta_training_curves(curve: pd.DataFrame) -> bytes:
             low, high = (known["validation_accuracy"] + sign * known["validation_ci95"] for sign in (-1, 1))
             accuracy.fill_between(known["epoch"], low, high, color=colour, alpha=0.18, linewidth=0)
         accuracy.legend(loc="lower right")
-        _against_epochs(loss, "training loss")
-        _against_epochs(accuracy, "validation accuracy (%)")
+        against_epochs(loss, "training loss")
+        against_epochs(accuracy, "validation accuracy (%)")
         return svg(figure)
 
 
-def _against_epochs(ax: Axes, title: str) -> None:
+def against_epochs(ax: Axes, title: str) -> None:
+    """Title and horizontal axis of a panel whose curves run over epochs."""
     ax.set_title(title)
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))

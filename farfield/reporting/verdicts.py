@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import pandas as pd
 from scipy.stats import t
@@ -15,6 +15,17 @@ Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
 # How the published table orders its datasets, from near to far.
 PUBLISHED_ORDER = ("CropDiseases", "EuroSAT", "ISIC", "ChestX", "RVL-CDIP")
 _HALVES = ("dataset", "shot", "half")
+
+
+class Judged(Protocol):
+    """A difference in percentage points with its 95 % interval, and what it says of a claim."""
+
+    @property
+    def difference(self) -> float: ...
+    @property
+    def ci95(self) -> float: ...
+    @property
+    def verdict(self) -> Verdict: ...
 
 
 @dataclass(frozen=True)

@@ -20,28 +20,63 @@ TRIES = 10  # of torchvision's RandomResizedCrop before it falls back to a centr
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides for each of n images: boxes [n, 4], flips bool [n], jitter factors [n, 3]."""
+    """What chance decides for each of n images: boxes [n, 4] of (top, left, height, width), flips bool
+    [n], and jitter factors [n, 3], or None if nothing is jittered."""
 
     boxes: Tensor
     flips: Tensor
-    factors: Tensor
+    factors: Tensor | None
 
     def __getitem__(self, share: slice) -> "Draws":
-        return Draws(self.boxes[share], self.flips[share], self.factors[share])
+        factors = None if self.factors is None else self.factors[share]
+        return Draws(self.boxes[share], self.flips[share], factors)
 
 
-def draw(count: int, height: int, width: int, settings: Augmentation, generator: torch.Generator) -> Draws:
-    """Draw for `count` images of height x width. On the CPU, so that no device changes the numbers."""
-    boxes = crop_boxes(count, height, width, settings, generator)
+def draw(
+    count: int, height: int, width: int, size: int, settings: Augmentation, generator: torch.Generator
+) -> Draws:
+    """Draw for `count` images of height x width, of which size x size is to be made.
+
+    On the CPU, so that no device changes the numbers.
+    """
+    if settings.crop == "random":
+        places = torch.tensor([height - size + 1, width - size + 1])
+        corners = torch.floor(torch.rand(count, 2, generator=generator) * places)
+        boxes = torch.cat([corners, torch.full((count, 2), float(size))], dim=1)
+    else:
+        boxes = crop_boxes(count, height, width, settings, generator)
     flips = torch.rand(count, generator=generator) < settings.flip
-    factors = 1 + settings.jitter * (2 * torch.rand(count, 3, generator=generator) - 1)
+    factors = None
+    if settings.jitter > 0:
+        factors = 1 + settings.jitter * (2 * torch.rand(count, 3, generator=generator) - 1)
     return Draws(boxes, flips, factors)
 
 
-def augment(images: Tensor, draws: Draws, size: int) -> Tensor:
-    """uint8 [n, H, W, 3] to augmented, normalised float [n, 3, size, size], each image on its own."""
-    boxes, flips, factors = (t.to(images.device) for t in (draws.boxes, draws.flips, draws.factors))
-    return normalise(jitter(crop_and_flip(images, boxes, flips, size), factors))
+def augment(images: Tensor, draws: Draws, size: int, crop: str = "resized") -> Tensor:
+    """uint8 [n, H, W, 3] to augmented, normalised float [n, 3, size, size], each image on its own.
+
+    crop: as in the settings that were drawn from.
+    """
+    boxes, flips = draws.boxes.to(images.device), draws.flips.to(images.device)
+    cut = cut_and_flip if crop == "random" else crop_and_flip
+    pixels = cut(images, boxes, flips, size)
+    if draws.factors is not None:
+        pixels = jitter(pixels, draws.factors.to(images.device))
+    return normalise(pixels)
+
+
+def cut_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
+    """[n, 3, size, size] of uint8 [n, H, W, 3]: the pixels of each box, mirrored where `flips`."""
+    height, width = images.shape[1:3]
+    steps = torch.arange(size, device=images.device)
+    top, left = boxes.long().unbind(1)[:2]
+    first = torch.arange(len(images), device=images.device) * height + top
+    rows, columns = first[:, None] + steps, left[:, None] + steps
+    columns = torch.where(flips[:, None], columns.flip(1), columns)
+    # Pixels by one index into all of them: four times faster than by three indices.
+    places = rows[:, :, None] * width + columns[:, None, :]
+    cut = images.reshape(-1, 3).index_select(0, places.view(-1))
+    return cut.view(len(images), size, size, 3).permute(0, 3, 1, 2).float()
 
 
 def crop_boxes(

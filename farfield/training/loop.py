@@ -73,6 +73,7 @@ def fit(
     device: torch.device,
     loss: Loss = cross_entropy,
     groups: list[dict] | None = None,
+    before_epoch: Callable[[int, torch.optim.Optimizer], None] | None = None,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
     title: str = "training",
@@ -80,18 +81,25 @@ def fit(
     """Train `network` in place and return one row an epoch.
 
     groups: parameter groups of the optimizer, all parameters by default; `scale` in a group
-    multiplies its learning rate. validate: called after each epoch on the first rank, its figures
+    multiplies its learning rate. before_epoch: called with the number of each epoch from 0 and the
+    optimizer before it is trained. validate: called after each epoch on the first rank, its figures
     join the row. checkpoint: written after each epoch; if it exists the run continues from it.
     InputError if the loss stops being finite.
     """
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(recipe, list(network.parameters()) if groups is None else groups)
     parallel = distributed.parallel(network, device)
+
+    def train(epoch: int) -> dict[str, float]:
+        if before_epoch is not None:
+            before_epoch(epoch, optimizer)
+        return _epoch(parallel, data, recipe, optimizer, epoch, image_size, seed, device, loss)
+
     return run_epochs(
         network,
         [optimizer],
         recipe,
-        lambda epoch: _epoch(parallel, data, recipe, optimizer, epoch, image_size, seed, device, loss),
+        train,
         validate=validate,
         checkpoint=checkpoint,
         title=title,
@@ -197,8 +205,9 @@ def _epoch(
         else:
             generator = torch.Generator().manual_seed(integer_seed(seed, "augment", epoch, step))
             height, width = images.shape[1:3]
-            draws = draw(len(batch), height, width, recipe.augmentation, generator)
-            pixels = augment(images, draws[rank::ranks] if weight else draws[:1], image_size)
+            draws = draw(len(batch), height, width, image_size, recipe.augmentation, generator)
+            share_draws = draws[rank::ranks] if weight else draws[:1]
+            pixels = augment(images, share_draws, image_size, recipe.augmentation.crop)
         with autocast(device, recipe.precision):
             value, logits = loss(network, pixels, targets, recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
@@ -211,13 +220,21 @@ def _epoch(
 
 
 @torch.inference_mode()
+def predict(
+    network: nn.Module, data: LabelledImages, *, image_size: int, device: torch.device, batch_size: int = 256
+) -> Tensor:
+    """int64 [n] on the CPU: the class given to the evaluation view of each image."""
+    network.eval()
+    parts = []
+    for index in torch.arange(len(data)).split(batch_size):
+        images, _ = data.batch(index, device)
+        parts.append(network(evaluation_view(images, image_size)).argmax(1).cpu())
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
+
+
 def accuracy(
     network: nn.Module, data: LabelledImages, *, image_size: int, device: torch.device, batch_size: int = 256
 ) -> float:
     """Top-1 accuracy in percent on the evaluation view."""
-    network.eval()
-    correct = 0
-    for index in torch.arange(len(data)).split(batch_size):
-        images, targets = data.batch(index, device)
-        correct += int((network(evaluation_view(images, image_size)).argmax(1) == targets).sum())
-    return 100 * correct / max(len(data), 1)
+    given = predict(network, data, image_size=image_size, device=device, batch_size=batch_size)
+    return 100 * int((given == data.targets).sum()) / max(len(data), 1)

@@ -16,17 +16,22 @@ STRICT = {"extra": "forbid"}
 class Augmentation:
     """Strengths of the training transform; the defaults are BSCD-FSL's.
 
-    area: share of the image that a crop covers. ratio: of a crop's width to its height. jitter:
+    crop: "resized" cuts a box of random area and ratio and resizes it; "random" cuts image_size x
+    image_size at a random place, no pixel changed, as the Visual Decathlon does.
+    area: share of the image that a resized crop covers. ratio: of its width to its height. jitter:
     brightness, contrast and colour factors lie in 1 +- jitter. flip: probability of a mirror image.
     """
 
     __pydantic_config__ = STRICT
+    crop: Literal["resized", "random"] = "resized"
     area: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     jitter: float = 0.4
     flip: float = 0.5
 
     def __post_init__(self) -> None:
+        if self.crop not in ("resized", "random"):
+            raise InputError(f"crop must be resized or random, found {self.crop!r}")
         if not 0 < self.area[0] <= self.area[1] <= 1:
             raise InputError(f"area must be two rising shares in (0, 1], found {self.area}")
         if not 0 < self.ratio[0] <= self.ratio[1]:

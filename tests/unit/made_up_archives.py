@@ -1,5 +1,6 @@
 """Tiny archives in the forms of the official ones."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -17,11 +18,28 @@ def pack(path: Path, files: Mapping[str, bytes | str]) -> None:
             for name, data in content.items():
                 packed.writestr(name, data)
         return
-    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as tar:
-        for name, data in content.items():
+    tar = tar_of(content)
+    path.write_bytes(gzip.compress(tar, 1) if path.suffix in (".gz", ".tgz") else tar)
+
+
+def tar_of(files: Mapping[str, bytes]) -> bytes:
+    """A plain tar, as it also lies inside other archives."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.type, info.size = (tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE), len(data)
             tar.addfile(info, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def mat(**variables: object) -> bytes:
+    """A MATLAB file of these variables."""
+    from scipy.io import savemat
+
+    packed = io.BytesIO()
+    savemat(packed, variables)
+    return packed.getvalue()
 
 
 def named(*names: str) -> dict[str, bytes]:

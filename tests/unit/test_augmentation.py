@@ -80,7 +80,7 @@ def test_an_impossible_ratio_falls_back_to_the_largest_centred_box():
 
 def test_a_share_of_a_batch_is_augmented_as_in_the_whole():
     batch = images(8)
-    draws = draw(8, 37, 37, Augmentation(), generator(1))
+    draws = draw(8, 37, 37, 32, Augmentation(), generator(1))
     whole = augment(batch, draws, 32)
     torch.testing.assert_close(augment(batch[1::2], draws[1::2], 32), whole[1::2])
     assert whole.shape == (8, 3, 32, 32)
@@ -88,8 +88,21 @@ def test_a_share_of_a_batch_is_augmented_as_in_the_whole():
 
 
 def test_half_of_the_images_are_mirrored():
-    flips = draw(4000, 37, 37, Augmentation(), generator()).flips
+    flips = draw(4000, 37, 37, 32, Augmentation(), generator()).flips
     assert flips.float().mean().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_random_crop_takes_pixels_as_they_are_from_every_place():
+    batch = images(200, size=11)
+    settings = Augmentation(crop="random", jitter=0)
+    draws = draw(200, 11, 11, 8, settings, generator(2))
+    cut = augment(batch, draws, 8, settings.crop)
+    corners = draws.boxes[:, :2].int().tolist()
+    assert {tuple(corner) for corner in corners} == {(y, x) for y in range(4) for x in range(4)}
+    for image, (top, left), flip, ours in zip(batch, corners, draws.flips, cut, strict=True):
+        crop = image[top : top + 8, left : left + 8]
+        expected = normalise((crop.flip(1) if flip else crop).permute(2, 0, 1)[None].float())[0]
+        assert torch.equal(ours, expected)
 
 
 def test_the_evaluation_view_is_the_normalised_centre_crop():

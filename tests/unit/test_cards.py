@@ -11,7 +11,8 @@ from farfield.datasets.cards import Card
 from farfield.datasets.layouts import LAYOUTS
 
 CONF = Path(__file__).parents[2] / "conf"
-OFFICIAL = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml") if path.stem != "card")
+PARTS = {"card", "for_finetuning", "visual_decathlon"}  # of which cards are made
+OFFICIAL = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml") if path.stem not in PARTS)
 SAMPLES = sorted(path.stem for path in (CONF / "dataset/mirror").glob("*.yaml") if path.stem != "cleared")
 
 
@@ -50,8 +51,12 @@ def test_every_card_is_valid_and_complete(group, slug):
 @pytest.mark.parametrize("slug", SAMPLES)
 def test_a_sample_is_its_official_dataset_with_archives_of_its_own(slug):
     sample, official = card("dataset/mirror", slug), card("dataset", slug)
-    for same in ("title", "role", "published", "layout", "licence", "citation", "options", "packing"):
+    for same in ("title", "role", "published", "layout", "licence", "citation", "packing"):
         assert getattr(sample, same) == getattr(official, same)
+    if slug == "cars":  # without the test part, so that the other one is divided
+        assert sample.options == {"parts": ["train"], "holdout": {"images": 2}, "crop": "box"}
+    else:
+        assert sample.options == official.options
     assert sample.sample
     assert not official.sample
     assert sample.notes != official.notes
@@ -67,6 +72,28 @@ def test_a_sample_replaces_the_archives_and_counts_as_a_whole():
     assert list(chestx.archives) == ["images_001.tar.gz", "images_002.tar.gz", "Data_Entry_2017.csv"]
     crops = card("dataset/mirror", "cropdisease")
     assert len(crops.expected.class_images) == 31
+
+
+@pytest.mark.parametrize(
+    ("slug", "layout", "options"),
+    [
+        ("cubs", "cub", {"crop": "box"}),
+        ("cars", "stanford_cars", {"parts": ["train", "test"], "crop": "box"}),
+        ("dtd_split", "dtd", {"split": 1}),
+    ],
+)
+def test_the_images_of_a_source_are_fine_tuned_on_with_a_layout_of_their_own(slug, layout, options):
+    found = card("dataset", slug)
+    assert (found.role, found.layout, found.options) == ("finetuning", layout, options)
+
+
+def test_the_sets_of_the_decathlon_share_their_archives():
+    cards = [card("dataset", slug) for slug in OFFICIAL if slug.startswith("decathlon_")]
+    assert len({found.options["set"] for found in cards}) == len(cards) == 10
+    nine = [found for found in cards if found.role == "finetuning"]
+    assert len(nine) == 9
+    assert all(found.archives == nine[0].archives for found in nine)
+    assert sum(found.expected.images for found in cards) == 1_659_142
 
 
 def test_a_key_that_no_card_has_is_refused():

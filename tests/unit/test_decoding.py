@@ -69,6 +69,30 @@ def test_exif_orientation_is_applied():
     assert decoded.pixels[-1].max() == 0
 
 
+def test_a_box_is_cut_out_before_the_image_is_squeezed():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    decoded = decode(encoded(image), PACKING, (5, 2, 13, 10))
+    assert (decoded.pixels == np.asarray(image)[2:10, 5:13]).all()
+    assert (decoded.width, decoded.height) == (30, 20)
+    beyond = decode(encoded(image), PACKING, (22, -6, 40, 8))
+    assert (beyond.pixels == np.asarray(image)[:8, 22:]).all()
+
+
+def test_a_box_counts_in_the_pixels_of_the_file_before_it_is_turned():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to stand upright
+    decoded = decode(encoded(image, exif=exif), PACKING, (5, 2, 13, 10))
+    assert (decoded.pixels == np.rot90(np.asarray(image)[2:10, 5:13], -1)).all()
+    assert (decoded.width, decoded.height) == (20, 30)
+
+
+@pytest.mark.parametrize("box", [(8, 0, 12, 4), (-4, 0, 0, 4), (0, 9, 4, 12), (4, 4, 4, 8)])
+def test_a_box_beside_the_image_has_a_reason(box):
+    with pytest.raises(UnreadableImageError, match=r"no pixel of 8 x 8 lies in its box"):
+        decode(encoded(Image.new("L", (8, 8))), PACKING, box)
+
+
 def test_the_first_frame_of_an_animation_counts():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

@@ -1,6 +1,7 @@
 """Real images in official layouts: what arrives and is indexed must be what each card expects."""
 
 import io
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from pydantic import TypeAdapter
 
+from farfield.datasets.archives import read
 from farfield.datasets.cards import Card
 from farfield.datasets.download import fetch
 from farfield.datasets.layouts import LAYOUTS, read_images
@@ -46,3 +48,35 @@ def test_a_sample_is_what_its_card_expects(slug, mirror, tmp_path):
     assert not expected.class_images or counts == expected.class_images
     assert modes == set(expected.modes)
     assert min(shortest) == expected.shortest_side
+
+
+@pytest.mark.mirror
+def test_the_folders_of_20_aircraft_are_not_numbered_as_their_categories(mirror):
+    folder, wrong = mirror / "VisualDecathlon", {}
+    for split in ("train", "val"):
+        member = f"decathlon-1.0/annotations/aircraft_{split}.json"
+        content = json.loads(read(folder / "decathlon-1.0-devkit.tar.gz", member))
+        paths = {image["id"]: image["file_name"] for image in content["images"]}
+        folders = {
+            (int(paths[a["image_id"]].split("/")[3]), a["category_id"]) for a in content["annotations"]
+        }
+        assert len(folders) == 100  # one folder a category, though not that of its number
+        wrong[split] = {category - 10_000_000: number for number, category in folders}
+        names = [category["name"] for category in content["categories"]]
+        assert names == sorted(names)
+    permuted = {category: number for category, number in wrong["train"].items() if category != number}
+    assert wrong["train"] == wrong["val"]
+    assert len(permuted) == 20
+    assert permuted[37] == 35
+    assert names[36] == "An-12"
+
+
+@pytest.mark.mirror
+def test_labels_of_aircraft_are_those_of_the_annotations_all_the_same(mirror):
+    index = LAYOUTS["decathlon"](mirror / "VisualDecathlon", {"set": "aircraft"})
+    assert index.class_names == tuple(sorted(index.class_names))
+    labels = {record.path.split("/")[2]: index.class_names[record.label] for record in index.records}
+    assert len(labels) == 100
+    assert labels["0035"] == "An-12"
+    by_folder = sum(int(record.path.split("/")[2]) - 1 != record.label for record in index.records)
+    assert by_folder == 20 * 18  # images that the numbers of the folders would mislabel

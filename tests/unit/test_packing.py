@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,25 @@ def test_arrays_are_packed_like_files(tmp_path):
     arrays = {row: np.asarray(Image.open(io.BytesIO(data))) for row, data in FILES.items()}
     folder = run(tmp_path, reader(arrays))
     assert (load_images(folder)[9] == arrays[9]).all()
+
+
+def test_an_image_with_a_box_is_cut_to_it(tmp_path):
+    record = INDEX.records[0]
+    boxed = Index((record, replace(record, path="cut.png", box=(0, 0, 1, 1))), INDEX.class_names[:1])
+    folder = tmp_path / "out"
+    pack(
+        boxed,
+        lambda rows: ((row, FILES[0]) for row in rows),
+        PACKING,
+        folder,
+        tmp_path / "s",
+        workers=1,
+        title="",
+    )
+    whole, cut = load_images(folder)
+    assert (cut == whole[0, 0]).all()
+    assert not (whole == whole[0, 0]).all()
+    assert load_manifest(folder)["width"].tolist() == [8, 8]
 
 
 def test_memory_does_not_grow_with_the_dataset(tmp_path):

@@ -45,7 +45,7 @@ def changed(key: str, value):
         ),
         ("seeds.pretrain", "x", r"seeds\.pretrain: .*integer.*found 'x'"),
         ("packing.resample", "cubic", r"packing\.resample: .*'bilinear'.*found 'cubic'"),
-        ("packing.size", 8, r"packing size of objects is 8, but networks see image_size 16"),
+        ("packing.size", 8, r"packing size of objects is 8, but networks see 16 pixels"),
         (
             "datasets.leaves.packing",
             {"filter": "nearest"},

@@ -1,33 +1,30 @@
 """The layout of Stanford Cars: MATLAB tables, and what can be wrong with them."""
 
-import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_archives import index_of, named, pack, summary
-from scipy.io import savemat
+from made_up_archives import index_of, mat, named, pack, summary
 
 from farfield.datasets.layouts import read_images
 from farfield.errors import InputError
 
 NAMES = ["Acura RL Sedan 2012", "Ram C/V Cargo Van Minivan 2012", "smart fortwo Convertible 2012"]
+CORNERS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
 LISTED = [("00001.jpg", 3), ("00002.jpg", 1), ("00003.jpg", 2), ("00004.jpg", 3)]
 
 
-def mat(**variables: object) -> bytes:
-    file = io.BytesIO()
-    savemat(file, variables)
-    return file.getvalue()
-
-
 def annotations(
-    listed: list[tuple[str, object]], fields: tuple[str, ...] = ("bbox_x1", "class", "fname")
+    listed: list[tuple[str, object]],
+    fields: tuple[str, ...] = (*CORNERS, "class", "fname"),
+    box: tuple[object, ...] = (39, 116, 569, 375),
 ) -> bytes:
     """A MATLAB struct array [1, n], every field of every element an array of its own."""
     table = np.empty((1, len(listed)), dtype=[(field, object) for field in fields])
+    corners = dict(zip(CORNERS, np.atleast_3d(box).reshape(4, 1, 1), strict=True))
     for column, (name, number) in enumerate(listed):
-        values = {"bbox_x1": np.uint16([[1]]), "class": np.atleast_2d(number), "fname": name}
+        values = {**corners, "class": np.atleast_2d(number), "fname": name}
         table[0, column] = tuple(values[field] for field in fields)
     return mat(annotations=table)
 
@@ -89,6 +86,61 @@ def test_what_is_wrong_with_the_tables_of_cars_is_named(tmp_path, changed, messa
     pack_cars(tmp_path, **changed)
     with pytest.raises(InputError, match=message):
         index_of("stanford_cars", tmp_path)
+
+
+def pack_test_part(raw: Path) -> None:
+    """Its images have the names of those of the training part."""
+    pack(raw / "cars_test.tgz", named("cars_test/00001.jpg", "cars_test/00002.jpg"))
+    listed = annotations([("00002.jpg", 1), ("00001.jpg", 2)], box=(1, 1, 1, 1))
+    (raw / "cars_test_annos_withlabels.mat").write_bytes(listed)
+
+
+def test_the_test_part_has_images_of_the_same_names(tmp_path):
+    pack_cars(tmp_path)
+    pack_test_part(tmp_path)
+    index = index_of("stanford_cars", tmp_path, parts=["train", "test"])
+    assert summary(index) == [
+        *((f"cars_train/{name}", NAMES[number - 1], "train") for name, number in LISTED),
+        ("cars_test/00002.jpg", NAMES[0], "test"),
+        ("cars_test/00001.jpg", NAMES[1], "test"),
+    ]
+    assert dict(read_images(tmp_path, index))[5] == b"cars_test/00001.jpg"
+
+
+def test_boxes_count_from_one_and_include_their_last_pixel(tmp_path):
+    pack_cars(tmp_path)
+    pack_test_part(tmp_path)
+    index = index_of("stanford_cars", tmp_path, parts=["train", "test"], crop="box")
+    assert [record.box for record in index.records] == [(38, 115, 569, 375)] * 4 + [(0, 0, 1, 1)] * 2
+    assert {
+        record.box for record in index_of("stanford_cars", tmp_path, parts=["train", "test"]).records
+    } == {None}
+
+
+def test_without_its_test_part_the_training_part_can_be_divided(tmp_path):
+    listed = [(f"{number:05d}.jpg", 1 + number % 3) for number in range(1, 31)]
+    pack_cars(tmp_path, cars_train_annos__mat=annotations(listed))
+    pack(tmp_path / "cars_train.tgz", named(*(f"cars_train/{name}" for name, _ in listed)))
+    index = index_of("stanford_cars", tmp_path, holdout={"images": 2})
+    sides = Counter((record.label, record.split) for record in index.records)
+    assert sides == {
+        (label, side): count for label in range(3) for side, count in (("train", 8), ("test", 2))
+    }
+
+
+@pytest.mark.parametrize(
+    ("box", "options", "message"),
+    [
+        ((39, 116, 38, 375), {"crop": "box"}, "annotation 1: the box from 39, 116 to 38, 375 is empty"),
+        ((0, 1, 2, 3), {"crop": "box"}, "annotation 1: bbox_x1 is 0; expected a number from 1 to"),
+        ((1, 1, 2, 2), {"parts": ["val"]}, r"the option parts .* is \['val'\]; it may be \[train, test\]"),
+        ((1, 1, 2, 2), {"parts": ["train", "test"], "holdout": {"images": 2}}, "parts and holdout both say"),
+    ],
+)
+def test_what_is_wrong_with_boxes_and_parts_is_named(tmp_path, box, options, message):
+    pack_cars(tmp_path, cars_train_annos__mat=annotations(LISTED, box=box))
+    with pytest.raises(InputError, match=message):
+        index_of("stanford_cars", tmp_path, **options)
 
 
 def test_an_archive_of_other_images_is_noticed(tmp_path):

@@ -11,6 +11,11 @@ from typing import Any
 
 from farfield.datasets.layouts.chestx import chestx
 from farfield.datasets.layouts.cifar import cifar
+from farfield.datasets.layouts.cub import cub
+from farfield.datasets.layouts.decathlon import decathlon
+from farfield.datasets.layouts.dtd import dtd
+from farfield.datasets.layouts.flowers17 import flowers17
+from farfield.datasets.layouts.flowers102 import flowers102
 from farfield.datasets.layouts.folder import folder
 from farfield.datasets.layouts.index import Index, Record, read_images
 from farfield.datasets.layouts.isic import isic
@@ -18,17 +23,24 @@ from farfield.datasets.layouts.rvl_cdip import rvl_cdip
 from farfield.datasets.layouts.split_csv import split_csv
 from farfield.datasets.layouts.stanford_cars import stanford_cars
 from farfield.datasets.layouts.tiered import tiered
+from farfield.datasets.layouts.wikiart import wikiart
 from farfield.errors import InputError
 
 LAYOUTS: dict[str, Callable[[Path, dict[str, Any]], Index]] = {
     "chestx": chestx,
     "cifar": cifar,
+    "cub": cub,
+    "decathlon": decathlon,
+    "dtd": dtd,
+    "flowers17": flowers17,
+    "flowers102": flowers102,
     "folder": folder,
     "isic": isic,
     "rvl_cdip": rvl_cdip,
     "split_csv": split_csv,
     "stanford_cars": stanford_cars,
     "tiered": tiered,
+    "wikiart": wikiart,
 }
 
 __all__ = ["LAYOUTS", "Index", "Record", "find_layout", "read_images"]

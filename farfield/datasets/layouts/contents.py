@@ -34,15 +34,15 @@ def is_image(member: Member) -> bool:
     return not member.folder and member.name.lower().endswith(IMAGES)
 
 
-def images_by_file_name(raw: Path, contents: Contents) -> dict[str, tuple[str, str]]:
-    """(archive, member) of every image by its file name alone.
+def images_by_file_name(raw: Path, contents: Contents, parts: int = 1) -> dict[str, tuple[str, str]]:
+    """(archive, member) of every image by the last `parts` parts of its path, by default its file name.
 
-    For datasets whose label files give no folder. InputError if a name is there twice.
+    For datasets whose label files leave out the folders above. InputError if a name is there twice.
     """
     places: dict[str, tuple[str, str]] = {}
     for archive, members in contents.items():
         for member in filter(is_image, members):
-            name = PurePosixPath(member.name).name
+            name = "/".join(PurePosixPath(member.name).parts[-parts:])
             if name in places:
                 first = "/".join(places[name])
                 raise InputError(f"{raw}: the image {name} is both in {first} and {archive}/{member.name}.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from farfield.datasets.archive_checks import Member
 from farfield.datasets.layouts.contents import Contents, contents_of, is_image, require_images
+from farfield.datasets.layouts.holdout import hold_out
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import split_classes, take_options
 from farfield.errors import InputError
@@ -17,12 +18,15 @@ def folder(raw: Path, options: dict[str, Any]) -> Index:
     Options: `root`, the folder that holds the classes ("dataset/train"); everything beside it is
     ignored. `splits`, the names of split folders between root and classes. `exclude`, class folders to
     leave out. `class_split`, see `split_classes`, where the classes and not the folders are divided.
-    Without either split, all images are of the split "all". Files that are no images are ignored.
+    `holdout`, see `hold_out`, where the images of each class are. Without any split, all images are of the
+    split "all". Files that are no images are ignored.
     """
-    taken = take_options("folder", options, root="", splits=[], exclude=[], class_split={})
+    taken = take_options("folder", options, root="", splits=[], exclude=[], class_split={}, holdout={})
     root, splits, exclude = taken["root"].strip("/"), taken["splits"], taken["exclude"]
-    if splits and taken["class_split"]:
-        raise InputError("the options splits and class_split both say what is in a split; give one of them.")
+    if len(ways := [name for name in ("splits", "class_split", "holdout") if taken[name]]) > 1:
+        raise InputError(
+            f"the options {' and '.join(ways[:2])} both say what is in a split; give one of them."
+        )
     contents = contents_of(raw)
     found: list[tuple[str, str, str, str]] = []  # split, class, archive, member
     classes: set[str] = set()
@@ -47,6 +51,8 @@ def folder(raw: Path, options: dict[str, Any]) -> Index:
     ]
     if taken["class_split"]:
         records, class_names = split_classes(records, class_names, taken["class_split"])
+    if taken["holdout"]:
+        records = hold_out(records, class_names, taken["holdout"])
     return build_index(raw, records, class_names)
 
 

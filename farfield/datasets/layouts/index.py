@@ -15,11 +15,14 @@ from farfield.errors import InputError
 # many. An image is an array uint8 [height, width, 3] or the bytes of a file; name is for messages.
 Unpack = Callable[[IO[bytes], str, Sequence[int]], Iterator[bytes | np.ndarray]]
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom; in pixels from 0, right and bottom exclusive
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One image. path: what it is called everywhere else, unique in the dataset. entry: its place in a
-    member that holds many."""
+    member that holds many. inner: the tar inside the archive that holds the member. box: the part of the
+    image to cut out when it is decoded; it may reach beyond the image."""
 
     archive: str
     member: str
@@ -27,6 +30,8 @@ class Record:
     label: int
     split: str
     entry: int = 0
+    inner: str = ""
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,14 @@ def read_images(
     An image is the bytes of its file, or an array uint8 [height, width, 3] where the dataset ships
     arrays. One image is in memory at a time; of a member that holds many images, that member.
     """
-    by_member: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    by_archive: defaultdict[tuple[str, str], defaultdict[str, list[int]]]
+    by_archive = defaultdict(lambda: defaultdict(list))
     for row in range(len(index.records)) if rows is None else rows:
-        by_member[index.records[row].archive][index.records[row].member].append(row)
-    for archive, members in sorted(by_member.items()):
+        record = index.records[row]
+        by_archive[record.archive, record.inner][record.member].append(row)
+    for (archive, inner), members in sorted(by_archive.items()):
         if index.unpack is None:
-            for name, data in stream(raw / archive, members):
+            for name, data in stream(raw / archive, members, inner):
                 for row in members[name]:
                     yield row, data
             continue

@@ -7,6 +7,8 @@ from typing import Any
 from farfield.datasets.layouts.index import Record
 from farfield.errors import InputError
 
+_KINDS = {"str": "text", "int": "a whole number", "list": "a list of names", "dict": "a section"}
+
 
 def take_options(layout: str, given: Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
     """`defaults` with what is given. InputError for a name or a kind of value that they do not have."""
@@ -16,9 +18,18 @@ def take_options(layout: str, given: Mapping[str, Any], **defaults: Any) -> dict
             raise InputError(f"the layout {layout} has no option {name!r}; {known}.")
         kind = type(defaults[name]).__name__
         if type(value).__name__ != kind or (kind == "list" and not all(isinstance(v, str) for v in value)):
-            wanted = {"str": "text", "list": "a list of names", "dict": "a section"}[kind]
+            wanted = _KINDS[kind]
             raise InputError(f"the option {name} of the layout {layout} is {value!r}; it must be {wanted}.")
     return {**defaults, **given}
+
+
+def require_choice(layout: str, option: str, value: str, choices: Sequence[str]) -> str:
+    """`value`; InputError if it is none of the choices."""
+    if value not in choices:
+        raise InputError(
+            f"the option {option} of the layout {layout} is {value!r}; the choices are {', '.join(choices)}."
+        )
+    return value
 
 
 def split_classes(

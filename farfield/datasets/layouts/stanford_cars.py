@@ -1,11 +1,12 @@
-"""Stanford Cars: photographs in one tar, MATLAB tables of classes and annotations in another."""
+"""Stanford Cars: photographs in a tar for each part, MATLAB tables of classes and annotations."""
 
-import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from farfield.datasets.layouts import matlab
 from farfield.datasets.layouts.contents import (
     contents_of,
     images_by_file_name,
@@ -13,66 +14,73 @@ from farfield.datasets.layouts.contents import (
     require_found,
     require_images,
 )
-from farfield.datasets.layouts.index import Index, Record, build_index
-from farfield.datasets.layouts.options import take_options
+from farfield.datasets.layouts.holdout import hold_out
+from farfield.datasets.layouts.index import Box, Index, Record, build_index
+from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.errors import InputError
 
-CLASSES, ANNOTATIONS = "cars_meta.mat", "cars_train_annos.mat"
+CLASSES = "cars_meta.mat"
+# The devkit has a table of the test part too, cars_test_annos.mat, without its labels.
+ANNOTATIONS = {"train": "cars_train_annos.mat", "test": "cars_test_annos_withlabels.mat"}
+CORNERS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
+WIDEST = 2**20  # pixels; beyond any photograph
 
 
 def stanford_cars(raw: Path, options: dict[str, Any]) -> Index:
-    """Rows as the table of annotations lists them, of the training part; the split is "all". No options.
+    """Rows as the tables of annotations list them, part by part.
 
-    Images are taken whole, whatever the boxes of the annotations.
+    Options: `parts`, of train and test, by default train. `holdout`, see `hold_out`. `crop`: box for the
+    boxes of the annotations, by default none. The split is the part, or with one part alone "all" or what
+    holdout makes of it.
     """
-    take_options("stanford_cars", options)
+    taken = take_options("stanford_cars", options, parts=["train"], holdout={}, crop="none")
+    parts, boxed = taken["parts"], require_choice("stanford_cars", "crop", taken["crop"], ("none", "box"))
+    if parts not in (["train"], ["test"], ["train", "test"]):
+        raise InputError(f"the option parts of the layout stanford_cars is {parts}; it may be [train, test].")
+    if len(parts) > 1 and taken["holdout"]:
+        raise InputError("the options parts and holdout both say what is in a split; give one of them.")
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents)
-    files = label_files(raw, contents, [CLASSES, ANNOTATIONS])
-    class_names = [_text(name) for name in _variable(files, CLASSES, "class_names").flat]
-    table = _variable(files, ANNOTATIONS, "annotations")
-    if absent := [field for field in ("fname", "class") if field not in (table.dtype.names or ())]:
-        raise InputError(f"{ANNOTATIONS}: the annotations have no field {absent[0]!r}; get the file again.")
-    listed = [
-        (_text(file), _label(number, row, len(class_names)))
-        for row, (file, number) in enumerate(zip(table["fname"].flat, table["class"].flat, strict=True), 1)
-    ]
-    require_found(ANNOTATIONS, [name for name, _ in listed if name not in images], raw)
-    records = [Record(*images[name], images[name][1], label, "all") for name, label in listed]
+    images = images_by_file_name(raw, contents, parts=2)  # both parts have a 00001.jpg
+    files = label_files(raw, contents, [CLASSES, *(ANNOTATIONS[part] for part in parts)])
+    class_names = [matlab.text(name) for name in matlab.variable(files, CLASSES, "class_names").flat]
+    records: list[Record] = []
+    for part in parts:
+        listed = list(_listed(files, ANNOTATIONS[part], len(class_names), boxed == "box"))
+        names = [f"cars_{part}/{file}" for file, _, _ in listed]
+        require_found(ANNOTATIONS[part], [name for name in names if name not in images], raw)
+        records += [
+            Record(*images[name], images[name][1], label, part if len(parts) > 1 else "all", box=box)
+            for name, (_, label, box) in zip(names, listed, strict=True)
+        ]
     pictured = {archive for archive, _ in images.values()}
     require_images(raw, pictured, {record.archive for record in records})
+    if taken["holdout"]:
+        records = hold_out(records, class_names, taken["holdout"])
     return build_index(raw, records, class_names)
 
 
-def _variable(files: dict[str, bytes], name: str, variable: str) -> np.ndarray:
-    """One variable of a MATLAB file; reading such a file runs nothing of what it holds."""
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(io.BytesIO(files[name]))
-    except Exception as error:  # a damaged file can raise nearly everything
-        raise InputError(
-            f"{name} is no MATLAB file that can be read: {error or type(error).__name__}. Get the archive "
-            f"with it again."
-        ) from error
-    if variable not in content:
-        known = ", ".join(key for key in content if not key.startswith("__")) or "nothing"
-        raise InputError(f"{name} holds {known}; expected {variable}. Get the archive with it again.")
-    return np.asarray(content[variable])
-
-
-def _text(value: Any) -> str:
-    """The text in a cell, which MATLAB wraps in arrays."""
-    return str(np.asarray(value).ravel()[0]) if np.asarray(value).size else ""
-
-
-def _label(value: Any, row: int, classes: int) -> int:
-    """The label from 0 of a class number from 1, which MATLAB wraps in arrays."""
-    number = np.asarray(value).ravel()
-    if number.size != 1 or number.dtype.kind not in "iuf" or number[0] not in range(1, classes + 1):
-        found = number[0] if number.size == 1 else f"{number.size} values"
-        raise InputError(
-            f"{ANNOTATIONS}, annotation {row}: the class is {found}; expected a number from 1 to {classes}, "
-            f"the classes that {CLASSES} names."
+def _listed(
+    files: dict[str, bytes], name: str, classes: int, boxed: bool
+) -> Iterator[tuple[str, int, Box | None]]:
+    """Yield (file, label, box) of each annotation."""
+    table = matlab.variable(files, name, "annotations")
+    wanted = ("fname", "class", *(CORNERS if boxed else ()))
+    if absent := [field for field in wanted if field not in (table.dtype.names or ())]:
+        raise InputError(f"{name}: the annotations have no field {absent[0]!r}; get the file again.")
+    for row, annotation in enumerate(table.flat, 1):
+        place = f"{name}, annotation {row}:"
+        number = matlab.whole_number(
+            annotation["class"], 1, classes, f"{place} the class", f"the classes that {CLASSES} names"
         )
-    return int(number[0]) - 1
+        yield matlab.text(annotation["fname"]), number - 1, _box(annotation, place) if boxed else None
+
+
+def _box(annotation: np.void, place: str) -> Box:
+    """The corners, which MATLAB counts from 1 and includes."""
+    left, top, right, bottom = (
+        matlab.whole_number(annotation[corner], 1, WIDEST, f"{place} {corner}", "in pixels")
+        for corner in CORNERS
+    )
+    if left > right or top > bottom:
+        raise InputError(f"{place} the box from {left}, {top} to {right}, {bottom} is empty.")
+    return left - 1, top - 1, right, bottom

@@ -1,0 +1,28 @@
+"""Feature Extractor: a new linear layer on the frozen network (SpotTune, arXiv 1811.08737, first row)."""
+
+from dataclasses import dataclass
+
+from farfield.backbones.backbone import Backbone
+from farfield.errors import InputError
+from farfield.spottune.adapted import FROZEN_NORMS, Adapted, FrozenNorm, classifier, freeze, trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureExtractor:
+    """Only the head is trained, and with norm "adapt" the scales and shifts of BatchNorm.
+
+    norm: with "eval" the features are those of the pretrained network, and no graph is recorded below
+    the head. The mode is not published; "stats" and "adapt" let BatchNorm take the task's statistics.
+    """
+
+    seed: int
+    norm: FrozenNorm = "eval"
+
+    def __post_init__(self) -> None:
+        if self.norm not in FROZEN_NORMS:
+            raise InputError(f"norm must be one of {', '.join(FROZEN_NORMS)}, found {self.norm!r}")
+
+    def __call__(self, backbone: Backbone, classes: int) -> Adapted:
+        freeze(backbone, self.norm)
+        network = classifier(backbone, classes, self.seed)
+        return Adapted(network, trained([network]))

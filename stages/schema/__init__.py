@@ -1,0 +1,1 @@
+"""The schema of params.yaml: what each section must hold. `stages.params` puts them together."""

@@ -1,0 +1,175 @@
+"""The few-shot study."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from farfield.training.recipe import Recipe
+from farfield.transfer.finetuning.settings import FineTuning
+from stages.schema.section import Model, NotNegative, Positive, Section
+
+
+class Target(Section):
+    shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    study: Literal["crossdomain", "documents"]
+    # Support and queries from splits of their own; none: both from all images.
+    support_split: str | None = None
+    query_split: str | None = None
+
+    @model_validator(mode="after")
+    def both_splits(self) -> "Target":
+        if (self.support_split is None) != (self.query_split is None):
+            raise ValueError("support_split and query_split are given together or not at all")
+        return self
+
+
+class Row(Section):
+    """A row of the table, as its reader sees it."""
+
+    title: str
+    family: Literal["meta-learning", "transfer", "ensemble"]
+    published: str  # the row's name in the published table, or empty
+
+
+class MetaRow(Row):
+    """A meta-learner: trained on episodes of the source, one network a shot, then tested on the targets."""
+
+    learner: str
+    settings: dict[str, Any]
+    source: str
+    train_split: str
+    validation_split: str
+    test_split: str
+    backbone: str
+    width: Positive
+    transform: Literal["none", "fwt", "learned_fwt"]
+    domains: tuple[str, ...]  # the further sources of learned_fwt
+    shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    query: Positive
+    episodes_per_epoch: Positive
+    validation_episodes: NotNegative
+    selection: Literal["last", "best"]
+    recipe: Recipe
+    episodes: NotNegative  # the first so many are answered; 0: all
+
+    @model_validator(mode="after")
+    def domains_fit(self) -> "MetaRow":
+        if bool(self.domains) != (self.transform == "learned_fwt"):
+            raise ValueError(
+                f"transform learned_fwt needs domains, and nothing else takes any; found transform "
+                f"{self.transform} with {len(self.domains)} domains"
+            )
+        return self
+
+
+class FrozenRow(Row):
+    """A classifier on features of a network that stays as it is."""
+
+    learner: str
+    model: str
+    settings: dict[str, Any]
+    episodes: NotNegative
+
+
+class AdaptedRow(Row):
+    """One way to answer the queries with a network that was adapted to the support."""
+
+    readout: Literal["head", "transductive", "centroid"]
+    settings: dict[str, Any]
+
+    @model_validator(mode="after")
+    def settings_fit(self) -> "AdaptedRow":
+        if self.settings and self.readout != "centroid":
+            raise ValueError(
+                f"readout {self.readout} takes no settings, found {', '.join(self.settings)}; those of the "
+                f"adaptation stand beside its rows"
+            )
+        return self
+
+
+class Adaptation(Section):
+    """A network adapted to each episode, once for all its rows."""
+
+    model: str
+    settings: FineTuning
+    episodes: NotNegative
+    rows: Annotated[dict[str, AdaptedRow], Field(min_length=1)]
+
+
+class CombinedRow(Row):
+    """One way to combine the features of several models."""
+
+    combine: Literal["all_embeddings", "ims"]
+    settings: dict[str, Any]
+
+
+class Ensemble(Section):
+    """Several source models, adapted to each episode or as they are, once for all rows."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
+    adapt: FineTuning | None  # none: the features of the models as they are
+    episodes: NotNegative
+    rows: Annotated[dict[str, CombinedRow], Field(min_length=1)]
+
+
+class FewShot(Section):
+    way: Annotated[int, Field(gt=1)]
+    query: Positive
+    episodes: Positive
+    reference: str  # the method that paired differences are taken against
+    shared: dict[str, Any]  # read by nothing but the files of conf/, which refer to it
+    targets: dict[str, Target]
+    models: dict[str, Model]
+    meta: dict[str, MetaRow]
+    transfer: dict[str, FrozenRow]
+    finetune: dict[str, Adaptation]
+    ensemble: dict[str, Ensemble]
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """Every row by its key, in the order of the published tables."""
+        families: list[Mapping[str, Row]] = [self.meta, self.transfer]
+        families += [unit.rows for unit in (*self.finetune.values(), *self.ensemble.values())]
+        return {key: row for family in families for key, row in family.items()}
+
+    @property
+    def units(self) -> list[str]:
+        """The stages that answer episodes, each with a file of results."""
+        return [*self.meta, *self.transfer, *self.finetune, *self.ensemble]
+
+    @model_validator(mode="after")
+    def names_exist(self) -> "FewShot":
+        used = {f"transfer.{key}.model": row.model for key, row in self.transfer.items()}
+        used |= {f"finetune.{key}.model": unit.model for key, unit in self.finetune.items()}
+        for key, unit in self.ensemble.items():
+            if len(set(unit.models)) < len(unit.models):
+                raise ValueError(f"ensemble.{key}.models names a model twice: {', '.join(unit.models)}")
+            used |= {f"ensemble.{key}.models.{i}": model for i, model in enumerate(unit.models)}
+        for key, model in used.items():
+            if model not in self.models:
+                raise ValueError(f"{key} is {model!r}, which is not one of models: {', '.join(self.models)}")
+        if self.reference not in self.rows:
+            raise ValueError(f"reference {self.reference!r} is not one of the rows: {', '.join(self.rows)}")
+        return self
+
+    @model_validator(mode="after")
+    def keys_differ(self) -> "FewShot":
+        rows = [*self.meta, *self.transfer]
+        rows += [row for unit in (*self.finetune.values(), *self.ensemble.values()) for row in unit.rows]
+        for what, keys in (("rows", rows), ("stages", self.units)):
+            twice = sorted({key for key in keys if keys.count(key) > 1})
+            if twice:
+                raise ValueError(
+                    f"two {what} of meta, transfer, finetune and ensemble are named {twice[0]!r}"
+                )
+        return self
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The dataset behind every parameter that names a source."""
+        named = {f"fewshot.models.{key}.source": model.source for key, model in self.models.items()}
+        for key, row in self.meta.items():
+            named[f"fewshot.meta.{key}.source"] = row.source
+            named |= {f"fewshot.meta.{key}.domains.{i}": name for i, name in enumerate(row.domains)}
+        return named

@@ -1,0 +1,169 @@
+"""spottune@<method>: a fine-tuning method on every task of a study, to pipelines/<study>/results/<method>/.
+
+predictions.parquet has a row for each test image: method, task, replicate, row, label, prediction.
+curves.csv has a row an epoch. costs.json counts parameters and multiplications. Of a network with a
+policy, policies.safetensors holds which blocks ran tuned for which test image. Finished trainings are
+kept outside the outputs, so a killed run goes on where it was.
+"""
+
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from farfield.files import atomic_file, atomic_folder, read_json, write_json
+from farfield.seeds import integer_seed
+from farfield.spottune.accounting import cost, macs
+from farfield.spottune.adapted import Adapted
+from farfield.spottune.policies import evaluate_routed
+from farfield.spottune.registry import method
+from farfield.training.checkpoints import load_tensors, save_tensors
+from farfield.training.devices import choose_device, deterministic
+from farfield.training.images import renormalise
+from farfield.training.loop import fit, predict
+from stages import paths
+from stages.leftovers import prune_undeclared
+from stages.local import load_local
+from stages.models import load_network, model_file
+from stages.params import Params, load_params
+from stages.run import run
+from stages.schema.finetuning import Training
+from stages.tasks import TaskData, task_data
+
+
+def main(study: str, key: str) -> None:
+    params = load_params()
+    prune_undeclared(params, *(paths.DATA / "packed" / role for role in ("source", "target", "finetuning")))
+    deterministic()
+    device = choose_device(load_local().device)
+    spec = params.finetuning[study]
+    training = spec.methods[key]
+    facts = {"training": training.model_dump(), "tasks": spec.model_dump(include={"tasks"})}
+    scratch = paths.scratch(
+        f"{study}-{key}", facts, model_file(study, training.network), paths.DATA / "packed"
+    )
+    done: list[Path] = []
+    for task in spec.tasks:
+        data = None
+        for replicate in range(training.replicates):
+            folder = scratch / f"{task}-{replicate}"
+            if not (folder / "predictions.parquet").exists():
+                data = data or task_data(params, study, task, device)
+                train(params, study, key, task, replicate, data, device, folder)
+            done.append(folder)
+    with atomic_folder(paths.PIPELINES / study / "results" / key) as partial:
+        gather(done, partial)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def train(
+    params: Params,
+    study: str,
+    key: str,
+    task: str,
+    replicate: int,
+    data: TaskData,
+    device: torch.device,
+    folder: Path,
+) -> None:
+    """One training and all its rows, left in `folder`."""
+    spec = params.finetuning[study]
+    training, settings = spec.methods[key], spec.tasks[task]
+    # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
+    seed = integer_seed(params.seeds.finetune, study, task, replicate)
+    backbone, head = load_network(study, training.network)
+    source, _ = load_network(study, training.network)
+    make = method(training.method, seed, training.settings, head)
+    torch.manual_seed(seed)
+    adapted = make(backbone, data.classes)
+    if settings.mean is not None and settings.std is not None:
+        adapted.network.register_forward_pre_hook(renormalise(settings.mean, settings.std))
+    recipe = training.recipe
+    if settings.weight_decay is not None:
+        recipe = replace(recipe, weight_decay=settings.weight_decay)
+    figures = adapted.figures
+    curve = fit(
+        adapted.network,
+        data.train,
+        recipe,
+        image_size=params.image_size_of(study),
+        seed=seed,
+        device=device,
+        loss=adapted.loss,
+        groups=adapted.groups,
+        before_epoch=adapted.before_epoch,
+        validate=None if figures is None else lambda network: figures(),
+        checkpoint=folder / "checkpoint.safetensors",
+        title=f"{training.method}, {task}, {replicate + 1} of {training.replicates}",
+    )
+    if adapted.finish is not None:
+        adapted.finish(data.train)
+    size = spec.evaluation_size or params.image_size_of(study)
+    counted = asdict(cost(adapted.network, source.to(device)))
+    counted["macs"] = macs(adapted.network, params.image_size_of(study))
+    tensors, tables = answers(adapted, training, data, size, seed, device)
+    table = pd.concat(tables).assign(task=task, replicate=np.int32(replicate))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / "policies.safetensors", {f"{task}.{name}": t for name, t in tensors.items()}, {})
+    write_json(folder / "costs.json", {task: counted})
+    with atomic_file(folder / "curves.csv") as partial:
+        pd.DataFrame(curve).assign(task=task, replicate=replicate).to_csv(partial, index=False)
+    with atomic_file(folder / "predictions.parquet") as partial:  # the last one: it says that all is there
+        table.to_parquet(partial, index=False)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def answers(
+    adapted: Adapted, training: Training, data: TaskData, size: int, seed: int, device: torch.device
+) -> tuple[dict[str, Tensor], list[pd.DataFrame]]:
+    """What each row answers for the test images; and the policy's decisions, if there is a policy."""
+    overrides = {row: spec.override for row, spec in training.rows.items() if spec.override}
+    tensors: dict[str, Tensor] = {}
+    given = {}
+    if overrides:
+        routed = evaluate_routed(
+            adapted.network, data.test, [*overrides.values()], image_size=size, device=device, seed=seed
+        )
+        given = {row: routed.predictions[override] for row, override in overrides.items()}
+        tensors = {"actions": routed.actions, "probabilities": routed.probabilities, "rows": data.test.rows}
+    if len(overrides) < len(training.rows):
+        plain = predict(adapted.network, data.test, image_size=size, device=device)
+        given |= {row: plain for row in training.rows if row not in overrides}
+    tables = [
+        pd.DataFrame(
+            {
+                "method": row,
+                "row": data.test.rows.numpy().astype(np.int32),
+                "label": data.test.targets.numpy().astype(np.int32),
+                "prediction": given[row].numpy().astype(np.int32),
+            }
+        )
+        for row in training.rows
+    ]
+    return tensors, tables
+
+
+def gather(folders: list[Path], out: Path) -> None:
+    """The files of all trainings as one of each; of the policies, those of the first replicate."""
+    predictions = pd.concat([pd.read_parquet(folder / "predictions.parquet") for folder in folders])
+    with atomic_file(out / "predictions.parquet") as partial:
+        predictions.to_parquet(partial, index=False)
+    with atomic_file(out / "curves.csv") as partial:
+        pd.concat([pd.read_csv(folder / "curves.csv") for folder in folders]).to_csv(partial, index=False)
+    costs: dict[str, Any] = {}
+    policies: dict[str, Tensor] = {}
+    for folder in reversed(folders):
+        costs |= read_json(folder / "costs.json")
+        policies |= load_tensors(folder / "policies.safetensors")[0]
+    write_json(out / "costs.json", dict(sorted(costs.items())))
+    if policies:
+        save_tensors(out / "policies.safetensors", policies, {})
+
+
+if __name__ == "__main__":
+    run(main)
