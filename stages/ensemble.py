@@ -45,7 +45,8 @@ def main(key: str) -> None:
     deterministic()
     device = choose_device(local.device)
     unit = params.fewshot.ensemble[key]
-    scratch = paths.scratch(f"ensemble-{key}", unit.model_dump(), paths.DATA / "packed/target")
+    facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
+    scratch = paths.scratch(f"ensemble-{key}", facts, paths.DATA / "packed/target")
     backbones = {model: load_backbone(model) for model in unit.models}
     stage_dims = [backbone.stage_dims for backbone in backbones.values()]
 

@@ -40,7 +40,8 @@ def main(key: str) -> None:
     unit = params.fewshot.finetune[key]
     backbone = load_backbone(unit.model)
     readouts = list(dict.fromkeys(name for row in unit.rows.values() for name in READOUTS[row.readout]))
-    scratch = paths.scratch(f"finetune-{key}", unit.model_dump(), paths.DATA / "packed/target")
+    facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
+    scratch = paths.scratch(f"finetune-{key}", facts, paths.DATA / "packed/target")
     tables = []
     with Workers(local.workers) as workers:
         for dataset, shot, episodes in cells(params, unit.episodes):

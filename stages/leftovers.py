@@ -48,7 +48,7 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
         for folder, files in {
             "models": [f"{key}.safetensors" for key in (*spec.networks, *spec.weights)],
             "curves": [f"{key}.csv" for key in spec.networks],
-            "training": [f"{key}.json" for key in spec.networks],
+            "training": [f"{key}.json" for key in (*spec.networks, *spec.weights)],
             "results": [*spec.methods],
         }.items()
     }

@@ -63,6 +63,11 @@ class Params(Section):
                 if name not in self.datasets:
                     known = ", ".join(self.datasets)
                     raise ValueError(f"{key} names {name!r}, which is not one of datasets: {known}")
+                if key.endswith(".source") and self.datasets[name].role != "source":
+                    raise ValueError(
+                        f"{key} needs a dataset of role source, but datasets.{name} is a "
+                        f"{self.datasets[name].role}"
+                    )
         return self
 
     def networks(self, study: str) -> Mapping[str, Model]:

@@ -33,7 +33,7 @@ from stages.leftovers import prune_undeclared
 from stages.params import Params, load_params
 from stages.run import run
 from stages.schema.fewshot import FewShot, Target
-from stages.tuned_studies import tuned_studies
+from stages.tuned_studies import plotted_policies, tuned_studies
 
 PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
@@ -57,8 +57,9 @@ def main() -> None:
     claims |= {name: finetuning_claims_metrics(part) for name, part in tuned.items()}
     write_json(paths.METRICS / "claims.json", claims)
     write_json(paths.METRICS / "training.json", training_metrics(study))
-    with atomic_file(paths.METRICS / "fewshot.csv") as partial:
-        plotted(study).to_csv(partial, index=False)
+    for title, table in {"fewshot": plotted(study), **plotted_policies(tuned)}.items():
+        with atomic_file(paths.METRICS / f"{title}.csv") as partial:
+            table.to_csv(partial, index=False)
 
     previews = {name: folder / "preview.png" for name, folder in folders.items()}
     trained = [*paths.PIPELINES.glob("*/training/*.json"), *paths.FEWSHOT.glob("meta/training/*.json")]

@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from farfield.backbones.adapters import fold_parallel
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
 from farfield.seeds import integer_seed
 from farfield.spottune.accounting import cost, macs
 from farfield.spottune.adapted import Adapted
 from farfield.spottune.policies import evaluate_routed
 from farfield.spottune.registry import method
+from farfield.spottune.routing import Routed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import renormalise
@@ -35,6 +37,8 @@ from stages.run import run
 from stages.schema.finetuning import Training
 from stages.tasks import TaskData, task_data
 
+CHALLENGE = 9  # tasks for which the decathlon counts parameters, however many a profile has
+
 
 def main(study: str, key: str) -> None:
     params = load_params()
@@ -43,7 +47,12 @@ def main(study: str, key: str) -> None:
     device = choose_device(load_local().device)
     spec = params.finetuning[study]
     training = spec.methods[key]
-    facts = {"training": training.model_dump(), "tasks": spec.model_dump(include={"tasks"})}
+    facts = {
+        "training": training.model_dump(),
+        "study": spec.model_dump(include={"tasks", "evaluation_size"}),
+        "image_size": params.image_size_of(study),
+        "seed": params.seeds.finetune,
+    }
     scratch = paths.scratch(
         f"{study}-{key}", facts, model_file(study, training.network), paths.DATA / "packed"
     )
@@ -81,12 +90,15 @@ def train(
     make = method(training.method, seed, training.settings, head)
     torch.manual_seed(seed)
     adapted = make(backbone, data.classes)
-    if settings.mean is not None and settings.std is not None:
-        adapted.network.register_forward_pre_hook(renormalise(settings.mean, settings.std))
+    view = renormalise(settings.mean, settings.std) if settings.mean and settings.std else None
     recipe = training.recipe
-    if settings.weight_decay is not None:
+    if training.task_decay and settings.weight_decay is not None:
         recipe = replace(recipe, weight_decay=settings.weight_decay)
     figures = adapted.figures
+
+    def loss(network: nn.Module, images: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+        return adapted.loss(network, images if view is None else view(images), *rest)
+
     curve = fit(
         adapted.network,
         data.train,
@@ -94,19 +106,22 @@ def train(
         image_size=params.image_size_of(study),
         seed=seed,
         device=device,
-        loss=adapted.loss,
+        loss=loss,
         groups=adapted.groups,
         before_epoch=adapted.before_epoch,
         validate=None if figures is None else lambda network: figures(),
         checkpoint=folder / "checkpoint.safetensors",
         title=f"{training.method}, {task}, {replicate + 1} of {training.replicates}",
     )
-    if adapted.finish is not None:
-        adapted.finish(data.train)
+    if view is not None:
+        adapted.network.register_forward_pre_hook(lambda network, images: (view(images[0]),))
     size = spec.evaluation_size or params.image_size_of(study)
-    counted = asdict(cost(adapted.network, source.to(device)))
-    counted["macs"] = macs(adapted.network, params.image_size_of(study))
+    if adapted.finish is not None:
+        adapted.finish(data.train, size)
     tensors, tables = answers(adapted, training, data, size, seed, device)
+    tasks = CHALLENGE if study == "decathlon" else len(spec.tasks)
+    counted = asdict(cost(adapted.network, source.to(device), tasks))
+    counted["macs"] = macs(fold_parallel(adapted.network), size)
     table = pd.concat(tables).assign(task=task, replicate=np.int32(replicate))
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder / "policies.safetensors", {f"{task}.{name}": t for name, t in tensors.items()}, {})
@@ -130,7 +145,12 @@ def answers(
             adapted.network, data.test, [*overrides.values()], image_size=size, device=device, seed=seed
         )
         given = {row: routed.predictions[override] for row, override in overrides.items()}
-        tensors = {"actions": routed.actions, "probabilities": routed.probabilities, "rows": data.test.rows}
+        tensors = {"actions": routed.actions, "probabilities": routed.probabilities}
+    elif isinstance(adapted.network, Routed) and adapted.network.kept is not None:
+        actions = adapted.network.kept.expand(len(data.test), -1).contiguous()
+        tensors = {"actions": actions, "probabilities": actions.half()}
+    if tensors:
+        tensors["rows"] = data.test.rows
     if len(overrides) < len(training.rows):
         plain = predict(adapted.network, data.test, image_size=size, device=device)
         given |= {row: plain for row in training.rows if row not in overrides}

@@ -1,11 +1,14 @@
 """From the cached results of the fine-tuning studies to what the report shows of them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from farfield.datasets.packed import load_images
 from farfield.files import read_json
 from farfield.reporting.inputs import Dataset
+from farfield.reporting.spottune_policies import entropy, policy_map, usage
 from farfield.reporting.spottune_study import (
     Cost,
     FineTuning,
@@ -16,13 +19,23 @@ from farfield.reporting.spottune_study import (
 from farfield.training.checkpoints import load_tensors, subset
 from stages import paths
 from stages.params import Params
-from stages.schema.finetuning import Training
+
+IMAGENET = ("decathlon_imagenet",)  # sources with the images that the published networks learned from
 
 
 def tuned_studies(params: Params, datasets: dict[str, Dataset]) -> dict[FineTuning, FineTuningStudy]:
     """Both studies; `datasets` describes every dataset of the parameters."""
     names: tuple[FineTuning, ...] = ("spottune", "decathlon")
     return {name: _study(params, name, datasets) for name in names if params.finetuning[name].methods}
+
+
+def plotted_policies(studies: Mapping[FineTuning, FineTuningStudy]) -> dict[str, pd.DataFrame]:
+    """Tables of policies for `dvc plots`, by file name, with a column that tells methods and sets apart."""
+    tables = {}
+    for name, shown in (("policy_map", policy_map), ("policy_entropy", entropy), ("tuned_blocks", usage)):
+        table = pd.concat([shown(study).assign(study=key) for key, study in studies.items()])
+        tables[name] = table.assign(cell=table["study"] + " " + table["method"] + " " + table["dataset"])
+    return tables
 
 
 def _study(params: Params, name: FineTuning, datasets: dict[str, Dataset]) -> FineTuningStudy:
@@ -40,17 +53,16 @@ def _study(params: Params, name: FineTuning, datasets: dict[str, Dataset]) -> Fi
     curves: dict[tuple[str, str], pd.DataFrame] = {}
     costs: dict[str, Cost] = {}
     policies: dict[tuple[str, str], PolicyRecord] = {}
+    reference = next(key for key, training in spec.methods.items() if spec.reference in training.rows)
+    unit = next(iter(read_json(folders[reference] / "costs.json").values()))["unit"]
     for key, training in spec.methods.items():
-        read = read_json(folders[key] / "costs.json")
-        first = read[next(iter(spec.tasks))]
-        spent: Cost = {"parameters": _in_networks(first), "macs": first["macs"]}
-        costs |= dict.fromkeys(training.rows, spent)
-        row = _asked(training)
+        costs |= dict.fromkeys(training.rows, _cost(read_json(folders[key] / "costs.json"), unit))
+        row = next(iter(training.rows))
         curve = pd.read_csv(folders[key] / "curves.csv")
-        if row and "policy_entropy" in curve:
+        if "policy_entropy" in curve:
             curves |= {(row, str(task)): part for task, part in curve.groupby("task", sort=False)}
         stored = folders[key] / "policies.safetensors"
-        if row and stored.exists():
+        if stored.exists():
             tensors, _ = load_tensors(stored)
             policies |= {(row, task): _record(subset(tensors, f"{task}.")) for task in spec.tasks}
     return FineTuningStudy(
@@ -67,17 +79,37 @@ def _study(params: Params, name: FineTuning, datasets: dict[str, Dataset]) -> Fi
             for key, task in spec.tasks.items()
         },
         seed=params.seeds.compare,
+        caveats=_caveats(params, name, datasets),
     )
 
 
-def _in_networks(cost: dict[str, float]) -> float:
-    """Parameters for all tasks, in networks, as `farfield.spottune.accounting.Cost.total_ratio`."""
-    return (cost["source"] + cost["tasks"] * (cost["task"] + cost["policy"])) / cost["unit"]
+def _cost(tasks: dict[str, dict[str, float]], unit: float) -> Cost:
+    """Parameters of all tasks together in multiples of `unit`, the reference's network, and MACs an image;
+    both are means over the tasks, which can differ where a method decides what to keep."""
+    parameters = [
+        (cost["source"] + cost["tasks"] * (cost["task"] + cost["policy"])) / unit for cost in tasks.values()
+    ]
+    macs = [cost["macs"] for cost in tasks.values()]
+    return {"parameters": sum(parameters) / len(tasks), "macs": sum(macs) / len(tasks)}
 
 
-def _asked(training: Training) -> str:
-    """The row that follows the policy's likelier action, if one does."""
-    return next((row for row, said in training.rows.items() if said.override == "argmax"), "")
+def _caveats(params: Params, name: FineTuning, datasets: dict[str, Dataset]) -> tuple[str, ...]:
+    """What stands for the published networks, and how long the tasks are trained, in words."""
+    spec = params.finetuning[name]
+    said = [
+        f"{key} is a {network.backbone} of width {network.width}, pretrained on "
+        f"{datasets[network.source]['title']} for {network.recipe.epochs} epochs"
+        for key, network in spec.networks.items()
+        if network.source not in IMAGENET
+    ]
+    epochs = sorted({training.recipe.epochs for training in spec.methods.values()})
+    lengths = " or ".join(map(str, epochs))
+    if not said:
+        return ()
+    return (
+        f"No network of ImageNet: {'; '.join(said)}. The tasks are trained for {lengths} epochs. The published "
+        f"numbers are of networks of ImageNet in full width and cannot be expected here.",
+    )
 
 
 def _record(tensors: dict[str, "np.ndarray"]) -> PolicyRecord:

@@ -170,8 +170,10 @@ def cost_table(study: FineTuningStudy) -> Table | None:
         caption="What a method costs",
         columns=tuple(columns),
         rows=tuple(rows),
-        note="Parameters of all tasks together in multiples of one backbone, without classifiers; a "
-        "binary mask counts one bit a weight.",
+        note="Parameters of the source and all tasks together in multiples of the network that fine-tuning "
+        "takes, without classifiers; a binary mask counts one bit a weight. The decathlon counts nine tasks, "
+        "however many ran here. Multiply-accumulates are those of evaluation: of a routed network with the "
+        "chosen branch alone, of parallel adapters folded into their convolutions.",
     )
 
 

@@ -33,7 +33,7 @@ class Adapted:
         learning rate, and `weight_decay`, which replaces the recipe's, where they differ.
     before_epoch: called with the epoch (from 0) and the optimizer before the epoch is trained.
     figures: figures of the epoch just trained, for its row of the curve.
-    finish: called with the training images once training is over.
+    finish: called with the training images and the size that networks see of them once training is over.
     """
 
     network: nn.Module
@@ -41,7 +41,7 @@ class Adapted:
     loss: Loss = cross_entropy
     before_epoch: Callable[[int, torch.optim.Optimizer], None] | None = None
     figures: Callable[[], dict[str, float]] | None = None
-    finish: Callable[[LabelledImages], None] | None = None
+    finish: Callable[[LabelledImages, int], None] | None = None
 
 
 # (pretrained backbone, classes) -> Adapted. The backbone may be changed: every call gets its own.

@@ -114,6 +114,7 @@ class Routed(nn.Module):
         self.partition = True
         self.actions: Tensor | None = None
         self.probabilities: Tensor | None = None
+        self.kept: Tensor | None = None
 
     @property
     def blocks(self) -> list[RoutedBlock]:
@@ -180,9 +181,10 @@ class Routed(nn.Module):
 
     def fix(self, tuned: Sequence[bool]) -> None:
         """Keep the tuned branch of the routed blocks where `tuned`, the frozen one of the others, and
-        neither policy nor choice: what is left is the plain network."""
+        neither policy nor choice: what is left is the plain network. `kept` [L], uint8, says which."""
         for name, block, keep in zip(self.names, self.blocks, tuned, strict=True):
             self.network.set_submodule(name, block.tuned if keep else block.frozen)
+        self.kept = torch.tensor(tuned, dtype=torch.uint8)
         self.names = []
         self.policy = self.record = self.actions = self.probabilities = None
 

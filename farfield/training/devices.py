@@ -28,7 +28,8 @@ def choose_device(name: str = "auto") -> torch.device:
 def deterministic() -> None:
     """Ask torch for the same bytes from the same numbers. Call it before the first use of a device."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As torch.use_deterministic_algorithms(True, warn_only=True), which would also import the compiler.
+    torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

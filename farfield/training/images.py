@@ -1,7 +1,6 @@
 """From packed uint8 images to what a backbone eats (BSCD-FSL transforms, on whole batches)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,15 +28,10 @@ def evaluation_view(images: Tensor, size: int) -> Tensor:
     return normalise(crop.permute(0, 3, 1, 2).float())
 
 
-def renormalise(mean: Sequence[float], std: Sequence[float]) -> Callable[[Any, tuple[Tensor]], tuple[Tensor]]:
-    """A forward pre-hook for networks of images normalised otherwise: it takes ImageNet's mean and
-    standard deviation back and puts those of pixels in 0..1 in their place, channel by channel."""
+def renormalise(mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    """A function of images [n, 3, h, w] normalised as here: it takes ImageNet's mean and standard
+    deviation back and puts those of pixels in 0..1 in their place, channel by channel."""
     ours, theirs = (torch.tensor(values).view(3, 1, 1) for values in (STD, std))
     scale = ours / theirs
-    offset = (torch.tensor(MEAN) - torch.tensor(mean)).view(3, 1, 1) / theirs
-
-    def hook(network: Any, images: tuple[Tensor]) -> tuple[Tensor]:
-        (pixels,) = images
-        return (torch.addcmul(offset.to(pixels), pixels, scale.to(pixels)),)
-
-    return hook
+    offset = (torch.tensor(MEAN) - torch.tensor(mean).float()).view(3, 1, 1) / theirs
+    return lambda images: torch.addcmul(offset.to(images), images, scale.to(images))

@@ -8,6 +8,7 @@ from farfield.datasets.cards import Archive
 from farfield.training.recipe import Recipe
 from stages.schema.section import Model, NotNegative, Positive, Section
 
+WITH_POLICY = "spottune"  # the method whose policy is there to be overridden
 Channels = tuple[float, float, float]
 
 
@@ -34,7 +35,7 @@ class Task(Section):
     holdout: Annotated[float, Field(ge=0, lt=1)]
     share: Annotated[float, Field(gt=0, le=1)]  # of the training images of each class
     published: str  # the dataset's name in the published table, or empty
-    weight_decay: float | None  # in place of the recipe's
+    weight_decay: float | None  # in place of the recipe's, for trainings that say so
     mean: Channels | None  # of pixels in 0..1, in place of ImageNet's
     std: Channels | None
 
@@ -66,7 +67,17 @@ class Training(Section):
     settings: dict[str, Any]
     recipe: Recipe
     replicates: Positive  # trainings with seeds of their own
+    task_decay: bool  # whether the weight decay of a task replaces the recipe's
     rows: Annotated[dict[str, TunedRow], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def overrides_fit(self) -> "Training":
+        asked = [key for key, row in self.rows.items() if row.override]
+        if asked and self.method != WITH_POLICY:
+            raise ValueError(
+                f"rows.{asked[0]}.override needs the policy of method {WITH_POLICY}, found {self.method}"
+            )
+        return self
 
 
 class FineTuningStudy(Section):

@@ -16,7 +16,7 @@ from farfield.training.classifier import Classifier
 from farfield.training.images import evaluation_view
 from farfield.training.loop import LabelledImages
 
-SETTINGS = {"seed": 0, "policy_width": 8, "epochs": 10, "image_size": 16}
+SETTINGS = {"seed": 0, "policy_width": 8, "epochs": 10}
 
 
 def made(**settings):
@@ -91,7 +91,7 @@ def test_finishing_leaves_the_plain_network_with_the_most_used_blocks_tuned():
     for i, block in enumerate(network.blocks):
         branch = block.tuned if i in (1, 3) else block.frozen
         expected.backbone.layers[i][0].load_state_dict(branch.state_dict())
-    adapted.finish(images())
+    adapted.finish(images(), 16)
     view = evaluation_view(images().images, 16)
     with torch.no_grad():
         assert torch.equal(network.eval()(view), expected.eval()(view))

@@ -24,8 +24,7 @@ class GlobalK(RoutedTuning):
     published.
 
     ramp: shares of the training over which both terms rise from nothing to their strength; from the
-    start they would decide before the tuned branches have learnt. epochs: of the training. image_size:
-    at which the training images are seen when the blocks are fixed.
+    start they would decide before the tuned branches have learnt. epochs: of the training.
     """
 
     k: int = 3
@@ -33,7 +32,6 @@ class GlobalK(RoutedTuning):
     lambda2: float = 0.1
     ramp: tuple[float, float] = (0.1, 0.5)
     epochs: int
-    image_size: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,7 +63,9 @@ class GlobalK(RoutedTuning):
     def rise(self, epoch: int) -> float:
         """The share of their strength that both terms have in an epoch from 0."""
         start, end = (share * self.epochs for share in self.ramp)
-        return 1.0 if epoch >= end else max(0.0, (epoch - start) / (end - start))
+        if epoch >= end:
+            return 1.0
+        return max(0.0, epoch - start) / (end - start)
 
 
 def budget(usage: Tensor, k: int) -> Tensor:
@@ -110,11 +110,11 @@ class _Training:
             "undecided": round(float(torch.minimum(usage, 1 - usage).max()), 6),
         }
 
-    def finish(self, data: LabelledImages) -> None:
+    def finish(self, data: LabelledImages, image_size: int) -> None:
         """Fix the k blocks with the highest probability of being tuned, over the training images: what
         their share of a batch is expected to be."""
         device = next(self.network.parameters()).device
-        routes = evaluate_routed(self.network, data, image_size=self.settings.image_size, device=device)
+        routes = evaluate_routed(self.network, data, image_size=image_size, device=device)
         most_used = routes.probabilities.double().mean(0).argsort(descending=True, stable=True)
         kept = set(most_used[: self.settings.k].tolist())
         self.network.fix([block in kept for block in range(len(self.network.names))])
