@@ -1,4 +1,5 @@
 # make repro                      run the pipeline of the committed parameters
+#   [JOBS=2] stages at once, 1 for plain `dvc repro` [DEVICES=cuda:0,cuda:1] one for each of them
 # make repro PROFILE=mini MIRROR=path/to/archives
 # make evaluate DATA=path/to/class/folders  which method suits your own images, and a classifier of them
 #   [METHODS=fixed,ft_all] [SHOTS=5] [EPISODES=100] [ADAPTED_EPISODES=10] [OUT=evaluation]
@@ -7,6 +8,7 @@
 # Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
 PYTHON ?= $(firstword $(shell command -v python3.11 2>/dev/null) $(shell command -v python3.12 2>/dev/null) python3)
 UV_VERSION := 0.13.9
+JOBS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 ifdef MIRROR
@@ -19,7 +21,13 @@ repro: .venv/installed
 ifdef PROFILE
 	python -m stages.compose profile=$(PROFILE)
 endif
+ifeq ($(JOBS)$(STAGE),1)
+	dvc repro
+else ifdef STAGE
 	dvc repro $(STAGE)
+else
+	@python -m stages.side_by_side $(JOBS) $(DEVICES)
+endif
 
 site: .venv/installed
 	dvc repro report
@@ -35,8 +43,9 @@ predict: .venv/installed
 	$(if $(IMAGES),,$(error IMAGES is missing: make predict IMAGES=path/to/images))
 	@python -m stages.predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
 
+# A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed
-	python -m pytest $(TESTS)
+	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile $(TESTS)
 
 bench: .venv/installed
 	python -m pytest tests/benchmarks --benchmark-only $(BENCH)
