@@ -162,9 +162,10 @@ def shortened(fewshot: FewShot) -> list[str]:
     ]
     drawn = [row.recipe.epochs * row.episodes_per_epoch for row in fewshot.meta.values()]
     if drawn and max(drawn) < PUBLISHED_TRAINING:
+        numbers = " to ".join(f"{n:,}" for n in sorted({min(drawn), max(drawn)}))
         said.append(
-            f"Meta-learners were trained on {min(drawn):,} to {max(drawn):,} episodes; the published protocol "
-            f"has {PUBLISHED_TRAINING:,}."
+            f"Meta-learners were trained on {numbers} episodes; the published protocol has "
+            f"{PUBLISHED_TRAINING:,}."
         )
     return said
 

@@ -50,10 +50,10 @@ def test_every_class_can_be_drawn_at_the_sizes_of_the_profiles(size):
 
 
 def test_most_of_a_letter_is_bright_paper_and_little_of_it_is_ink():
-    for number in range(5):
+    for number in range(12):
         page = draw("documents", CLASSES.index("letter"), number, 96, 1)
         assert np.median(page) > 180
-        assert 0.01 < (page < 0.75 * np.median(page)).mean() < 0.3
+        assert 0.01 < (page < 0.85 * np.median(page)).mean() < 0.3  # some pages are printed faintly
 
 
 def test_raw_pixels_tell_pages_apart_better_than_chance_but_far_from_perfectly():
