@@ -1,14 +1,12 @@
 """episodes@<dataset>: draw its few-shot episodes, to data/episodes/<dataset>.npz."""
 
 import sys
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from farfield.datasets.packed import load_manifest
-from farfield.episodes.sampling import eligible_classes, sample_episodes, sample_split_episodes, save_episodes
-from farfield.errors import InputError
+from farfield.datasets.packed import in_splits, load_manifest
+from farfield.episodes.sampling import eligible_classes, sample_episodes, save_episodes
 from stages import paths
 from stages.params import load_params
 from stages.run import run
@@ -22,16 +20,18 @@ def main(dataset: str) -> None:
     names = manifest.drop_duplicates("label").set_index("label")["class_name"]
     lists = {}
     target = fewshot.targets[dataset]
-    pools = [
-        part(manifest["split"], split, f"fewshot.targets.{dataset}.{key}", dataset)
-        for key, split in (("support_split", target.support_split), ("query_split", target.query_split))
-        if split is not None
-    ]
-    draw = partial(sample_split_episodes, labels, *pools) if pools else partial(sample_episodes, labels)
+    parts = None
+    if target.support_split and target.query_split:
+        key = f"fewshot.targets.{dataset}"
+        parts = (
+            in_splits(manifest, [target.support_split], f"{key}.support_split", dataset),
+            in_splits(manifest, [target.query_split], f"{key}.query_split", dataset),
+        )
     for shot in target.shots:
-        if not pools:
+        if parts is None:
             tell_small(dataset, names, labels, shot, fewshot.query)
-        lists[shot] = draw(
+        lists[shot] = sample_episodes(
+            labels,
             way=fewshot.way,
             shot=shot,
             query=fewshot.query,
@@ -39,15 +39,9 @@ def main(dataset: str) -> None:
             seed=params.seeds.episodes,
             name=dataset,
             class_names=names.to_dict(),
+            parts=parts,
         )
     save_episodes(paths.episodes(dataset), lists)
-
-
-def part(splits: pd.Series, split: str, key: str, dataset: str) -> np.ndarray:
-    """bool [n], the images of a split. InputError if there are none."""
-    if split not in set(splits):
-        raise InputError(f"{key} is {split!r}, but {dataset} has the splits {', '.join(sorted(set(splits)))}")
-    return (splits == split).to_numpy()
 
 
 def tell_small(dataset: str, names: pd.Series, labels: np.ndarray, shot: int, query: int) -> None:

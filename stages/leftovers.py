@@ -9,6 +9,11 @@ from farfield.datasets.cards import Role
 from stages import paths
 from stages.params import Params
 
+# Where datasets lie once they are packed and once they are validated, and in which role.
+DATA_FOLDERS: dict[Path, Role] = {
+    paths.DATA / kind / role: role for kind in ("packed", "validated") for role in get_args(Role)
+}
+
 
 def prune_undeclared(params: Params, *folders: Path) -> None:
     """Remove them from `folders`, or from every folder that a stage depends on as a whole.
@@ -26,12 +31,7 @@ def prune_undeclared(params: Params, *folders: Path) -> None:
 def declared_outputs(params: Params) -> dict[Path, list[str]]:
     """What each folder of outputs holds when nothing but the present parameters ever ran."""
     fewshot = params.fewshot
-    roles: tuple[Role, ...] = get_args(Role)
-    data = {
-        paths.DATA / kind / role: params.datasets_of(role)
-        for kind in ("packed", "validated")
-        for role in roles
-    }
+    data = {folder: params.datasets_of(role) for folder, role in DATA_FOLDERS.items()}
     study = {
         "features": [*fewshot.models],
         "models": [f"{key}.safetensors" for key in fewshot.models],

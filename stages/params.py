@@ -40,34 +40,27 @@ class Params(Section):
 
     @model_validator(mode="after")
     def datasets_exist(self) -> "Params":
-        wanted = {f"fewshot.targets.{name}": (name, "target") for name in self.fewshot.targets}
+        # What names a dataset, and the role that it must have; a task takes one of any role.
+        wanted: dict[str, tuple[str, Role | None]] = {
+            f"fewshot.targets.{name}": (name, "target") for name in self.fewshot.targets
+        }
         wanted |= {key: (name, "source") for key, name in self.fewshot.sources.items()}
+        for study, spec in self.finetuning.items():
+            wanted |= {
+                f"{study}.tasks.{key}.dataset": (task.dataset, None) for key, task in spec.tasks.items()
+            }
+            wanted |= {
+                f"{study}.networks.{key}.source": (network.source, "source")
+                for key, network in spec.networks.items()
+            }
         for key, (name, role) in wanted.items():
             if name not in self.datasets:
                 known = ", ".join(self.datasets)
                 raise ValueError(f"{key} names {name!r}, which is not one of datasets: {known}")
-            if self.datasets[name].role != role:
+            if role and self.datasets[name].role != role:
                 raise ValueError(
                     f"{key} needs a dataset of role {role}, but datasets.{name} is a {self.datasets[name].role}"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def tasks_exist(self) -> "Params":
-        for study, spec in self.finetuning.items():
-            named = {f"{study}.tasks.{key}.dataset": task.dataset for key, task in spec.tasks.items()}
-            named |= {
-                f"{study}.networks.{key}.source": network.source for key, network in spec.networks.items()
-            }
-            for key, name in named.items():
-                if name not in self.datasets:
-                    known = ", ".join(self.datasets)
-                    raise ValueError(f"{key} names {name!r}, which is not one of datasets: {known}")
-                if key.endswith(".source") and self.datasets[name].role != "source":
-                    raise ValueError(
-                        f"{key} needs a dataset of role source, but datasets.{name} is a "
-                        f"{self.datasets[name].role}"
-                    )
         return self
 
     def networks(self, study: str) -> Mapping[str, Model]:

@@ -17,7 +17,7 @@ import torch
 from farfield.backbones import build
 from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import parameter_count
-from farfield.datasets.packed import load_images, load_manifest
+from farfield.datasets.packed import in_splits, load_images, load_manifest
 from farfield.errors import InputError
 from farfield.files import atomic_file, write_json
 from farfield.seeds import integer_seed
@@ -54,12 +54,7 @@ def main(study: str, model: str) -> None:
 def train(study: str, name: str, spec: Model, params: Params, device: torch.device) -> None:
     packed = paths.packed(spec.source, params.card(spec.source))
     manifest = load_manifest(packed)
-    chosen = manifest[manifest["split"] == spec.split]
-    if chosen.empty:
-        raise InputError(
-            f"{study}, {name}: split is {spec.split!r}, but {spec.source} has the splits "
-            f"{', '.join(sorted(manifest['split'].unique()))}"
-        )
+    chosen = manifest[in_splits(manifest, [spec.split], f"{study}, {name}: split", spec.source)]
     classes, labels = np.unique(chosen["label"], return_inverse=True)
     if 0 < spec.head_outputs < len(classes):
         raise InputError(

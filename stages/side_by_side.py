@@ -5,7 +5,6 @@ as soon as those that it depends on are done; DVC's locks keep them from disturb
 files and outputs are those of `dvc repro`. What a stage prints is in .farfield/logs/<stage>.log.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -24,11 +23,9 @@ def waiting_stages() -> dict[str, set[str]]:
     """Stages that may have to run, each with those of them that it depends on."""
     from dvc.repo import Repo
 
-    answer = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        sys.exit(answer.stderr.strip() or "dvc status failed")
-    changed = set(json.loads(answer.stdout))
-    graph = Repo().index.graph  # an edge leads from a stage to what it depends on
+    repo = Repo()
+    changed = repo.status().keys()
+    graph = repo.index.graph  # an edge leads from a stage to what it depends on
     needs = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
     todo: dict[str, set[str]] = {}
     for name in TopologicalSorter(needs).static_order():

@@ -6,7 +6,9 @@ policy, policies.safetensors holds which blocks ran tuned for which test image. 
 kept outside the outputs, so a killed run goes on where it was.
 """
 
+import copy
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from farfield.backbones.adapters import fold_parallel
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
 from farfield.seeds import integer_seed
 from farfield.spottune.accounting import cost, macs
-from farfield.spottune.adapted import Adapted
+from farfield.spottune.adapted import Adapted, fit_adapted
 from farfield.spottune.policies import evaluate_routed
 from farfield.spottune.registry import method
 from farfield.spottune.routing import Routed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import renormalise
-from farfield.training.loop import fit, predict
+from farfield.training.loop import Loss, predict
 from stages import paths
-from stages.leftovers import prune_undeclared
+from stages.leftovers import DATA_FOLDERS, prune_undeclared
 from stages.local import load_local
 from stages.models import load_network, model_file
 from stages.params import Params, load_params
@@ -42,7 +44,7 @@ CHALLENGE = 9  # tasks for which the decathlon counts parameters, however many a
 
 def main(study: str, key: str) -> None:
     params = load_params()
-    prune_undeclared(params, *(paths.DATA / "packed" / role for role in ("source", "target", "finetuning")))
+    prune_undeclared(params, *DATA_FOLDERS)
     deterministic()
     device = choose_device(load_local().device)
     spec = params.finetuning[study]
@@ -86,7 +88,7 @@ def train(
     # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
     seed = integer_seed(params.seeds.finetune, study, task, replicate)
     backbone, head = load_network(study, training.network)
-    source, _ = load_network(study, training.network)
+    source = copy.deepcopy(backbone)  # as it is before the method changes it
     make = method(training.method, seed, training.settings, head)
     torch.manual_seed(seed)
     adapted = make(backbone, data.classes)
@@ -94,22 +96,14 @@ def train(
     recipe = training.recipe
     if training.task_decay and settings.weight_decay is not None:
         recipe = replace(recipe, weight_decay=settings.weight_decay)
-    figures = adapted.figures
-
-    def loss(network: nn.Module, images: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-        return adapted.loss(network, images if view is None else view(images), *rest)
-
-    curve = fit(
-        adapted.network,
+    seen = adapted if view is None else replace(adapted, loss=viewed(adapted.loss, view))
+    curve = fit_adapted(
+        seen,
         data.train,
         recipe,
         image_size=params.image_size_of(study),
         seed=seed,
         device=device,
-        loss=loss,
-        groups=adapted.groups,
-        before_epoch=adapted.before_epoch,
-        validate=None if figures is None else lambda network: figures(),
         checkpoint=folder / "checkpoint.safetensors",
         title=f"{training.method}, {task}, {replicate + 1} of {training.replicates}",
     )
@@ -131,6 +125,11 @@ def train(
     with atomic_file(folder / "predictions.parquet") as partial:  # the last one: it says that all is there
         table.to_parquet(partial, index=False)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def viewed(loss: Loss, view: Callable[[Tensor], Tensor]) -> Loss:
+    """`loss` of what `view` makes of the images."""
+    return lambda network, images, *rest: loss(network, view(images), *rest)
 
 
 def answers(

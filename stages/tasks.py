@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from farfield.datasets.packed import load_images, load_manifest
+from farfield.datasets.packed import in_splits, load_images, load_manifest
 from farfield.errors import InputError
 from farfield.seeds import integer_seed
 from farfield.training.classifier import held_out
@@ -27,19 +27,13 @@ def task_data(params: Params, study: str, name: str, device: torch.device) -> Ta
     packed = paths.packed(task.dataset, params.card(task.dataset))
     manifest = load_manifest(packed)
     images = resident(load_images(packed), device)
-    splits = manifest["split"].to_numpy()
-    for key, wanted in (("train", task.train), ("test", task.test)):
-        if absent := [split for split in wanted if split not in set(splits)]:
-            raise InputError(
-                f"{study}.tasks.{name}.{key} names the split {absent[0]!r}, but {task.dataset} has the splits "
-                f"{', '.join(sorted(set(splits)))}"
-            )
-    train = np.isin(splits, task.train)
+    train, test = (
+        in_splits(manifest, wanted, f"{study}.tasks.{name}.{key}", task.dataset)
+        for key, wanted in (("train", task.train), ("test", task.test))
+    )
     labels = manifest["label"].to_numpy()
     seed = integer_seed(params.seeds.finetune, study, name)
-    if task.test:
-        test = np.isin(splits, task.test)
-    else:
+    if not task.test:
         test = _part(train, labels, task.holdout, seed)
         train &= ~test
     if task.share < 1:

@@ -1,5 +1,7 @@
 """What every backbone offers."""
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 
@@ -24,6 +26,15 @@ class Backbone(nn.Module):
     def pool(self, last: Tensor) -> Tensor:
         """The last stage's map to features [n, feature_dim]."""
         raise NotImplementedError
+
+
+def maps_after(layers: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
+    """The map after each of the layers, which `x` goes through one after the other."""
+    maps = []
+    for layer in layers:
+        x = layer(x)
+        maps.append(x)
+    return maps
 
 
 def parameter_count(module: nn.Module) -> int:

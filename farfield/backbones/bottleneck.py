@@ -6,7 +6,7 @@ Modules are named as in torchvision, so that its weights fit. Narrower copies di
 
 from torch import Tensor, nn
 
-from farfield.backbones.backbone import Backbone
+from farfield.backbones.backbone import Backbone, maps_after
 
 EXPANSION = 4  # outputs of a block over the width of its 3x3 convolution
 
@@ -63,11 +63,7 @@ class BottleneckResNet(Backbone):
 
     def stages(self, images: Tensor) -> list[Tensor]:
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        maps = []
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
-            maps.append(x)
-        return maps
+        return maps_after((self.layer1, self.layer2, self.layer3, self.layer4), x)
 
     def pool(self, last: Tensor) -> Tensor:
         return last.mean((2, 3))

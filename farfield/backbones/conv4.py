@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from farfield.backbones.backbone import Backbone
+from farfield.backbones.backbone import Backbone, maps_after
 
 
 class Conv4(Backbone):
@@ -26,11 +26,7 @@ class Conv4(Backbone):
         self.feature_dim = width * (image_size // 16) ** 2
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        maps = []
-        for block in self.blocks:
-            images = block(images)
-            maps.append(images)
-        return maps
+        return maps_after(self.blocks, images)
 
     def pool(self, last: Tensor) -> Tensor:
         return last.flatten(1)

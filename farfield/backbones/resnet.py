@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor, nn
 
-from farfield.backbones.backbone import Backbone
+from farfield.backbones.backbone import Backbone, maps_after
 
 
 class BasicBlock(nn.Module):
@@ -62,12 +62,7 @@ class ResNet(Backbone):
                 nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        x = self.stem(images)
-        maps = []
-        for layer in self.layers:
-            x = layer(x)
-            maps.append(x)
-        return maps
+        return maps_after(self.layers, self.stem(images))
 
     def pool(self, last: Tensor) -> Tensor:
         return last.mean((2, 3))

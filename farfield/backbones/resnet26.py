@@ -7,7 +7,7 @@ and 4,427,776. Narrower copies keep the shape and divide every width.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from farfield.backbones.backbone import Backbone
+from farfield.backbones.backbone import Backbone, maps_after
 from farfield.backbones.resnet import BasicBlock
 
 
@@ -56,13 +56,8 @@ class ResNet26(Backbone):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        x = self.stem(images)
-        maps = []
-        for layer in self.layers:
-            x = layer(x)
-            maps.append(x)
-        maps[-1] = F.relu(self.norm(x))
-        return maps
+        *maps, last = maps_after(self.layers, self.stem(images))
+        return [*maps, F.relu(self.norm(last))]
 
     def pool(self, last: Tensor) -> Tensor:
         return last.mean((2, 3))

@@ -1,9 +1,12 @@
 """Reading what `packing` wrote."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from farfield.errors import InputError
 
 
 def load_images(folder: Path) -> np.ndarray:
@@ -14,3 +17,12 @@ def load_images(folder: Path) -> np.ndarray:
 def load_manifest(folder: Path) -> pd.DataFrame:
     """One row an image: row, path, label, class_name, split, width, height, mode, sha256."""
     return pd.read_parquet(folder / "manifest.parquet")
+
+
+def in_splits(manifest: pd.DataFrame, wanted: Sequence[str], key: str, dataset: str) -> np.ndarray:
+    """bool [n], the images of the splits `wanted`. InputError that names the parameter `key` if one of
+    them has no image."""
+    present = sorted(manifest["split"].unique())
+    if absent := [split for split in wanted if split not in present]:
+        raise InputError(f"{key} is {absent[0]!r}, but {dataset} has the splits {', '.join(present)}")
+    return manifest["split"].isin(list(wanted)).to_numpy()

@@ -5,6 +5,7 @@ Protocol of BSCD-FSL: `way` classes without replacement, then `shot + query` dis
 and on e, so the first 30 of 600 episodes are the 30 of a shorter list.
 """
 
+import functools
 import io
 import zipfile
 from dataclasses import dataclass
@@ -68,56 +69,42 @@ def sample_episodes(
     seed: int,
     name: str,
     class_names: dict[int, str] | None = None,
+    parts: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Episodes:
     """Draw `episodes` episodes from images whose classes are `labels` [n].
 
     `name` is the dataset's: it stands in messages, and gives each dataset a random stream of its own.
-    Classes with fewer than shot + query images cannot take part. InputError if fewer than `way`
-    classes remain, naming those that were too small.
+    parts: bool [n] twice, the images that support and those that queries are drawn from; by default both
+    are drawn from all, and no image twice. Classes with too few images cannot take part. InputError if
+    fewer than `way` classes remain, naming those that were too small.
     """
-    images = shot + query
-    classes, small = eligible_classes(labels, images)
-    if len(classes) < way:
-        raise _too_few(name, way, shot, query, f"{images} images", len(classes), small, class_names)
-    key = (seed, "episodes", name, way, shot, query)
-    drawn = _draw_classes(stream(*key, "classes"), episodes, classes, way)
-    rows = _draw_rows(stream(*key, "rows"), labels, drawn, images)
-    return Episodes(rows.astype(np.int32), drawn.astype(np.int32), shot)
-
-
-def sample_split_episodes(
-    labels: np.ndarray,
-    support: np.ndarray,
-    query_from: np.ndarray,
-    *,
-    way: int,
-    shot: int,
-    query: int,
-    episodes: int,
-    seed: int,
-    name: str,
-    class_names: dict[int, str] | None = None,
-) -> Episodes:
-    """`sample_episodes` with support and query from two parts of the images.
-
-    support, query_from: bool [n], the images of each part. A class takes part with `shot` images in
-    the one and `query` in the other.
-    """
-    pools = ((np.flatnonzero(support), shot), (np.flatnonzero(query_from), query))
-    first, second = (eligible_classes(labels[pool], images)[0] for pool, images in pools)
-    classes = np.intersect1d(first, second)
-    if len(classes) < way:
-        rest = np.setdiff1d(labels, classes)
-        small = {int(k): int(min((labels[pool] == k).sum() for pool, _ in pools)) for k in rest}
+    key = (seed, "split episodes" if parts else "episodes", name, way, shot, query)
+    if parts:
+        pools = {"support": (np.flatnonzero(parts[0]), shot), "query": (np.flatnonzero(parts[1]), query)}
         needs = f"{shot} images for support and {query} for queries, each in its split"
-        raise _too_few(name, way, shot, query, needs, len(classes), small, class_names)
-    key = (seed, "split episodes", name, way, shot, query)
+    else:
+        pools = {"rows": (np.arange(len(labels)), shot + query)}
+        needs = f"{shot + query} images"
+    eligible = [eligible_classes(labels[pool], images)[0] for pool, images in pools.values()]
+    classes = functools.reduce(np.intersect1d, eligible)
+    if len(classes) < way:
+        named = class_names or {}
+        small = {
+            int(k): min((labels[pool] == k).sum() for pool, _ in pools.values())
+            for k in np.setdiff1d(labels, classes)
+        }
+        listing = ", ".join(f"{named.get(k, f'class {k}')} has {count}" for k, count in small.items())
+        raise InputError(
+            f"{name} cannot give {way}-way {shot}-shot episodes with {query} queries: they need {way} "
+            f"classes of at least {needs}, and {len(classes)} of {len(classes) + len(small)} have "
+            f"them ({listing or 'no class is too small'}). Ask for fewer shots, queries or ways for it."
+        )
     drawn = _draw_classes(stream(*key, "classes"), episodes, classes, way)
-    parts = [
+    rows = [
         pool[_draw_rows(stream(*key, part), labels[pool], drawn, images)]
-        for part, (pool, images) in zip(("support", "query"), pools, strict=True)
+        for part, (pool, images) in pools.items()
     ]
-    return Episodes(np.concatenate(parts, axis=-1).astype(np.int32), drawn.astype(np.int32), shot)
+    return Episodes(np.concatenate(rows, axis=-1).astype(np.int32), drawn.astype(np.int32), shot)
 
 
 def _draw_classes(generator: np.random.Generator, episodes: int, classes: np.ndarray, way: int) -> np.ndarray:
@@ -138,25 +125,6 @@ def _draw_rows(
     picks = distinct_integers(choice, size)
     picks = np.take_along_axis(picks, np.argsort(order, axis=-1), axis=-1)
     return by_class[start[..., None] + picks]
-
-
-def _too_few(
-    name: str,
-    way: int,
-    shot: int,
-    query: int,
-    needs: str,
-    found: int,
-    small: dict[int, int],
-    class_names: dict[int, str] | None,
-) -> InputError:
-    named = class_names or {}
-    listing = ", ".join(f"{named.get(k, f'class {k}')} has {count}" for k, count in small.items())
-    return InputError(
-        f"{name} cannot give {way}-way {shot}-shot episodes with {query} queries: they need {way} "
-        f"classes of at least {needs}, and {found} of {found + len(small)} have "
-        f"them ({listing or 'no class is too small'}). Ask for fewer shots, queries or ways for it."
-    )
 
 
 def distinct_integers(uniform: np.ndarray, below: np.ndarray) -> np.ndarray:

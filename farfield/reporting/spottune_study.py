@@ -14,7 +14,8 @@ import pandas as pd
 
 from farfield.errors import InputError
 from farfield.reporting import published
-from farfield.reporting.inputs import Dataset, in_order, listed, reservations
+from farfield.reporting.inputs import Dataset, in_order
+from farfield.reporting.shown import Shown
 
 FineTuning = Literal["spottune", "decathlon"]
 SCORE = "Score"  # of the decathlon, among the datasets of its published table
@@ -60,7 +61,7 @@ class PolicyRecord:
 
 
 @dataclass(frozen=True)
-class FineTuningStudy:
+class FineTuningStudy(Shown):
     """Answers of fine-tuned networks, one row a test image and training, and what is known about them.
 
     results: columns method, dataset, replicate, row, label, prediction.
@@ -152,25 +153,6 @@ class FineTuningStudy:
                 )
             tables[key] = table[[method for method in self.methods if method in table]]
         return tables
-
-    @cached_property
-    def shown_datasets(self) -> list[str]:
-        present = set(self.results["dataset"].unique())
-        return [key for key in self.datasets if key in present]
-
-    @cached_property
-    def shown_methods(self) -> list[str]:
-        present = set(self.results["method"].unique())
-        return [key for key in self.methods if key in present]
-
-    @property
-    def names(self) -> str:
-        """The titles of its datasets, listed."""
-        return listed([self.datasets[key]["title"] for key in self.shown_datasets])
-
-    @property
-    def reservations(self) -> list[str]:
-        return [*reservations([self.datasets[key] for key in self.shown_datasets]), *self.caveats]
 
     def _require_consistent(self) -> None:
         repeated = self.results[self.results.duplicated(_ANSWER)]

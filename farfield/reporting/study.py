@@ -16,17 +16,16 @@ from farfield.reporting.inputs import (
     Study,
     Training,
     in_order,
-    listed,
-    reservations,
 )
 from farfield.reporting.published import cross_domain
+from farfield.reporting.shown import Shown
 from farfield.reporting.verdicts import JudgedClaim, judge
 
 SHORT_TITLES: dict[Study, str] = {"crossdomain": "Across domains", "documents": "On documents"}
 
 
 @dataclass(frozen=True)
-class FewShotStudy:
+class FewShotStudy(Shown):
     """Results of few-shot methods, one row an episode, and what is known about them.
 
     results: columns method, dataset, shot, episode, accuracy (percent).
@@ -107,22 +106,3 @@ class FewShotStudy:
     @cached_property
     def shots(self) -> list[int]:
         return sorted(set(self.summary["shot"].tolist()))
-
-    @property
-    def shown_datasets(self) -> list[str]:
-        present = set(self.results["dataset"])
-        return [key for key in self.datasets if key in present]
-
-    @property
-    def shown_methods(self) -> list[str]:
-        present = set(self.results["method"])
-        return [key for key in self.methods if key in present]
-
-    @property
-    def names(self) -> str:
-        """The titles of its datasets, listed."""
-        return listed([self.datasets[key]["title"] for key in self.shown_datasets])
-
-    @property
-    def reservations(self) -> list[str]:
-        return [*reservations([self.datasets[key] for key in self.shown_datasets]), *self.caveats]

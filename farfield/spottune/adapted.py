@@ -13,15 +13,23 @@ import torch
 from torch import nn
 
 from farfield.backbones.backbone import Backbone
+from farfield.errors import InputError
 from farfield.seeds import integer_seed
 from farfield.training.classifier import Classifier
-from farfield.training.loop import LabelledImages, Loss, cross_entropy
+from farfield.training.loop import Curve, LabelledImages, Loss, cross_entropy, fit
+from farfield.training.recipe import Recipe
 
 # What BatchNorm of a frozen part does. "eval": everything is as pretrained, in training too. "stats":
 # it normalises by the batch, running statistics move, scale and shift stay. "adapt": scale and shift
 # are trained too, as in the released code of SpotTune, where only convolutions are frozen.
 FrozenNorm = Literal["eval", "stats", "adapt"]
 FROZEN_NORMS: tuple[FrozenNorm, ...] = ("eval", "stats", "adapt")
+
+
+def check_norm(norm: str, name: str = "norm") -> None:
+    """InputError if the setting `name` is no mode of BatchNorm in a frozen part."""
+    if norm not in FROZEN_NORMS:
+        raise InputError(f"{name} must be one of {', '.join(FROZEN_NORMS)}, found {norm!r}")
 
 
 @dataclass
@@ -88,3 +96,18 @@ def trained(modules: Iterable[nn.Module], **settings: Any) -> list[dict[str, Any
     """One group of the parameters of `modules` that are not frozen; no group if there are none."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     return [{"params": parameters, **settings}] if parameters else []
+
+
+def fit_adapted(adapted: Adapted, data: LabelledImages, recipe: Recipe, **settings: Any) -> Curve:
+    """`fit` with all that the method brings; `settings` are the others of `fit`."""
+    if (figures := adapted.figures) is not None:
+        settings.setdefault("validate", lambda network: figures())
+    return fit(
+        adapted.network,
+        data,
+        recipe,
+        loss=adapted.loss,
+        groups=adapted.groups,
+        before_epoch=adapted.before_epoch,
+        **settings,
+    )

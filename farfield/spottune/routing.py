@@ -14,7 +14,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
-from farfield.spottune.adapted import FROZEN_NORMS, FrozenNorm, freeze
+from farfield.spottune.adapted import FrozenNorm, check_norm, freeze
 from farfield.spottune.decisions import Override, decide
 from farfield.spottune.gumbel import straight_through
 from farfield.spottune.partition import Rows, partition, take
@@ -208,8 +208,7 @@ def check_routing(routed: RoutedPart, frozen_norm: FrozenNorm, stem: Stem) -> No
     number = isinstance(routed, int) and not isinstance(routed, bool) and routed > 0
     if routed not in ("all", "last8") and not number:
         raise InputError(f"routed must be all, last8 or a number of blocks above 0, found {routed!r}")
-    if frozen_norm not in FROZEN_NORMS:
-        raise InputError(f"frozen_norm must be one of {', '.join(FROZEN_NORMS)}, found {frozen_norm!r}")
+    check_norm(frozen_norm, "frozen_norm")
     if stem not in ("trained", "frozen"):
         raise InputError(f"stem must be trained or frozen, found {stem!r}")
 

@@ -6,7 +6,8 @@ from torch import nn
 
 from farfield.backbones import build
 from farfield.backbones.adapters import with_adapters
-from farfield.training.loop import LabelledImages, fit
+from farfield.spottune.adapted import fit_adapted
+from farfield.training.loop import LabelledImages
 from farfield.training.recipe import Augmentation, Recipe
 
 CPU = torch.device("cpu")
@@ -44,18 +45,7 @@ def squares():
 
 
 def train(adapted, recipe=SGD, checkpoint=None):
-    fit(
-        adapted.network,
-        squares(),
-        recipe,
-        image_size=16,
-        seed=3,
-        device=CPU,
-        loss=adapted.loss,
-        groups=adapted.groups,
-        before_epoch=adapted.before_epoch,
-        checkpoint=checkpoint,
-    )
+    fit_adapted(adapted, squares(), recipe, image_size=16, seed=3, device=CPU, checkpoint=checkpoint)
     return adapted.network
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from farfield.backbones import build
 from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
+from farfield.spottune.adapted import fit_adapted
 from farfield.spottune.gumbel import relaxed
 from farfield.spottune.methods.random_policy import RandomPolicy
 from farfield.spottune.methods.spottune import SpotTune
@@ -20,7 +21,7 @@ from farfield.spottune.policy import PolicyNet
 from farfield.spottune.routing import Blend, Routed, routed_blocks
 from farfield.training.classifier import Classifier
 from farfield.training.images import evaluation_view
-from farfield.training.loop import LabelledImages, fit
+from farfield.training.loop import LabelledImages
 from farfield.training.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -78,18 +79,7 @@ def packed(count=24):
 def trained(method, backbone=None, checkpoint=None, recipe=RECIPE):
     torch.manual_seed(0)
     adapted = method(backbone or build("resnet8", width=8), 4)
-    curve = fit(
-        adapted.network,
-        packed(),
-        recipe,
-        image_size=16,
-        seed=5,
-        device=CPU,
-        groups=adapted.groups,
-        loss=adapted.loss,
-        validate=lambda network: adapted.figures(),
-        checkpoint=checkpoint,
-    )
+    curve = fit_adapted(adapted, packed(), recipe, image_size=16, seed=5, device=CPU, checkpoint=checkpoint)
     return adapted.network, curve
 
 

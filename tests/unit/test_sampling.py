@@ -8,7 +8,6 @@ from farfield.episodes.sampling import (
     distinct_integers,
     load_episodes,
     sample_episodes,
-    sample_split_episodes,
     save_episodes,
 )
 from farfield.errors import InputError
@@ -99,16 +98,16 @@ def test_minibatch_orders_are_permutations_keyed_by_episode():
 def test_support_and_queries_come_from_splits_of_their_own():
     train = np.arange(len(LABELS)) % 3 > 0
     settings = {"way": 4, "shot": 10, "query": 8, "episodes": 50, "seed": 1, "name": "a set"}
-    episodes = sample_split_episodes(LABELS, train, ~train, **settings)
+    episodes = sample_episodes(LABELS, parts=(train, ~train), **settings)
     assert train[episodes.support].all()
     assert not train[episodes.query].any()
     for rows, classes in zip(episodes.rows, episodes.classes, strict=True):
         assert len(np.unique(rows)) == rows.size
         assert (LABELS[rows] == classes[:, None]).all()
-    shorter = sample_split_episodes(LABELS, train, ~train, **(settings | {"episodes": 9}))
+    shorter = sample_episodes(LABELS, parts=(train, ~train), **(settings | {"episodes": 9}))
     assert (shorter.rows == episodes.first(9).rows).all()
     with pytest.raises(InputError, match="20 images for support and 8 for queries, each in its split"):
-        sample_split_episodes(LABELS, train, ~train, **(settings | {"shot": 20, "way": 8}))
+        sample_episodes(LABELS, parts=(train, ~train), **(settings | {"shot": 20, "way": 8}))
 
 
 def test_keys_that_differ_by_a_final_zero_give_different_streams():

@@ -7,9 +7,9 @@ from torch import Tensor
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.seeds import stream
-from farfield.spottune.adapted import Adapted
+from farfield.spottune.adapted import Adapted, fit_adapted
 from farfield.training.images import evaluation_view
-from farfield.training.loop import Curve, LabelledImages, fit
+from farfield.training.loop import Curve, LabelledImages
 from farfield.training.recipe import Recipe
 
 CLASSES, IMAGES, SIZE, SEED = 3, 24, 16, 7
@@ -48,18 +48,8 @@ def task() -> LabelledImages:
 
 
 def train(adapted: Adapted, recipe: Recipe = RECIPE, **further) -> Curve:
-    return fit(
-        adapted.network,
-        task(),
-        recipe,
-        image_size=SIZE,
-        seed=SEED,
-        device=torch.device("cpu"),
-        loss=adapted.loss,
-        groups=adapted.groups,
-        before_epoch=adapted.before_epoch,
-        **further,
-    )
+    device = torch.device("cpu")
+    return fit_adapted(adapted, task(), recipe, image_size=SIZE, seed=SEED, device=device, **further)
 
 
 def batches(epoch: int, recipe: Recipe = RECIPE) -> list[tuple[Tensor, Tensor]]:

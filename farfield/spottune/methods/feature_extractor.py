@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from farfield.backbones.backbone import Backbone
-from farfield.errors import InputError
-from farfield.spottune.adapted import FROZEN_NORMS, Adapted, FrozenNorm, classifier, freeze, trained
+from farfield.spottune.adapted import Adapted, FrozenNorm, check_norm, classifier, freeze, trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +18,7 @@ class FeatureExtractor:
     norm: FrozenNorm = "eval"
 
     def __post_init__(self) -> None:
-        if self.norm not in FROZEN_NORMS:
-            raise InputError(f"norm must be one of {', '.join(FROZEN_NORMS)}, found {self.norm!r}")
+        check_norm(self.norm)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         freeze(backbone, self.norm)

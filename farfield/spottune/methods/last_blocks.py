@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
-from farfield.spottune.adapted import FROZEN_NORMS, Adapted, FrozenNorm, classifier, freeze, trained
+from farfield.spottune.adapted import Adapted, FrozenNorm, check_norm, classifier, freeze, trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,7 @@ class LastBlocks:
                 f"blocks must be at least 1, found {self.blocks}; the row that trains no block is the "
                 f"feature extractor"
             )
-        if self.norm not in FROZEN_NORMS:
-            raise InputError(f"norm must be one of {', '.join(FROZEN_NORMS)}, found {self.norm!r}")
+        check_norm(self.norm)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         blocks = list(residual_blocks(backbone).values())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.convolutions import StandIn, replace_convolutions
 from farfield.errors import InputError
-from farfield.spottune.adapted import FROZEN_NORMS, Adapted, FrozenNorm, classifier, freeze, trained
+from farfield.spottune.adapted import Adapted, FrozenNorm, check_norm, classifier, freeze, trained
 
 
 class MaskedConv2d(StandIn):
@@ -57,8 +57,7 @@ class PiggyBack:
                 f"PiggyBack needs 0 <= threshold < initial, so that all weights are there at first; found "
                 f"a threshold of {self.threshold} and {self.initial}"
             )
-        if self.norm not in FROZEN_NORMS:
-            raise InputError(f"norm must be one of {', '.join(FROZEN_NORMS)}, found {self.norm!r}")
+        check_norm(self.norm)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         freeze(backbone, self.norm)
