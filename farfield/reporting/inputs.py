@@ -117,7 +117,8 @@ def reservation(dataset: Dataset) -> str:
 def reservations(datasets: Sequence[Dataset]) -> list[str]:
     """The reservations of several datasets, with those of procedural stand-ins as one sentence."""
     stand_ins = [dataset for dataset in datasets if dataset["procedural"] and dataset["published"]]
-    others = [text for dataset in datasets if dataset not in stand_ins and (text := reservation(dataset))]
+    texts = [text for dataset in datasets if dataset not in stand_ins and (text := reservation(dataset))]
+    others = list(dict.fromkeys(texts))  # several datasets can have the same
     if not stand_ins:
         return others
     names = listed([dataset["published"] for dataset in stand_ins])

@@ -60,6 +60,16 @@ def test_stand_ins_and_samples_are_not_the_real_dataset():
     ]
 
 
+def test_what_holds_for_several_datasets_is_said_once():
+    blobs = next(card for card in DATASETS.values() if not is_real(card)) | {
+        "published": "",
+        "procedural": True,
+    }
+    assert reservations([blobs, {**blobs, "title": "Others"}]) == [
+        "Procedural images: not a result on any real dataset."
+    ]
+
+
 def test_results_of_a_method_that_is_not_described_are_refused():
     with pytest.raises(InputError, match="method 'fixed'"):
         in_order(summarise(results()), {"own": METHODS["own"]}, DATASETS)
