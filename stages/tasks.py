@@ -35,7 +35,7 @@ def task_data(params: Params, study: str, name: str, device: torch.device) -> Ta
     seed = integer_seed(params.seeds.finetune, study, name)
     if not task.test:
         test = _part(train, labels, task.holdout, seed)
-        train &= ~test
+        train = train & ~test
     if task.share < 1:
         train = _part(train, labels, task.share, seed)
     classes = np.unique(labels[train])
