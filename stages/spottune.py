@@ -1,6 +1,6 @@
 """spottune@<method>: a fine-tuning method on every task of a study, to pipelines/<study>/results/<method>/.
 
-predictions.parquet has a row for each test image: method, task, replicate, row, label, prediction.
+predictions.parquet has a row for each test image: method, task, replicate, row, draw, label, prediction.
 curves.csv has a row an epoch. costs.json counts parameters and multiplications. Of a network with a
 policy, policies.safetensors holds which blocks ran tuned for which test image. Finished trainings are
 kept outside the outputs, so a killed run goes on where it was.
@@ -39,6 +39,7 @@ from stages.run import run
 from stages.schema.finetuning import Training
 from stages.tasks import TaskData, task_data
 
+DRAWS = 5  # of the policy for the row that samples it, whose accuracy is their mean
 CHALLENGE = 9  # tasks for which the decathlon counts parameters, however many a profile has
 
 
@@ -138,12 +139,21 @@ def answers(
     """What each row answers for the test images; and the policy's decisions, if there is a policy."""
     overrides = {row: spec.override for row, spec in training.rows.items() if spec.override}
     tensors: dict[str, Tensor] = {}
-    given = {}
+    given: dict[str, Tensor] = {}  # int64 [draws, images]
     if overrides:
         routed = evaluate_routed(
-            adapted.network, data.test, [*overrides.values()], image_size=size, device=device, seed=seed
+            adapted.network,
+            data.test,
+            [override for override in overrides.values() if override != "sampled"],
+            image_size=size,
+            device=device,
+            seed=seed,
+            samples=DRAWS if "sampled" in overrides.values() else 0,
         )
-        given = {row: routed.predictions[override] for row, override in overrides.items()}
+        given = {
+            row: routed.sampled if override == "sampled" else routed.predictions[override][None]
+            for row, override in overrides.items()
+        }
         tensors = {"actions": routed.actions, "probabilities": routed.probabilities}
     elif isinstance(adapted.network, Routed) and adapted.network.kept is not None:
         actions = adapted.network.kept.expand(len(data.test), -1).contiguous()
@@ -151,18 +161,20 @@ def answers(
     if tensors:
         tensors["rows"] = data.test.rows
     if len(overrides) < len(training.rows):
-        plain = predict(adapted.network, data.test, image_size=size, device=device)
+        plain = predict(adapted.network, data.test, image_size=size, device=device)[None]
         given |= {row: plain for row in training.rows if row not in overrides}
     tables = [
         pd.DataFrame(
             {
                 "method": row,
                 "row": data.test.rows.numpy().astype(np.int32),
+                "draw": np.int32(draw),
                 "label": data.test.targets.numpy().astype(np.int32),
-                "prediction": given[row].numpy().astype(np.int32),
+                "prediction": answer.numpy().astype(np.int32),
             }
         )
         for row in training.rows
+        for draw, answer in enumerate(given[row])
     ]
     return tensors, tables
 

@@ -1,7 +1,8 @@
 """A fine-tuning study as a value: predictions of test images, what is known of them, what follows.
 
 SpotTune's five datasets and the Visual Decathlon have one shape: pretrained networks, datasets that they
-are tuned on, and rows, each of which answers every test image of a dataset once for each training.
+are tuned on, and rows, each of which answers every test image of a dataset once for each training, or,
+where a policy is sampled, once for each draw.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from farfield.reporting.shown import Shown
 
 FineTuning = Literal["spottune", "decathlon"]
 SCORE = "Score"  # of the decathlon, among the datasets of its published table
-_ANSWER = ["method", "dataset", "replicate", "row"]
+_ANSWER = ["method", "dataset", "replicate", "row", "draw"]
 
 
 class TunedMethod(TypedDict):
@@ -64,7 +65,8 @@ class PolicyRecord:
 class FineTuningStudy(Shown):
     """Answers of fine-tuned networks, one row a test image and training, and what is known about them.
 
-    results: columns method, dataset, replicate, row, label, prediction.
+    results: columns method, dataset, replicate, row, draw, label, prediction; draw is 0 but for rows that
+    sample a policy several times.
     methods, datasets: in the order in which they are shown; `published` is the name in the study's table.
     reference: the method that others are compared with, and whose errors scale the decathlon's score.
     policies: by method and dataset. curves: by method and dataset, columns epoch and policy_entropy (bits a
@@ -126,15 +128,15 @@ class FineTuningStudy(Shown):
         grouped = self.results.assign(correct=100.0 * correct).groupby(
             ["method", "dataset", "replicate"], sort=False, as_index=False
         )
-        frame = grouped.agg(accuracy=("correct", "mean"), images=("correct", "size"))
+        frame = grouped.agg(accuracy=("correct", "mean"), images=("row", "nunique"))
         return in_order(frame, self.methods, self.datasets, then="replicate")
 
     @cached_property
     def hits(self) -> dict[str, pd.DataFrame]:
         """By dataset, how often each test image is named correctly, in percent [images, methods].
 
-        The mean over the trainings of a method. Raises InputError when the methods of a dataset were not
-        all asked about the same images, in every training.
+        The mean over the trainings and draws of a method. Raises InputError when the methods of a dataset
+        were not all asked about the same images, in every training.
         """
         answered = self.accuracies.groupby("dataset")["images"]
         fewest, most = answered.min().to_dict(), answered.max().to_dict()
@@ -157,11 +159,11 @@ class FineTuningStudy(Shown):
     def _require_consistent(self) -> None:
         repeated = self.results[self.results.duplicated(_ANSWER)]
         if len(repeated):
-            method, dataset, replicate, row = repeated.iloc[0][_ANSWER]
+            method, dataset, replicate, row, _ = repeated.iloc[0][_ANSWER]
             raise InputError(
                 f"The results of '{method}' on {dataset} hold row {row} of training {replicate} more than once "
-                f"({len(repeated)} repeated rows in all); one answer an image is expected. Remove the stale "
-                f"results and evaluate again."
+                f"({len(repeated)} repeated rows in all); one answer an image and draw is expected. Remove the "
+                f"stale results and evaluate again."
             )
         labels = self.results[["dataset", "row", "label"]].drop_duplicates()
         changed = labels[labels.duplicated(["dataset", "row"])]

@@ -70,6 +70,7 @@ def answers(methods: dict, datasets: dict, images: int = IMAGES) -> pd.DataFrame
                 wrong = hardness + noise > level
                 frame = {
                     "row": np.arange(images) + 1000,
+                    "draw": 0,
                     "label": labels,
                     "prediction": (labels + wrong) % 10,
                 }

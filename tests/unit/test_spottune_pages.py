@@ -54,6 +54,7 @@ def handmade(correct: dict[str, list[list[int]]], **changed: object) -> FineTuni
                 "dataset": "cub",
                 "replicate": replicate,
                 "row": range(len(right)),
+                "draw": 0,
                 "label": 0,
                 "prediction": 1 - np.array(right),
             }
@@ -66,6 +67,16 @@ def handmade(correct: dict[str, list[list[int]]], **changed: object) -> FineTuni
 
 
 # Statistics
+
+
+def test_draws_of_a_policy_count_by_their_mean_and_not_as_more_images():
+    study = handmade({"standard": [[1, 1, 0, 0]], "features": [[1, 0, 0, 0]]})
+    second = study.results[study.results["method"] == "features"].assign(draw=1, prediction=[0, 1, 0, 0])
+    drawn = replace(study, results=pd.concat([study.results, second]))
+    found = summarise(drawn).set_index("method")
+    assert found.loc["features", ["images", "trainings", "accuracy"]].tolist() == [4, 1, 50.0]
+    hits = np.array([100, 0, 50, 50])
+    assert found.loc["features", "ci95"] == pytest.approx(1.96 * hits.std() / 2)
 
 
 def test_accuracy_has_an_interval_over_images_and_a_deviation_over_trainings():
