@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
     if out.resolve().is_relative_to(arguments.data.resolve()):
         raise InputError(f"the output folder {out} lies inside {arguments.data}, where it would be a class.")
     require_free(out / "classifier")
-    deterministic()
+    deterministic(threads=0)
     device = choose_device(local.device)
     own = own_images(arguments.data, params.packing, local.workers)
     fewshot = params.fewshot

@@ -32,7 +32,7 @@ BATCH = 64  # images decoded and classified at once
 def main(classifier: Path, places: Sequence[Path]) -> bool:
     """Whether every file could be read."""
     local = load_local()
-    deterministic()
+    deterministic(threads=0)
     device = choose_device(local.device)
     network, description = load_classifier(classifier)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

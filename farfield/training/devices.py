@@ -25,8 +25,15 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def deterministic() -> None:
-    """Ask torch for the same bytes from the same numbers. Call it before the first use of a device."""
+def deterministic(threads: int = 1) -> None:
+    """Ask torch for the same bytes from the same numbers. Call it before the first use of a device.
+
+    threads: on the CPU, unless OMP_NUM_THREADS is set; 0 leaves them alone. One by default: sums in another
+    order round differently, a machine's number of cores must not decide results, and stages run side by
+    side can have the cores.
+    """
+    if threads and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # As torch.use_deterministic_algorithms(True, warn_only=True), which would also import the compiler.
     torch.set_deterministic_debug_mode("warn")
