@@ -16,6 +16,7 @@ from farfield.errors import InputError
 from farfield.files import atomic_file
 from stages.leftovers import prune_undeclared
 from stages.params import Params, check_params, load_params
+from stages.schema.multitask import changed
 
 
 def composed(overrides: list[str], conf: Path = Path("conf")) -> str:
@@ -37,10 +38,13 @@ def composed(overrides: list[str], conf: Path = Path("conf")) -> str:
 def check_choices(params: Params) -> None:
     """InputError if a name or setting is unknown to the code that a stage would hand it to, hours later."""
     from farfield.backbones import build
-    from farfield.datasets.layouts import find_layout
+    from farfield.datasets.layouts import find_dense_layout, find_layout
     from farfield.datasets.procedural import Recipe
+    from farfield.datasets.procedural.scenes import SceneRecipe
     from farfield.metalearning import meta_learner
     from farfield.metalearning.fwt import feature_wise_transform
+    from farfield.multitask.methods import build_method
+    from farfield.multitask.methods.network import NetworkSettings
     from farfield.settings import configured
     from farfield.spottune.registry import method
     from farfield.transfer.ensembles.settings import IMS
@@ -49,9 +53,10 @@ def check_choices(params: Params) -> None:
     from farfield.transfer.nearest_centroid import NearestCentroid
 
     for card in params.datasets.values():
-        find_layout(card.layout)
+        (find_dense_layout if card.role == "multitask" else find_layout)(card.layout)
         if card.generator:
-            Recipe.from_section(card.generator)
+            kind = SceneRecipe if card.role == "multitask" else Recipe
+            kind.from_section(card.generator)
     for model in params.fewshot.models.values():
         build(model.backbone, width=1, image_size=params.image_size)
     fewshot = params.fewshot
@@ -65,6 +70,13 @@ def check_choices(params: Params) -> None:
             build(network.backbone, width=4, image_size=params.image_size)
         for training in study.methods.values():
             method(training.method, 0, training.settings)
+    for name, study in params.adashare.studies.items():
+        narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
+        for row in params.adashare.baselines.values():
+            if row.method != "constant":
+                build_method(row.method, dict.fromkeys(study.tasks, 2), narrow, **row.settings)
+        for key, search in params.adashare.searches.items():
+            changed(study.search, search.changes, f"adashare.searches.{key}, {name}")
     for row in fewshot.transfer.values():
         feature_learner(row.learner, params.seeds.transfer, row.settings)
     kinds = {"centroid": NearestCentroid, "ims": IMS, "all_embeddings": HeadTraining}

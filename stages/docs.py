@@ -5,20 +5,17 @@ Not a DVC stage: the pages carry random identifiers and times, so they differ at
 
 from pathlib import Path
 
-from farfield.datasets.packed import load_manifest
-from farfield.datasets.validation import tables, validate
-from farfield.files import read_json
+from farfield.datasets.validation import validate
 from stages import paths
 from stages.params import load_params
 from stages.run import run
+from stages.validate import tables_of
 
 
 def main(dataset: str) -> None:
     card = load_params().card(dataset)
-    packed = paths.packed(dataset, card)
-    data = tables(load_manifest(packed), read_json(packed / "unreadable.json"), card.expected)
     folder = Path("data_docs") / dataset
-    validate(data, card.expected, paths.EXPECTATIONS, docs=folder)
+    validate(tables_of(dataset, card), card.expected, paths.EXPECTATIONS, docs=folder)
     print(f"open {folder / 'index.html'}")
 
 

@@ -21,10 +21,10 @@ def main(dataset: str) -> None:
     card = params.card(dataset)
     target = paths.raw(dataset)
     if card.generator:
-        from farfield.datasets.procedural import Recipe, write_zip
+        from farfield.datasets.procedural import write_generated
 
         with atomic_folder(target) as partial:
-            write_zip(Recipe.from_section(card.generator), params.seeds.generate, partial / f"{dataset}.zip")
+            write_generated(card.generator, params.seeds.generate, partial / f"{dataset}.zip")
         return
 
     from farfield.datasets.download import fetch, zip_folder

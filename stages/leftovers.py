@@ -55,6 +55,8 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
     return {
         **data,
         **tuned,
+        paths.ADASHARE / "results": [*params.adashare.rows],
+        paths.ADASHARE / "policies": [*params.adashare.searches],
         paths.EPISODES: [f"{name}.npz" for name in fewshot.targets],
         **{paths.FEWSHOT / folder: names for folder, names in study.items()},
     }

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from functools import partial
 
-from farfield.datasets.layouts import find_layout, read_images
+from farfield.datasets.dense.pack_dense import pack_dense
+from farfield.datasets.layouts import find_dense_layout, find_layout, read_images
 from farfield.datasets.packing import pack
 from stages import paths
 from stages.local import load_local
@@ -14,18 +15,16 @@ from stages.run import run
 def main(dataset: str) -> None:
     params, local = load_params(), load_local()
     card, packing = params.card(dataset), params.packing_of(dataset)
-    raw = paths.raw(dataset)
-    index = find_layout(card.layout)(raw, card.options)
+    raw, folder = paths.raw(dataset), paths.packed(dataset, card)
     facts = {"layout": card.layout, "options": card.options, "packing": asdict(packing)}
-    pack(
-        index,
-        partial(read_images, raw, index),
-        packing,
-        paths.packed(dataset, card),
-        paths.scratch("pack", facts, raw),
-        workers=local.workers,
-        title=f"packing {dataset}",
-    )
+    scratch, title = paths.scratch("pack", facts, raw), f"packing {dataset}"
+    if card.role == "multitask":
+        points = find_dense_layout(card.layout)(raw, card.options)
+        pack_dense(points, raw, packing, folder, scratch, workers=local.workers, title=title)
+        return
+    index = find_layout(card.layout)(raw, card.options)
+    reader = partial(read_images, raw, index)
+    pack(index, reader, packing, folder, scratch, workers=local.workers, title=title)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
 from stages.schema.fewshot import FewShot
 from stages.schema.finetuning import FineTuningStudy
+from stages.schema.multitask import MultiTask
 from stages.schema.section import Model, NotNegative, Positive, Section
 
 
@@ -25,6 +26,7 @@ class Seeds(Section):
     metatrain: NotNegative
     transfer: NotNegative
     finetune: NotNegative
+    multitask: NotNegative
     compare: NotNegative
 
 
@@ -37,6 +39,7 @@ class Params(Section):
     fewshot: FewShot
     spottune: FineTuningStudy
     decathlon: FineTuningStudy
+    adashare: MultiTask
 
     @model_validator(mode="after")
     def datasets_exist(self) -> "Params":
@@ -53,6 +56,10 @@ class Params(Section):
                 f"{study}.networks.{key}.source": (network.source, "source")
                 for key, network in spec.networks.items()
             }
+        wanted |= {
+            f"adashare.studies.{key}.dataset": (study.dataset, "multitask")
+            for key, study in self.adashare.studies.items()
+        }
         for key, (name, role) in wanted.items():
             if name not in self.datasets:
                 known = ", ".join(self.datasets)

@@ -10,10 +10,12 @@ from farfield.datasets.cards import Card
 DATA = Path("data")
 PIPELINES = Path("pipelines")
 FEWSHOT = PIPELINES / "fewshot"
+ADASHARE = PIPELINES / "adashare"
 METRICS = Path("metrics")
 SITE = Path("site")
 PACKED_SOURCES, PACKED_TARGETS = DATA / "packed/source", DATA / "packed/target"
 VALID_SOURCES, VALID_TARGETS = DATA / "validated/source", DATA / "validated/target"
+PACKED_DENSE, VALID_DENSE = DATA / "packed/multitask", DATA / "validated/multitask"
 EPISODES = DATA / "episodes"
 EXPECTATIONS = DATA / "expectations"
 

@@ -14,6 +14,14 @@ from farfield.reporting.data_page import data_page
 from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
 from farfield.reporting.index_page import index_page
 from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
+from farfield.reporting.multitask import (
+    multitask_claims_metrics,
+    multitask_headlines,
+    multitask_metrics,
+    multitask_pages,
+    plotted_multitask,
+)
+from farfield.reporting.multitask_policies_page import sharing_page
 from farfield.reporting.provenance_page import provenance_page
 from farfield.reporting.site import write_site
 from farfield.reporting.spottune import (
@@ -30,6 +38,7 @@ from farfield.reporting.verdicts import claims_metrics
 from farfield.transfer.finetuning.settings import FineTuning
 from stages import paths
 from stages.leftovers import prune_undeclared
+from stages.multitask_studies import multitask_studies
 from stages.params import Params, load_params
 from stages.run import run
 from stages.schema.fewshot import FewShot, Target
@@ -50,14 +59,20 @@ def main() -> None:
     }
     study = fewshot_study(params, datasets)
     tuned = tuned_studies(params, datasets)
+    multitask = multitask_studies(params, datasets)
     write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
     for name, part in tuned.items():
         write_json(paths.METRICS / f"{name}.json", finetuning_metrics(part))
+    write_json(
+        paths.METRICS / "adashare.json", {name: multitask_metrics(part) for name, part in multitask.items()}
+    )
     claims = claims_metrics({name: part.claims for name, part in study.parts.items()})
     claims |= {name: finetuning_claims_metrics(part) for name, part in tuned.items()}
+    claims |= {f"adashare_{name}": multitask_claims_metrics(part) for name, part in multitask.items()}
     write_json(paths.METRICS / "claims.json", claims)
     write_json(paths.METRICS / "training.json", training_metrics(study))
-    for title, table in {"fewshot": plotted(study), **plotted_policies(tuned)}.items():
+    tables = {"fewshot": plotted(study), **plotted_policies(tuned), **plotted_multitask(multitask)}
+    for title, table in tables.items():
         with atomic_file(paths.METRICS / f"{title}.csv") as partial:
             table.to_csv(partial, index=False)
 
@@ -82,7 +97,12 @@ def main() -> None:
     }
     pages = [
         index_page(
-            [*fewshot_headlines(study), claims_headline(study), *finetuning_headlines(tuned)],
+            [
+                *fewshot_headlines(study),
+                claims_headline(study),
+                *finetuning_headlines(tuned),
+                *multitask_headlines(multitask),
+            ],
             ran,
             study.reservations,
         ),
@@ -91,6 +111,8 @@ def main() -> None:
         claims_page(study),
         *finetuning_pages(tuned),
         *([policies] if (policies := policies_page(tuned)) else []),
+        *multitask_pages(multitask),
+        *([sharing] if (sharing := sharing_page(multitask)) else []),
         training_page(study),
         data_page(datasets, validation, previews),
         provenance_page(provenance),

@@ -6,9 +6,13 @@ Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python 
 
 from PIL import Image
 
+from farfield.datasets.cards import Card
+from farfield.datasets.dense.packed import load_class_names, load_targets
+from farfield.datasets.dense.pictures import target_sheet
+from farfield.datasets.dense.validation import dense_summary, dense_tables, require_valid_dense
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.previews import contact_sheet
-from farfield.datasets.validation import require_valid, summary, tables, validate
+from farfield.datasets.validation import Tables, require_valid, summary, tables, validate
 from farfield.files import atomic_folder, read_json, write_json
 from stages import paths
 from stages.params import load_params
@@ -18,14 +22,29 @@ from stages.run import run
 def main(dataset: str) -> None:
     card = load_params().card(dataset)
     packed = paths.packed(dataset, card)
-    manifest = load_manifest(packed)
-    data = tables(manifest, read_json(packed / "unreadable.json"), card.expected)
-    result = summary(data, validate(data, card.expected, paths.EXPECTATIONS))
-    require_valid(dataset, result)
+    data = tables_of(dataset, card)
+    entries = validate(data, card.expected, paths.EXPECTATIONS)
+    images = load_images(packed)
+    if card.role == "multitask":
+        result = dense_summary(data, entries)
+        require_valid_dense(dataset, result, card.expected)
+        sheet = target_sheet(images, load_targets(packed), len(load_class_names(packed)))
+    else:
+        result = summary(data, entries)
+        require_valid(dataset, result)
+        sheet = contact_sheet(images, load_manifest(packed)["label"].to_numpy())
     with atomic_folder(paths.validated(dataset, card)) as partial:
         write_json(partial / "validation.json", result)
-        sheet = contact_sheet(load_images(packed), manifest["label"].to_numpy())
         Image.fromarray(sheet).save(partial / "preview.png", optimize=True)
+
+
+def tables_of(dataset: str, card: Card) -> Tables:
+    """What the suites speak of, for a dataset of any role."""
+    packed = paths.packed(dataset, card)
+    manifest, unreadable = load_manifest(packed), read_json(packed / "unreadable.json")
+    if card.role == "multitask":
+        return dense_tables(manifest, unreadable, load_class_names(packed), card.expected)
+    return tables(manifest, unreadable, card.expected)
 
 
 if __name__ == "__main__":

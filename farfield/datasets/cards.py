@@ -10,6 +10,7 @@ from typing import Any, Literal
 from farfield.errors import InputError
 
 Role = Literal["source", "target", "finetuning", "multitask"]
+DepthUnit = Literal["metres", "disparity", "log"]
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 # pydantic, where it is used to read these classes, rejects keys that a class does not have.
@@ -46,26 +47,38 @@ class Expected:
     classes: int | None = None
     class_images: dict[str, int] = field(default_factory=dict)
     fewest_images: int = 1
-    unreadable: int = 0
+    unreadable: int | None = 0
     duplicates: int | None = 0
     leaked: int | None = 0
     modes: tuple[str, ...] = ()
     shortest_side: int = 1
+    valid: dict[str, float] = field(default_factory=dict)
+    depth: tuple[float, float] | None = None
+    depth_unit: DepthUnit = "metres"
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How images become one array: every image is squeezed to size x size with this filter."""
+    """How images become one array: every image is squeezed to size x size with this filter,
+    or to `size` high and `width` wide."""
 
     __pydantic_config__ = STRICT
     size: int = 0
+    width: int = 0
     resample: Resample = "bilinear"
     pre_size: int = 0
     pre_resample: Resample = "bicubic"
 
     def __post_init__(self) -> None:
-        if self.size < 0 or self.pre_size < 0:
-            raise InputError(f"size and pre_size must not be negative, found {self.size}, {self.pre_size}")
+        if min(self.size, self.width, self.pre_size) < 0:
+            raise InputError(
+                f"size, width and pre_size must not be negative, found {self.size}, {self.width}, {self.pre_size}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a packed image."""
+        return self.size, self.width or self.size
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from farfield.datasets.cards import Packing
 from farfield.datasets.layouts.index import Box
+from farfield.datasets.unreadable import UnreadableImageError
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -29,14 +30,10 @@ FILTERS = {
 }
 
 
-class UnreadableImageError(Exception):
-    """The file cannot become pixels; the message is the reason."""
-
-
 @dataclass(frozen=True)
 class Decoded:
-    """pixels: uint8 [size, size, 3]. width, height: of the whole image, upright, before resizing. mode: of
-    the file."""
+    """pixels: uint8 [h, w, 3], as large as the packing says. width, height: of the whole image, upright, before
+    resizing. mode: of the file."""
 
     pixels: np.ndarray
     width: int
@@ -70,8 +67,9 @@ def _decode(data: bytes | np.ndarray, packing: Packing, box: Box | None) -> Deco
     rgb = to_rgb(upright)
     if packing.pre_size:
         rgb = rgb.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
-    if rgb.size != (packing.size, packing.size):
-        rgb = rgb.resize((packing.size,) * 2, FILTERS[packing.resample])
+    wanted = packing.shape[::-1]
+    if rgb.size != wanted:
+        rgb = rgb.resize(wanted, FILTERS[packing.resample])
     return Decoded(np.asarray(rgb), width, height, mode)
 
 

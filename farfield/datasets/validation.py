@@ -1,11 +1,12 @@
 """Does a packed dataset look as its card says? Great Expectations suites on the manifest.
 
-Three tables are checked, each by the suite of its name: `images` (the manifest), `classes` (images a
-class) and `unreadable` (files left out). The suites are JSON; what differs from dataset to dataset
-enters them as parameters computed from the card.
+Tables are checked, each by the suite of its name: `images` (the manifest), `classes` (images a class)
+and `unreadable` (files left out); those of dense datasets are in `dense.validation`. The suites are JSON;
+what differs from dataset to dataset enters them as parameters computed from the card.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from farfield.errors import InputError
 from farfield.files import read_json
 
 SHOWN = 10  # offending rows named in a message
+# The column that names a row of each table, where it is not `path`.
+NAMED_BY = {"classes": "class_name", "dense_tasks": "place"}
 
 Tables = dict[str, pd.DataFrame]
 
@@ -26,26 +29,45 @@ def tables(manifest: pd.DataFrame, unreadable: list[dict[str, str]], expected: E
     images: the manifest with `repeats` (its bytes stand in an earlier row) and `leaks` (its bytes
     stand in another split). classes: class_name, images, expected_images.
     """
-    images = manifest.assign(
+    return {
+        "images": with_twins(manifest),
+        "classes": class_counts(manifest["class_name"], [], expected),
+        "unreadable": unreadable_table(unreadable),
+    }
+
+
+def with_twins(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest with the columns `repeats` and `leaks`."""
+    return manifest.assign(
         repeats=manifest.duplicated("sha256"),
         leaks=manifest.groupby("sha256")["split"].transform("nunique") > 1,
     )
-    counts = manifest["class_name"].value_counts().sort_index()
-    names = sorted({*counts.index, *expected.class_images})
+
+
+def class_counts(shown: pd.Series, known: Sequence[str], expected: Expected) -> pd.DataFrame:
+    """class_name, images, expected_images. shown: the class of each image, or each class of each image.
+    known: classes that have a row even if no image shows them."""
+    counts = shown.value_counts().sort_index()
+    names = [*known, *sorted({*counts.index, *expected.class_images} - set(known))]
     classes = pd.DataFrame({"class_name": names, "images": [int(counts.get(name, 0)) for name in names]})
     classes["expected_images"] = (
         [expected.class_images.get(name, 0) for name in names] if expected.class_images else classes["images"]
     )
-    return {
-        "images": images,
-        "classes": classes,
-        "unreadable": pd.DataFrame(unreadable, columns=["path", "reason"]),
-    }
+    return classes
+
+
+def manifest_of(data: Tables) -> pd.DataFrame:
+    """The table with a row an image."""
+    return data["images"] if "images" in data else data["dense_images"]
+
+
+def unreadable_table(unreadable: list[dict[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(unreadable, columns=["path", "reason"])
 
 
 def parameters(data: Tables, expected: Expected) -> dict[str, Any]:
     """Values of the `$PARAMETER`s in the suites; a null in the card accepts anything."""
-    images = data["images"]
+    images = manifest_of(data)
     count = max(len(images), 1)
     return {
         "images_min": expected.images if expected.images is not None else 1,
@@ -108,7 +130,7 @@ def validate(
 
 
 def _name_column(table: str) -> str:
-    return "class_name" if table == "classes" else "path"
+    return NAMED_BY.get(table, "path")
 
 
 def _entry(table: str, sentence: str, result: Any) -> dict[str, Any]:
@@ -146,7 +168,7 @@ def _docs_site(folder: Path) -> dict[str, Any]:
 
 def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
     """What is kept of a validation: counts, repeated and leaked files in groups, every expectation."""
-    images = data["images"]
+    images = manifest_of(data)
     twins = images[images.duplicated("sha256", keep=False)]
     groups = [group for _, group in twins.groupby("sha256", sort=False)]
     return {
@@ -165,8 +187,8 @@ def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def require_valid(name: str, result: dict[str, Any]) -> None:
-    """InputError that names every failed expectation of `name` with its offending rows."""
+def require_valid(name: str, result: dict[str, Any], hint: str = "") -> None:
+    """InputError that names every failed expectation of `name` with its offending rows, and adds the hint."""
     failed = [entry for entry in result["expectations"] if not entry["success"]]
     if not failed:
         return
@@ -177,6 +199,7 @@ def require_valid(name: str, result: dict[str, Any]) -> None:
         lines.append(f"- {entry['sentence']} ({entry['table']}.{entry['column'] or 'rows'}: {what}{rows})")
     if any(entry["table"] == "unreadable" for entry in failed):
         lines += [f"  unreadable: {file['path']}: {file['reason']}" for file in result["unreadable"][:SHOWN]]
+    lines += [f"  {hint}"] if hint else []
     raise InputError(
         f"{name} does not pass validation:\n" + "\n".join(lines) + "\nMend the files, or, if the data are "
         f"right, what the card conf/dataset/{name}.yaml expects of them."

@@ -69,10 +69,13 @@ def words(text: str) -> Cell:
     return Cell(text, value=text.lower(), kind="text")
 
 
-def number(value: float, ci95: float | None = None, kind: Kind = "", signed: bool = False) -> Cell:
-    """A cell with `value` and its interval, to two digits."""
-    text = f"{value:+.2f}" if signed else f"{value:.2f}"
-    interval = "" if ci95 is None else f"± {ci95:.2f}"
+def number(
+    value: float, ci95: float | None = None, kind: Kind = "", signed: bool = False, digits: int = 2
+) -> Cell:
+    """A cell with `value` and its interval, to `digits` digits after the point."""
+    shown = round(value, digits) + 0.0  # never "−0.00"
+    text = f"{shown:+.{digits}f}" if signed else f"{shown:.{digits}f}"
+    interval = "" if ci95 is None else f"± {ci95:.{digits}f}"
     return Cell(text.replace("-", "−"), interval, value, kind)
 
 

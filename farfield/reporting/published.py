@@ -37,6 +37,14 @@ def fine_tuning(name: str) -> pd.DataFrame:
     return columns.reindex(columns=["method", "dataset", "accuracy", "parameters"])
 
 
+def multi_task(name: str) -> pd.DataFrame:
+    """AdaShare's table on `cityscapes`, `nyuv2` or `taskonomy`: columns method, parameters, metric, value.
+
+    parameters: of all tasks' backbones, in multiples of one.
+    """
+    return table(f"adashare_{name}")[["method", "parameters", "metric", "value"]]
+
+
 def cross_domain() -> pd.DataFrame:
     """BSCD-FSL and RVL-CDIP as one table: family, method, dataset, shot, accuracy, ci95 (percent).
 

@@ -5,7 +5,8 @@ Every function takes summaries of `farfield.episodes.statistics` whose rows are 
 names that methods and datasets have in the published table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -187,16 +188,22 @@ def published_title(dataset: Dataset) -> str:
     return "published" if is_real(dataset) else f"published, on the real {dataset['published']}"
 
 
-def with_best(rows: list[list[Cell]], first: int) -> tuple[tuple[Cell, ...], ...]:
-    """Mark the greatest number of every column from `first` on, and all that print the same."""
-    tops: list[float] = []
-    for column in zip(*rows, strict=True):
-        values = [round(cell.value, 2) for cell in column if isinstance(cell.value, float)]
-        tops.append(max(values, default=float("nan")))
+def with_best(
+    rows: list[list[Cell]], first: int, lower: Collection[int] = ()
+) -> tuple[tuple[Cell, ...], ...]:
+    """Mark the best number of every column from `first` on, and all that print the same.
+
+    The best is the least in the columns `lower`, and the greatest in the others.
+    """
+    tops: list[str] = []
+    for i, column in enumerate(zip(*rows, strict=True)):
+        values = [(cell.value, cell.text) for cell in column if isinstance(cell.value, float)]
+        best = min if i in lower else max
+        tops.append(best(values, default=(0.0, ""))[1])
     return tuple(
         tuple(
-            Cell(cell.text, cell.interval, cell.value, cell.kind, best=True)
-            if i >= first and isinstance(cell.value, float) and round(cell.value, 2) == tops[i]
+            replace(cell, best=True)
+            if i >= first and isinstance(cell.value, float) and cell.text == tops[i]
             else cell
             for i, cell in enumerate(row)
         )

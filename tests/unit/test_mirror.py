@@ -13,24 +13,51 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from farfield.datasets.archives import read
-from farfield.datasets.cards import Card
+from farfield.datasets.cards import Card, Packing
+from farfield.datasets.dense.pack_dense import pack_dense
+from farfield.datasets.dense.packed import load_class_names
+from farfield.datasets.dense.validation import dense_summary, dense_tables, require_valid_dense
 from farfield.datasets.download import fetch
-from farfield.datasets.layouts import LAYOUTS, read_images
+from farfield.datasets.layouts import DENSE_LAYOUTS, LAYOUTS, read_images
+from farfield.datasets.packed import load_manifest
+from farfield.datasets.validation import validate
+from farfield.files import read_json
 
 CONF = Path(__file__).parents[2] / "conf"
-SLUGS = sorted(path.stem for path in (CONF / "dataset/mirror").glob("*.yaml") if path.stem != "cleared")
+DENSE = ["camvid", "nyuv2"]
+SLUGS = sorted(
+    path.stem for path in (CONF / "dataset/mirror").glob("*.yaml") if path.stem not in ("cleared", *DENSE)
+)
+
+
+def fetched(slug: str, mirror: Path, folder: Path) -> Card:
+    """The card of a sample, whose archives are then in the folder."""
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose(overrides=[f"+dataset/mirror@card={slug}"])
+    card = TypeAdapter(Card).validate_python(OmegaConf.to_container(config.card, resolve=True))
+    for name, archive in card.archives.items():
+        line = fetch(name, archive, folder / name, str(mirror), card.access, progress=False)
+        assert "sha256 verified" in line
+    return card
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize("slug", DENSE)
+def test_a_dense_sample_passes_the_validation_of_its_card(slug, mirror, tmp_path):
+    card = fetched(slug, mirror, tmp_path)
+    index = DENSE_LAYOUTS[card.layout](tmp_path, card.options)
+    folder, packing = tmp_path / "packed", Packing(**card.packing)
+    pack_dense(index, tmp_path, packing, folder, tmp_path / "scratch", workers=2, title="")
+    manifest, names = load_manifest(folder), load_class_names(folder)
+    data = dense_tables(manifest, read_json(folder / "unreadable.json"), names, card.expected)
+    entries = validate(data, card.expected, CONF.parent / "data/expectations")
+    require_valid_dense(slug, dense_summary(data, entries), card.expected)
 
 
 @pytest.mark.mirror
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_sample_is_what_its_card_expects(slug, mirror, tmp_path):
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose(overrides=[f"+dataset/mirror@card={slug}"])
-    card = TypeAdapter(Card).validate_python(OmegaConf.to_container(config.card, resolve=True))
-    for name, archive in card.archives.items():
-        line = fetch(name, archive, tmp_path / name, str(mirror), card.access, progress=False)
-        assert "sha256 verified" in line
-
+    card = fetched(slug, mirror, tmp_path)
     index = LAYOUTS[card.layout](tmp_path, card.options)
     rows, modes, shortest = [], set(), []
     for row, data in read_images(tmp_path, index):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 # computes: the values it reads are declared as `params`, the places as `outs` and `deps`.
 FRAME = {f"stages/{name}.py" for name in ("__init__", "leftovers", "local", "params", "paths", "run")} | {
     "farfield/errors.py",
-    *(f"stages/schema/{name}.py" for name in ("__init__", "section", "fewshot", "finetuning")),
+    *(f"stages/schema/{name}.py" for name in ("__init__", "section", "fewshot", "finetuning", "multitask")),
 }
 PROFILES = sorted(path.stem for path in (ROOT / "conf/profile").glob("*.yaml"))
 
@@ -85,6 +85,9 @@ def test_every_stage_declares_the_code_it_runs(stages):
         if module == "stages.spottune":  # which imports the module of its method when it knows the name
             _, study, key = stage.cmd.rsplit(" ", 2)
             run |= closure(f"farfield.spottune.methods.{params[study]['methods'][key]['method']}")
+        if module == "stages.baseline":
+            key = stage.cmd.rsplit(" ", 1)[1]
+            run |= closure(f"farfield.multitask.methods.{params['adashare']['baselines'][key]['method']}")
         missing = {
             name for name in run if not any(name == dep or name.startswith(f"{dep}/") for dep in declared)
         }

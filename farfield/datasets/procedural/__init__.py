@@ -5,7 +5,7 @@
 Broader Study of Cross-Domain Few-Shot Learning", ECCV 2020): first the perspective goes, then the
 natural content, then the colour. `documents` stands in for the scanned pages of RVL-CDIP, and
 `textures` and `symbols` are further source domains, for ensembles. All of them are a working default
-and a test bed, not a benchmark.
+and a test bed, not a benchmark. Scenes with a target for every pixel are in `scenes`.
 """
 
 import io
@@ -28,6 +28,7 @@ from farfield.datasets.procedural import (
     terrain,
     textures,
 )
+from farfield.datasets.procedural.scenes import SCENES, SceneRecipe, write_scenes
 from farfield.errors import InputError
 from farfield.files import atomic_file
 from farfield.seeds import stream
@@ -74,7 +75,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
-            raise InputError(f"generator.domain is {self.domain!r}; choose one of {', '.join(DOMAINS)}.")
+            raise InputError(
+                f"generator.domain is {self.domain!r}; choose one of {', '.join([*DOMAINS, *SCENES])}."
+            )
         counts = {"classes": self.classes, "images": self.images, "size": self.size}
         counts |= {f"splits.{split}": count for split, count in self.splits.items()}
         for key, count in counts.items():
@@ -125,6 +128,14 @@ def render(recipe: Recipe, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         folder = f"{split}/{name}" if split else name
         for number in range(recipe.images):
             yield f"{folder}/{number:04d}.png", draw(recipe.domain, label, number, recipe.size, seed)
+
+
+def write_generated(section: Mapping[str, Any], seed: int, destination: Path) -> None:
+    """Write the archive of what the `generator` section of a card asks for; the same bytes at every run."""
+    if section.get("domain") in SCENES:
+        write_scenes(SceneRecipe.from_section(section), seed, destination)
+    else:
+        write_zip(Recipe.from_section(section), seed, destination)
 
 
 def write_zip(recipe: Recipe, seed: int, destination: Path) -> None:

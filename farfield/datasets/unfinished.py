@@ -1,0 +1,110 @@
+"""Arrays under construction, and a journal of what is already in them.
+
+A killed run continues from its journal: only results that are safely in the arrays stand in it.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+from tqdm import tqdm
+
+from farfield.files import allocate_array, atomic_file
+
+CHUNK = 64  # files handed to a thread, and journalled, at once ...
+CHUNK_BYTES = 16 * 2**20  # ... or fewer, if they are large
+
+Data = bytes | np.ndarray
+Fact = dict[str, Any]
+Key = int | str  # of one file: what a journal in JSON can hold
+
+
+def open_unfinished(
+    scratch: Path, arrays: Mapping[str, tuple[tuple[int, ...], DTypeLike]]
+) -> tuple[dict[str, np.memmap], dict[Key, Fact]]:
+    """The arrays `scratch`/<name>, given as (shape, dtype), and what the journal knows about their content.
+
+    Arrays that are not there are made, and then the journal begins anew.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    journal = scratch / "journal.jsonl"
+    for name, (shape, dtype) in arrays.items():
+        if not (scratch / name).exists():
+            journal.unlink(missing_ok=True)
+            with atomic_file(scratch / name) as partial:
+                allocate_array(partial, shape, dtype)
+    facts: dict[Key, Fact] = {}
+    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
+        try:
+            key, fact = json.loads(line)
+        except json.JSONDecodeError:  # the line that a kill cut short
+            continue
+        facts[key] = fact
+    return {name: np.load(scratch / name, mmap_mode="r+") for name in arrays}, facts
+
+
+def fill(
+    scratch: Path,
+    files: Iterable[tuple[Key, Data]],
+    work: Callable[[Key, Data], Fact],
+    arrays: Sequence[np.memmap],
+    facts: dict[Key, Fact],
+    bar: tqdm,
+    workers: int,
+) -> None:
+    """Add to `facts` and the journal what `work`, which writes to `arrays`, says about each file.
+
+    Files are taken in one thread and worked on in `workers` others, a bounded number at a time.
+    """
+    with (scratch / "journal.jsonl").open("a", encoding="utf-8") as journal:
+        for chunk in _work_all(files, work, workers):
+            facts.update(chunk)
+            for array in arrays:
+                array.flush()
+            journal.write("".join(json.dumps([key, fact]) + "\n" for key, fact in chunk.items()))
+            journal.flush()
+            bar.update(len(chunk))
+
+
+def _work_all(
+    files: Iterable[tuple[Key, Data]], work: Callable[[Key, Data], Fact], workers: int
+) -> Iterator[dict[Key, Fact]]:
+    """Yield {key: fact} chunk by chunk, in order, with at most 2 x workers chunks under way."""
+
+    def work_chunk(chunk: list[tuple[Key, Data]]) -> dict[Key, Fact]:
+        return {key: work(key, data) for key, data in chunk}
+
+    stream = iter(files)
+    under_way: deque[Future[dict[Key, Fact]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:  # Pillow decodes and resizes without the GIL
+        while chunk := _next_chunk(stream):
+            under_way.append(pool.submit(work_chunk, chunk))
+            if len(under_way) >= 2 * workers:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+
+def _next_chunk(stream: Iterator[tuple[Key, Data]]) -> list[tuple[Key, Data]]:
+    chunk, size = [], 0
+    for key, data in islice(stream, CHUNK):
+        chunk.append((key, data))
+        size += len(data) if isinstance(data, bytes) else data.nbytes
+        if size >= CHUNK_BYTES:
+            break
+    return chunk
+
+
+def copy_rows(source: Path, target: Path, rows: list[int]) -> None:
+    """Write these rows of the array at `source` to a new one at `target`."""
+    array = np.load(source, mmap_mode="r")
+    kept = allocate_array(target, (len(rows), *array.shape[1:]), array.dtype)
+    for start in range(0, len(rows), CHUNK):
+        kept[start : start + CHUNK] = array[rows[start : start + CHUNK]]
+    kept.flush()

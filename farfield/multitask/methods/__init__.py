@@ -1,0 +1,43 @@
+"""The multi-task networks, by name: one file a method."""
+
+import importlib
+from typing import Any
+
+from torch import nn
+
+from farfield.errors import InputError
+from farfield.multitask.dense import DenseImages
+from farfield.multitask.methods.network import NetworkSettings, TaskNetwork, Tasks
+from farfield.settings import configured
+
+# Of a module of this package, the class that is the method. Modules are imported when they are asked
+# for: a run of one method reads, and so depends on, no other.
+METHODS = {
+    "single_task": "SingleTask",
+    "multi_task": "MultiTask",
+    "cross_stitch": "CrossStitch",
+    "sluice": "Sluice",
+    "nddr": "NDDR",
+    "mtan": "MTAN",
+    "stochastic_depth": "StochasticDepth",
+    "shared": "Shared",
+}
+
+
+def build_method(name: str, tasks: Tasks, network: NetworkSettings, **settings: Any) -> TaskNetwork:
+    """The network of the method `name`; `settings` are its own.
+
+    tasks: name -> channels of the prediction. InputError if the name or a setting is unknown.
+    """
+    if name not in METHODS:
+        raise InputError(f"there is no multi-task method {name!r}; the methods are {', '.join(METHODS)}")
+    module = importlib.import_module(f"farfield.multitask.methods.{name}")
+    made: TaskNetwork = configured(getattr(module, METHODS[name]), name, settings, tasks, network)
+    return made
+
+
+def constant_predictor(data: DenseImages, tasks: Tasks) -> nn.Module:
+    """What every method must beat: the best constant prediction of each task on the images `data`."""
+    module = importlib.import_module("farfield.multitask.methods.constant")
+    fitted: nn.Module = module.fit_constant(data, tasks)
+    return fitted

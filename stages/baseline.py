@@ -1,0 +1,54 @@
+"""baseline@<row>: a multi-task network on every table, to pipelines/adashare/results/<row>/.
+
+Finished trainings are kept outside the outputs, so a killed run goes on where it was.
+"""
+
+import shutil
+
+from farfield.files import atomic_folder
+from farfield.multitask.methods import build_method, constant_predictor
+from farfield.seeds import integer_seed
+from farfield.training.devices import choose_device, deterministic
+from stages import paths
+from stages.dense_tasks import network_settings, study_data
+from stages.leftovers import prune_undeclared
+from stages.local import load_local
+from stages.multitask_training import gather, score, train_network
+from stages.params import load_params
+from stages.run import run
+
+
+def main(key: str) -> None:
+    params = load_params()
+    prune_undeclared(params, paths.PACKED_DENSE, paths.VALID_DENSE)
+    deterministic()
+    device = choose_device(load_local().device)
+    section = params.adashare
+    row = section.baselines[key]
+    facts = {
+        "row": row.model_dump(),
+        "studies": {name: study.model_dump() for name, study in section.studies.items()},
+        "protocol": section.protocol,
+        "seed": params.seeds.multitask,
+    }
+    scratch = paths.scratch(f"baseline-{key}", facts, paths.PACKED_DENSE)
+    folders = {}
+    for name, study in section.studies.items():
+        data = study_data(params, name, device)
+        if row.method == "constant":
+            folders[name, 0] = scratch / name
+            score(constant_predictor(data.train, data.channels), data, None, device, scratch / name)
+            continue
+        for replicate in range(study.replicates):
+            seed = integer_seed(params.seeds.multitask, name, replicate)
+            folder = folders[name, replicate] = scratch / f"{name}-{replicate}"
+            network = build_method(row.method, data.channels, network_settings(study, seed), **row.settings)
+            title = f"{row.title}, {name}, {replicate + 1} of {study.replicates}"
+            train_network(network, study, data, seed, device, folder, title)
+    with atomic_folder(paths.ADASHARE / "results" / key) as partial:
+        gather(folders, section.protocol, partial)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run(main)

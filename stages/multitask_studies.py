@@ -1,0 +1,114 @@
+"""The tables of the multi-task study for the report: from results on disk to their value."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+
+from farfield.datasets.dense.packed import load_class_names
+from farfield.files import read_json
+from farfield.multitask.deeplab import DEPTHS
+from farfield.reporting.inputs import Dataset
+from farfield.reporting.multitask_policies import history_frame
+from farfield.reporting.multitask_study import (
+    Examples,
+    Kind,
+    MultiTask,
+    MultiTaskMethod,
+    MultiTaskStudy,
+    NetworkCost,
+    PolicyRecord,
+)
+from farfield.training.checkpoints import load_tensors, subset
+from stages import paths
+from stages.dense_tasks import example_positions, study_data
+from stages.params import Params
+from stages.schema.multitask import Study
+
+RESULTS = paths.ADASHARE / "results"
+PUBLISHED = {"cityscapes": 20_000, "nyuv2": 20_000, "taskonomy": 30_000}  # iterations of re-training
+
+
+def multitask_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[MultiTask, MultiTaskStudy]:
+    names: list[MultiTask] = [
+        name for name in ("cityscapes", "nyuv2", "taskonomy") if name in params.adashare.studies
+    ]
+    return {name: _study(params, name, datasets) for name in names}
+
+
+def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> MultiTaskStudy:
+    section = params.adashare
+    study = section.studies[name]
+    data = study_data(params, name, torch.device("cpu"))
+    tables, costs, predictions = [], {}, {}
+    for row in section.rows:
+        table = pd.read_parquet(RESULTS / row / "scores.parquet")
+        tables.append(table[table["study"] == name].drop(columns="study").assign(method=row))
+        found: dict[str, NetworkCost] = read_json(RESULTS / row / "costs.json")
+        if name in found:
+            costs[row] = found[name]
+        tensors, _ = load_tensors(RESULTS / row / "examples.safetensors")
+        predictions[row] = {task: maps.numpy() for task, maps in subset(tensors, f"{name}.").items()}
+    policies: dict[str, PolicyRecord] = {}
+    for row in section.retrained:
+        record = read_json(RESULTS / row / "policies.json")[name]
+        policies[row] = {
+            "select": np.array(record["select"]),
+            "runs": [np.array(runs, dtype=bool) for runs in record["runs"]],
+        }
+    searched = paths.ADASHARE / "policies"
+    history = {
+        row: history_frame(read_json(searched / retrained.search / f"{name}.json"), [*data.objective.tasks])
+        for row, retrained in section.retrained.items()
+        if retrained.policies == "searched"
+    }
+    methods: dict[str, MultiTaskMethod] = {
+        key: {"title": row.title, "published": row.published, "kind": _kind(params, key)}
+        for key, row in section.rows.items()
+    }
+    chosen = torch.tensor(example_positions(len(data.test)))
+    images, targets = data.test.batch(chosen, torch.device("cpu"))
+    examples: Examples = {
+        "images": images.numpy(),
+        "truths": {task: target.numpy() for task, target in targets.items()},
+        "predictions": predictions,
+        "classes": load_class_names(paths.packed(study.dataset, params.card(study.dataset))),
+    }
+    return MultiTaskStudy(
+        name,
+        pd.concat(tables, ignore_index=True),
+        methods,
+        [*data.objective.tasks],
+        datasets[study.dataset],
+        reference=section.reference,
+        train_images=len(data.train),
+        test_images=len(data.test),
+        depth_unit="m" if params.card(study.dataset).expected.depth_unit == "metres" else "",
+        costs=costs,
+        policies=policies,
+        history=history,
+        examples=examples,
+        stages=DEPTHS[study.network.backbone],
+        caveats=tuple(_shortened(name, study)),
+    )
+
+
+def _kind(params: Params, key: str) -> Kind:
+    section = params.adashare
+    if key in section.baselines and section.baselines[key].method == "constant":
+        return "reference"
+    if not section.rows[key].published:
+        return "ablation"
+    return "adashare" if key in section.retrained else "baseline"
+
+
+def _shortened(name: MultiTask, study: Study) -> list[str]:
+    """What the profile trains with less than the published protocol, in words."""
+    if study.recipe.iterations >= PUBLISHED[name]:
+        return []
+    cut = f"crops of {study.recipe.augmentation.crop} pixels" if study.recipe.augmentation else "whole images"
+    return [
+        f"Networks of width {study.network.width} were trained for {study.recipe.iterations:,} iterations on "
+        f"{cut}; the published ones, of width 64, for {PUBLISHED[name]:,}."
+    ]

@@ -1,0 +1,115 @@
+"""A network of the multi-task study, trained, chosen and scored, for the stages that fill its tables."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from farfield.files import atomic_file, read_json, write_json
+from farfield.multitask.accounting import cost
+from farfield.multitask.evaluation import evaluate, objective_value, predictions
+from farfield.multitask.methods.network import TaskNetwork
+from farfield.multitask.methods.shared import Shared
+from farfield.multitask.training import fit
+from farfield.training.checkpoints import load_tensors, save_tensors
+from stages.dense_tasks import StudyData, network_settings
+from stages.schema.multitask import Study
+
+EXAMPLES = 4  # test images whose predictions are kept for the pages
+
+
+def train_network(
+    network: TaskNetwork,
+    study: Study,
+    data: StudyData,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    title: str,
+) -> None:
+    """Train it, keep its best checkpoint, and leave its scores in `folder`. Nothing is done if they are there."""
+    if (folder / "scores.json").exists():
+        return
+    recipe = study.recipe
+
+    def validate(trained: nn.Module) -> dict[str, float]:
+        value = objective_value(trained, data.selection, data.objective, device=device)
+        return {"selection": -value}
+
+    every = max(1, -(-recipe.iterations // study.validations))
+    curve = fit(
+        network,
+        data.train,
+        data.objective,
+        recipe,
+        seed=seed,
+        device=device,
+        validate=validate,
+        validate_every=every,
+        select="selection",
+        checkpoint=folder / "checkpoint.safetensors",
+        checkpoint_every=every,
+        title=title,
+    )
+    plain = network_settings(study, 0).backbone()
+    runs = network.runs if isinstance(network, Shared) else None
+    write_json(folder / "costs.json", asdict(cost(network, plain, runs)))
+    with atomic_file(folder / "curve.csv") as partial:
+        pd.DataFrame(curve).to_csv(partial, index=False)
+    score(network, data, max((row["selection"] for row in curve), default=None), device, folder)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def score(
+    network: nn.Module, data: StudyData, selection: float | None, device: torch.device, folder: Path
+) -> None:
+    """Leave what it scores on the test images, and what it predicts for a few of them, in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = example_positions(len(data.test))
+    shown = {
+        task: _compact(task, maps)
+        for task, maps in predictions(network, data.test, chosen, device=device).items()
+    }
+    save_tensors(folder / "examples.safetensors", shown)
+    scores = evaluate(network, data.test, data.objective.tasks, device=device)
+    write_json(folder / "scores.json", {"selection": selection, "scores": scores})  # last: all is there
+
+
+def example_positions(count: int) -> list[int]:
+    """Positions of the test images that are shown, spread over all of them."""
+    shown = min(EXAMPLES, count)
+    return [(2 * i + 1) * count // (2 * shown) for i in range(shown)]
+
+
+def _compact(task: str, maps: Tensor) -> Tensor:
+    return maps.argmax(1).to(torch.int16) if task == "segmentation" else maps.half()
+
+
+def gather(folders: dict[tuple[str, int], Path], protocol: str, out: Path) -> None:
+    """What `train_network` left of each study and sample as one of each file, in `out`.
+
+    scores.parquet: study, sample, task, metric, value, selection, protocol. curves.csv: a row a validation.
+    costs.json and examples.safetensors: of each study's first sample.
+    """
+    rows, curves, costs, examples = [], [], {}, {}
+    for (study, sample), folder in folders.items():
+        found = read_json(folder / "scores.json")
+        chosen = float("nan") if found["selection"] is None else found["selection"]
+        for task, metrics in found["scores"].items():
+            rows += [(study, sample, task, metric, value, chosen) for metric, value in metrics.items()]
+        if (folder / "curve.csv").exists():
+            curves.append(pd.read_csv(folder / "curve.csv").assign(study=study, sample=sample))
+        if sample == 0:
+            if (folder / "costs.json").exists():
+                costs[study] = read_json(folder / "costs.json")
+            tensors, _ = load_tensors(folder / "examples.safetensors")
+            examples |= {f"{study}.{task}": maps for task, maps in tensors.items()}
+    table = pd.DataFrame(rows, columns=["study", "sample", "task", "metric", "value", "selection"])
+    with atomic_file(out / "scores.parquet") as partial:
+        table.assign(protocol=protocol).to_parquet(partial, index=False)
+    with atomic_file(out / "curves.csv") as partial:
+        (pd.concat(curves) if curves else pd.DataFrame(columns=["study"])).to_csv(partial, index=False)
+    write_json(out / "costs.json", costs)
+    save_tensors(out / "examples.safetensors", examples)

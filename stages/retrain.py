@@ -1,0 +1,67 @@
+"""retrain@<row>: networks from scratch with fixed policies, to pipelines/adashare/results/<row>/.
+
+Policies that come out alike are trained once. policies.json says which blocks the tasks of each sample run.
+"""
+
+import shutil
+
+from farfield.files import atomic_folder, write_json
+from farfield.multitask.methods import build_method
+from farfield.multitask.policies import distinct, policy_hash, random_policies, sampled_policies
+from farfield.multitask.policy import Policy
+from farfield.seeds import integer_seed
+from farfield.training.checkpoints import load_tensors
+from farfield.training.devices import choose_device, deterministic
+from stages import paths
+from stages.dense_tasks import network_settings, study_data
+from stages.local import load_local
+from stages.multitask_training import gather, train_network
+from stages.params import load_params
+from stages.run import run
+
+
+def main(key: str) -> None:
+    params = load_params()
+    deterministic()
+    device = choose_device(load_local().device)
+    section = params.adashare
+    row = section.retrained[key]
+    facts = {
+        "row": row.model_dump(),
+        "studies": {name: study.model_dump() for name, study in section.studies.items()},
+        "protocol": section.protocol,
+        "seed": params.seeds.multitask,
+    }
+    found = paths.ADASHARE / "policies" / row.search
+    scratch = paths.scratch(f"retrain-{key}", facts, paths.PACKED_DENSE, found)
+    folders, policies = {}, {}
+    for name, study in section.studies.items():
+        data = study_data(params, name, device)
+        logits = load_tensors(found / f"{name}.safetensors")[0]["logits"]
+        policy = Policy(*logits.shape[:2])
+        policy.load_state_dict({"logits": logits})
+        seed = integer_seed(params.seeds.multitask, name)
+        samples = sampled_policies(policy, seed, study.samples)
+        if row.policies == "likeliest":
+            samples = [policy.most_likely()]
+        elif row.policies == "random":
+            samples = random_policies(samples, seed)
+        policies[name] = {
+            "select": policy.select.tolist(),
+            "runs": [runs.tolist() for runs in samples],
+        }
+        seed = integer_seed(params.seeds.multitask, name, 0)
+        for digest, runs in distinct(samples).items():
+            network = build_method("shared", data.channels, network_settings(study, seed), runs=runs.tolist())
+            title = f"{row.title}, {name}, policy {digest}"
+            train_network(network, study, data, seed, device, scratch / f"{name}-{digest}", title)
+        for number, runs in enumerate(samples):
+            folders[name, number] = scratch / f"{name}-{policy_hash(runs)}"
+    with atomic_folder(paths.ADASHARE / "results" / key) as partial:
+        gather(folders, section.protocol, partial)
+        write_json(partial / "policies.json", policies)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,52 @@
+"""warmup: the weights that every search of a table begins with, to pipelines/adashare/warmup/."""
+
+import shutil
+from dataclasses import replace
+
+from farfield.files import atomic_folder
+from farfield.multitask.methods import build_method
+from farfield.multitask.training import fit
+from farfield.seeds import integer_seed
+from farfield.training.checkpoints import save_tensors
+from farfield.training.devices import choose_device, deterministic
+from stages import paths
+from stages.dense_tasks import network_settings, study_data
+from stages.leftovers import prune_undeclared
+from stages.local import load_local
+from stages.params import load_params
+from stages.run import run
+
+
+def main() -> None:
+    params = load_params()
+    prune_undeclared(params, paths.PACKED_DENSE, paths.VALID_DENSE)
+    deterministic()
+    device = choose_device(load_local().device)
+    section = params.adashare
+    facts = {
+        "studies": {name: study.model_dump() for name, study in section.studies.items()},
+        "protocol": section.protocol,
+        "seed": params.seeds.multitask,
+    }
+    scratch = paths.scratch("warmup", facts, paths.PACKED_DENSE)
+    with atomic_folder(paths.ADASHARE / "warmup") as partial:
+        for name, study in section.studies.items():
+            data = study_data(params, name, device)
+            seed = integer_seed(params.seeds.multitask, name, "search")
+            network = build_method("shared", data.channels, network_settings(study, seed))
+            fit(
+                network,
+                data.train,
+                data.objective,
+                replace(study.recipe, iterations=study.warm_up),
+                seed=seed,
+                device=device,
+                checkpoint=scratch / f"{name}.safetensors",
+                title=f"warm-up, {name}",
+            )
+            save_tensors(partial / f"{name}.safetensors", network.state_dict())
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    run(main)
