@@ -18,6 +18,7 @@ from stages import paths
 from stages.params import Params
 from stages.schema.multitask import Study
 
+EXAMPLES = 4  # test images whose predictions are kept for the pages
 LEGACY_SELECTION = 176  # test images that the released code chooses its checkpoints by
 
 
@@ -70,3 +71,9 @@ def network_settings(study: Study, seed: int) -> NetworkSettings:
         shape.norm,
         integer_seed(seed, "weights"),
     )
+
+
+def example_positions(count: int) -> list[int]:
+    """Positions of the test images that are shown, spread over all of them."""
+    shown = min(EXAMPLES, count)
+    return [(2 * i + 1) * count // (2 * shown) for i in range(shown)]

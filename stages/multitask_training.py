@@ -14,10 +14,8 @@ from farfield.multitask.methods.network import TaskNetwork
 from farfield.multitask.methods.shared import Shared
 from farfield.multitask.training import fit
 from farfield.training.checkpoints import load_tensors, save_tensors
-from stages.dense_tasks import StudyData, network_settings
+from stages.dense_tasks import StudyData, example_positions, network_settings
 from stages.schema.multitask import Study
-
-EXAMPLES = 4  # test images whose predictions are kept for the pages
 
 
 def train_network(
@@ -75,12 +73,6 @@ def score(
     save_tensors(folder / "examples.safetensors", shown)
     scores = evaluate(network, data.test, data.objective.tasks, device=device)
     write_json(folder / "scores.json", {"selection": selection, "scores": scores})  # last: all is there
-
-
-def example_positions(count: int) -> list[int]:
-    """Positions of the test images that are shown, spread over all of them."""
-    shown = min(EXAMPLES, count)
-    return [(2 * i + 1) * count // (2 * shown) for i in range(shown)]
 
 
 def _compact(task: str, maps: Tensor) -> Tensor:
