@@ -80,7 +80,7 @@ def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> 
         pd.concat(tables, ignore_index=True),
         methods,
         [*data.objective.tasks],
-        datasets[study.dataset],
+        {**datasets[study.dataset], "published": study.published},
         reference=section.reference,
         train_images=len(data.train),
         test_images=len(data.test),

@@ -27,7 +27,7 @@ class Study(Section):
     """A table: a dataset, its tasks, and how everything is trained on it."""
 
     title: str
-    published: str  # name of the published table
+    published: str  # the dataset of the published table
     kind: Literal["scene", "taskonomy"]  # which losses and metrics its tasks have
     dataset: str
     train: Annotated[tuple[str, ...], Field(min_length=1)]
