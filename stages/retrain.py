@@ -52,7 +52,13 @@ def main(key: str) -> None:
         }
         seed = integer_seed(params.seeds.multitask, name, 0)
         for digest, runs in distinct(samples).items():
-            network = build_method("shared", data.channels, network_settings(study, seed), runs=runs.tolist())
+            network = build_method(
+                "shared",
+                data.channels,
+                network_settings(study, seed),
+                runs=runs.tolist(),
+                update_skipped=section.protocol == "legacy",
+            )
             title = f"{row.title}, {name}, policy {digest}"
             train_network(network, study, data, seed, device, scratch / f"{name}-{digest}", title)
         for number, runs in enumerate(samples):
