@@ -37,7 +37,8 @@ def main(key: str) -> None:
         data = study_data(params, name, device)
         if row.method == "constant":
             folders[name, 0] = scratch / name
-            score(constant_predictor(data.train, data.channels), data, None, device, scratch / name)
+            predictor = constant_predictor(data.train, data.channels, study.class_weights)
+            score(predictor, study, data, None, device, scratch / name)
             continue
         for replicate in range(study.replicates):
             seed = integer_seed(params.seeds.multitask, name, replicate)

@@ -1,13 +1,16 @@
 """What the stages of the multi-task study read: a table's images, tasks and settings."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import pandas as pd
 import torch
 
 from farfield.datasets.dense.packed import load_class_names
 from farfield.datasets.packed import in_splits, load_manifest
-from farfield.multitask.dense import DenseImages, check, open_dense
+from farfield.errors import InputError
+from farfield.multitask.dense import DenseImages, open_dense
 from farfield.multitask.methods.network import NetworkSettings, Tasks
 from farfield.multitask.objective import Objective
 from farfield.multitask.protocol import protocol
@@ -37,28 +40,39 @@ class StudyData(NamedTuple):
 
 
 def study_data(params: Params, name: str, device: torch.device) -> StudyData:
-    """InputError if a split is empty or a target is absent, unknown everywhere or impossible."""
+    """InputError if a split is empty, a target is absent, or a part has no known pixel of a task."""
     study, rules = params.adashare.studies[name], params.adashare.protocol
     folder = paths.packed(study.dataset, params.card(study.dataset))
     manifest = load_manifest(folder)
-    classes = len(load_class_names(folder))
-    reading = protocol(rules, name)
-    parts = []
-    for key, wanted in (("train", study.train), ("test", study.test)):
-        inside = in_splits(manifest, wanted, f"adashare.studies.{name}.{key}", study.dataset)
-        rows = torch.tensor(manifest["row"].to_numpy()[inside], dtype=torch.int64)
-        data = open_dense(folder, [*study.tasks], rows, device, reading)
-        check(data, [*study.tasks], classes, f"{study.dataset} ({key})")
-        parts.append(data)
-    train, test = parts
+    rows = torch.tensor(manifest["row"].to_numpy(), dtype=torch.int64)
+    whole = open_dense(folder, [*study.tasks], rows, device, protocol(rules, name))
+
+    def part(key: str, splits: Sequence[str]) -> DenseImages:
+        inside = in_splits(manifest, splits, f"adashare.studies.{name}.{key}", study.dataset)
+        return replace(whole, rows=rows[torch.from_numpy(inside.copy())])
+
+    train, test = part("train", study.train), part("test", study.test)
     if rules == "legacy":
         selection = replace(test, rows=test.rows[:LEGACY_SELECTION])
     else:
         seed = integer_seed(params.seeds.multitask, name)
         train, selection = split(train, 1 - study.selection, seed, "selection")
-    tasks = make_tasks(study.kind, [*study.tasks], classes, reading)
+    for data, key in ((train, "to train on"), (selection, "held out for selection"), (test, "to test on")):
+        _require_known(manifest, data, study, key)
+    classes = len(load_class_names(folder))
+    tasks = make_tasks(study.kind, [*study.tasks], classes, whole.protocol, study.class_weights)
     weights = {task: study.tasks[task] for task in tasks}
     return StudyData(Objective(tasks, weights), train, selection, test)
+
+
+def _require_known(manifest: pd.DataFrame, data: DenseImages, study: Study, part: str) -> None:
+    valid = manifest.set_index("row").loc[data.rows.tolist()]
+    for task in study.tasks:
+        if not len(valid) or valid[f"valid_{task}"].max() == 0:
+            raise InputError(
+                f"no pixel of {task} is known in the {len(valid)} images of {study.dataset} {part}; leave the "
+                f"task out of the study, or give more images"
+            )
 
 
 def network_settings(study: Study, seed: int) -> NetworkSettings:

@@ -24,10 +24,11 @@ from farfield.training.checkpoints import load_tensors, subset
 from stages import paths
 from stages.dense_tasks import example_positions, study_data
 from stages.params import Params
-from stages.schema.multitask import Study
 
 RESULTS = paths.ADASHARE / "results"
 PUBLISHED = {"cityscapes": 20_000, "nyuv2": 20_000, "taskonomy": 30_000}  # iterations of re-training
+PUBLISHED_WIDTH = 64
+COLLAPSED = 0.75  # of its blocks that a task skips
 
 
 def multitask_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[MultiTask, MultiTaskStudy]:
@@ -90,7 +91,7 @@ def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> 
         history=history,
         examples=examples,
         stages=DEPTHS[study.network.backbone],
-        caveats=tuple(_shortened(name, study)),
+        caveats=tuple(_reservations(params, name, policies)),
     )
 
 
@@ -103,12 +104,27 @@ def _kind(params: Params, key: str) -> Kind:
     return "adashare" if key in section.retrained else "baseline"
 
 
-def _shortened(name: MultiTask, study: Study) -> list[str]:
-    """What the profile trains with less than the published protocol, in words."""
-    if study.recipe.iterations >= PUBLISHED[name]:
-        return []
-    cut = f"crops of {study.recipe.augmentation.crop} pixels" if study.recipe.augmentation else "whole images"
-    return [
-        f"Networks of width {study.network.width} were trained for {study.recipe.iterations:,} iterations on "
-        f"{cut}; the published ones, of width 64, for {PUBLISHED[name]:,}."
-    ]
+def _reservations(params: Params, name: MultiTask, policies: Mapping[str, PolicyRecord]) -> list[str]:
+    """What differs from the published run, and what a reader of the policies should know, in words."""
+    study, width = params.adashare.studies[name], PUBLISHED_WIDTH
+    said = []
+    if (study.recipe.iterations, study.network.width) != (PUBLISHED[name], width):
+        cut = (
+            f"crops of {study.recipe.augmentation.crop} pixels"
+            if study.recipe.augmentation
+            else "whole images"
+        )
+        said.append(
+            f"Networks of width {study.network.width} were trained for {study.recipe.iterations:,} iterations on "
+            f"{cut}, after a search of {study.search.iterations:,}; the published ones, of width {width}, for "
+            f"{PUBLISHED[name]:,}."
+        )
+    for row, retrained in params.adashare.retrained.items():
+        skipped = 1 - np.mean(policies[row]["runs"], axis=(0, 2))  # [tasks]
+        if retrained.policies == "searched" and not skipped.any():
+            said.append(f"No sampled policy of {retrained.title} skips a block: it is hard sharing here.")
+        if skipped.max() > COLLAPSED:
+            said.append(
+                f"A task of {retrained.title} skips {skipped.max():.0%} of its blocks: a collapsed policy."
+            )
+    return said

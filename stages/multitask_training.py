@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -33,7 +34,7 @@ def train_network(
     recipe = study.recipe
 
     def validate(trained: nn.Module) -> dict[str, float]:
-        value = objective_value(trained, data.selection, data.objective, device=device)
+        value = objective_value(trained, data.selection, data.objective, device=device, **evaluation(study))
         return {"selection": -value}
 
     every = max(1, -(-recipe.iterations // study.validations))
@@ -56,12 +57,17 @@ def train_network(
     write_json(folder / "costs.json", asdict(cost(network, plain, runs)))
     with atomic_file(folder / "curve.csv") as partial:
         pd.DataFrame(curve).to_csv(partial, index=False)
-    score(network, data, max((row["selection"] for row in curve), default=None), device, folder)
+    score(network, study, data, max((row["selection"] for row in curve), default=None), device, folder)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
 
 
 def score(
-    network: nn.Module, data: StudyData, selection: float | None, device: torch.device, folder: Path
+    network: nn.Module,
+    study: Study,
+    data: StudyData,
+    selection: float | None,
+    device: torch.device,
+    folder: Path,
 ) -> None:
     """Leave what it scores on the test images, and what it predicts for a few of them, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +77,7 @@ def score(
         for task, maps in predictions(network, data.test, chosen, device=device).items()
     }
     save_tensors(folder / "examples.safetensors", shown)
-    scores = evaluate(network, data.test, data.objective.tasks, device=device)
+    scores = evaluate(network, data.test, data.objective.tasks, device=device, **evaluation(study))
     write_json(folder / "scores.json", {"selection": selection, "scores": scores})  # last: all is there
 
 
@@ -79,29 +85,37 @@ def _compact(task: str, maps: Tensor) -> Tensor:
     return maps.argmax(1).to(torch.int16) if task == "segmentation" else maps.half()
 
 
+def evaluation(study: Study) -> dict[str, Any]:
+    """How images are evaluated: as in training, so that what fits there fits here."""
+    return {"batch_size": study.recipe.batch_size, "precision": study.recipe.precision}
+
+
 def gather(folders: dict[tuple[str, int], Path], protocol: str, out: Path) -> None:
     """What `train_network` left of each study and sample as one of each file, in `out`.
 
-    scores.parquet: study, sample, task, metric, value, selection, protocol. curves.csv: a row a validation.
-    costs.json and examples.safetensors: of each study's first sample.
+    scores.parquet: study, sample, training (alike for samples that are one training), task, metric, value,
+    selection, protocol. curves.csv: a row a validation of each training. costs.json: of each study, the mean
+    over samples. examples.safetensors: of each study's first sample.
     """
-    rows, curves, costs, examples = [], [], {}, {}
+    rows, costs, curves, examples = [], [], {}, {}
     for (study, sample), folder in folders.items():
         found = read_json(folder / "scores.json")
         chosen = float("nan") if found["selection"] is None else found["selection"]
+        cell = (study, sample, folder.name)
         for task, metrics in found["scores"].items():
-            rows += [(study, sample, task, metric, value, chosen) for metric, value in metrics.items()]
+            rows += [(*cell, task, metric, value, chosen) for metric, value in metrics.items()]
         if (folder / "curve.csv").exists():
-            curves.append(pd.read_csv(folder / "curve.csv").assign(study=study, sample=sample))
+            curves[folder] = pd.read_csv(folder / "curve.csv").assign(study=study, training=folder.name)
+            costs.append({"study": study, **read_json(folder / "costs.json")})
         if sample == 0:
-            if (folder / "costs.json").exists():
-                costs[study] = read_json(folder / "costs.json")
             tensors, _ = load_tensors(folder / "examples.safetensors")
             examples |= {f"{study}.{task}": maps for task, maps in tensors.items()}
-    table = pd.DataFrame(rows, columns=["study", "sample", "task", "metric", "value", "selection"])
+    names = ["study", "sample", "training", "task", "metric", "value", "selection"]
     with atomic_file(out / "scores.parquet") as partial:
-        table.assign(protocol=protocol).to_parquet(partial, index=False)
+        pd.DataFrame(rows, columns=names).assign(protocol=protocol).to_parquet(partial, index=False)
     with atomic_file(out / "curves.csv") as partial:
-        (pd.concat(curves) if curves else pd.DataFrame(columns=["study"])).to_csv(partial, index=False)
-    write_json(out / "costs.json", costs)
+        table = pd.concat(curves.values()) if curves else pd.DataFrame(columns=["study", "training"])
+        table.to_csv(partial, index=False)
+    means = pd.DataFrame(costs).groupby("study", sort=False).mean() if costs else pd.DataFrame()
+    write_json(out / "costs.json", means.to_dict("index"))
     save_tensors(out / "examples.safetensors", examples)

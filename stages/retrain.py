@@ -5,6 +5,8 @@ Policies that come out alike are trained once. policies.json says which blocks t
 
 import shutil
 
+import torch
+
 from farfield.files import atomic_folder, write_json
 from farfield.multitask.methods import build_method
 from farfield.multitask.policies import distinct, policy_hash, random_policies, sampled_policies
@@ -46,12 +48,14 @@ def main(key: str) -> None:
             samples = [policy.most_likely()]
         elif row.policies == "random":
             samples = random_policies(samples, seed)
+        # Nobody searched for random policies: their probabilities are how often they run a block.
+        drawn = torch.stack(samples).float().mean(0) if row.policies == "random" else policy.select
         policies[name] = {
-            "select": policy.select.tolist(),
+            "select": drawn.tolist(),
             "runs": [runs.tolist() for runs in samples],
         }
-        seed = integer_seed(params.seeds.multitask, name, 0)
         for digest, runs in distinct(samples).items():
+            seed = integer_seed(params.seeds.multitask, name, digest)
             network = build_method(
                 "shared",
                 data.channels,

@@ -13,10 +13,6 @@ from farfield.errors import InputError
 from farfield.multitask.protocol import FIXED, Protocol
 from farfield.training.devices import resident
 
-CHUNK = 64  # images that are checked at once
-# What a depth in metres, a disparity and a normalised depth all keep to; a depth in millimetres does not.
-LARGEST_DEPTH = 1000.0
-
 
 @dataclass(frozen=True)
 class DenseImages:
@@ -104,58 +100,6 @@ def open_dense(
         return resident(np.load(path, mmap_mode="r"), device)
 
     return DenseImages(array("images"), {task: array(task) for task in tasks}, rows, protocol)
-
-
-def check(data: DenseImages, tasks: Sequence[str], classes: int, name: str) -> None:
-    """Read all targets of the rows once. InputError, with `name` for the dataset, where a task of
-    `tasks` has no target, no known pixel at all, a label outside the `classes`, or impossible values."""
-    if not len(data):
-        raise InputError(f"{name} has no image for this part of the study")
-    if absent := [task for task in tasks if task not in data.targets]:
-        raise InputError(
-            f"{name} has no target {', '.join(absent)}; it has {', '.join(data.targets) or 'none'}. Leave the "
-            f"task out of the study or pack a dataset that has it"
-        )
-    for task in tasks:
-        known = 0
-        for rows in data.rows.split(CHUNK):
-            target = data.targets[task]
-            values = target[rows.to(target.device)]
-            known += _known(task, values)
-            _check_values(task, values, classes, name)
-        if not known:
-            raise InputError(f"no pixel of {task} is known in all {len(data)} images of {name}")
-
-
-def _known(task: str, values: Tensor) -> int:
-    if task == "segmentation":
-        return int((values >= 0).sum())
-    if task == "normals":
-        return int((values != 255).any(-1).sum())
-    return int(values.isfinite().sum())
-
-
-def _check_values(task: str, values: Tensor, classes: int, name: str) -> None:
-    if task == "normals":  # any code is some direction
-        return
-    if task == "segmentation":
-        low, high = int(values.min()), int(values.max())
-        if low < -1 or high >= classes:
-            wrong = low if low < -1 else high
-            raise InputError(
-                f"the segmentation of {name} has the label {wrong}, but its {classes} classes are 0 to "
-                f"{classes - 1}, and -1 where void; correct the class list or the labels"
-            )
-        return
-    finite = values.nan_to_num(0, torch.inf, -torch.inf)
-    least, most = float(finite.min()), float(finite.max())
-    if max(-least, most) == torch.inf:
-        raise InputError(f"{task} of {name} has infinite values; pixels that are not known must be NaN")
-    if task == "depth" and (least < 0 or most > LARGEST_DEPTH):
-        raise InputError(
-            f"a depth of {name} is {least if least < 0 else most:g}; expected 0 to {LARGEST_DEPTH:g} metres, "
-            f"or NaN where unknown. Is it in another unit, such as millimetres?"
-        )
 
 
 def _size(shape: Sequence[int]) -> str:

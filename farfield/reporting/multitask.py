@@ -53,12 +53,12 @@ class Findings:
 
     @property
     def rows(self) -> list[str]:
-        """All but the ablations, which have a section of their own."""
+        """All but the ablations and other policies, which have a section of their own."""
         return self.study.of_kind("baseline", "adashare", "reference")
 
     @property
     def ablations(self) -> list[str]:
-        """AdaShare and what is left of it without one of its parts; empty without ablations."""
+        """AdaShare and the rows beyond the tables, ablations or other policies; empty without these."""
         found = self.study.of_kind("ablation")
         own = [self.study.adashare] if self.study.adashare else []
         return [*own, *found] if found else []
@@ -96,21 +96,21 @@ def multitask_headlines(studies: Mapping[MultiTask, MultiTaskStudy]) -> list[Hea
 def multitask_metrics(study: MultiTaskStudy) -> Metrics:
     """{"protocol": name, method: {task: {metric: mean, "<metric>_std", "delta", "delta_std"}, "overall": ...}}.
 
-    Deviations only of rows with several samples; "overall" holds the Delta over tasks and the number of
-    samples; "costs" what was counted.
+    Deviations only of rows with several distinct trainings; "overall" holds the Delta over tasks and the
+    numbers of samples and of distinct trainings; "costs" what was counted.
     """
     result: dict[str, dict[str, dict[str, float]]] = {}
     for row in summarise(study).to_dict("records"):
         cell = result.setdefault(row["method"], {}).setdefault(row["task"], {})
         cell[row["metric"]] = round(float(row["mean"]), 4)
-        if row["samples"] > 1:
+        if row["trainings"] > 1:
             cell[f"{row['metric']}_std"] = round(float(row["std"]), 4)
-    for method, samples in summarise(study).groupby("method", sort=False)["samples"].first().items():
-        result[str(method)][OVERALL] = {"samples": int(samples)}
+    for row in summarise(study).drop_duplicates("method").to_dict("records"):
+        result[row["method"]][OVERALL] = {"samples": row["samples"], "trainings": row["trainings"]}
     for row in summarise_deltas(study).to_dict("records"):
         cell = result[row["method"]][row["task"]]
         cell["delta"] = round(float(row["mean"]), 2)
-        if row["samples"] > 1:
+        if row["trainings"] > 1:
             cell["delta_std"] = round(float(row["std"]), 2)
     for method in result:
         if method in study.costs:

@@ -49,7 +49,7 @@ class JudgedSharing:
 
 
 def claims(study: MultiTaskStudy) -> tuple[SharingClaim, ...]:
-    """The two of the talk, and one for each ablation that is described."""
+    """The two of the talk, and one for each row beyond the tables: ablations and other policies."""
     multi_task = [key for key, row in study.methods.items() if row["published"] == MULTI_TASK]
     fixed = (
         SharingClaim(
@@ -66,17 +66,17 @@ def claims(study: MultiTaskStudy) -> tuple[SharingClaim, ...]:
             next(iter(multi_task), None),
         ),
     )
-    ablations = (
+    beyond = (
         SharingClaim(
             f"adashare_above_{key}",
-            f"AdaShare beats “{row['title']}”.",
-            f"Delta of AdaShare minus that of “{row['title']}”: what this ablation costs.",
+            f"AdaShare is above “{row['title']}”.",
+            f"Delta of AdaShare minus that of “{row['title']}”.",
             key,
         )
         for key, row in study.methods.items()
         if row["kind"] == "ablation"
     )
-    return (*fixed, *ablations)
+    return (*fixed, *beyond)
 
 
 def judge(study: MultiTaskStudy) -> tuple[JudgedSharing, ...]:
@@ -102,7 +102,7 @@ def judge(study: MultiTaskStudy) -> tuple[JudgedSharing, ...]:
 def claims_metrics(judged: Sequence[JudgedSharing]) -> dict[str, dict[str, float | str]]:
     """{claim: {"verdict", "difference", "ci95", "tasks_above", "tasks", "published", "published_tasks_above"}}.
 
-    No `ci95` where both rows have one sample; only the verdict for a claim that was not tested.
+    No `ci95` where `compare` gives none; only the verdict for a claim that was not tested.
     """
     metrics: dict[str, dict[str, float | str]] = {}
     for one in judged:

@@ -30,9 +30,9 @@ def claims_table(judged: Sequence[JudgedSharing]) -> Table:
         caption="Verdicts, with the deciding difference of Δ overall in percentage points",
         columns=(Column("Claim"), *(Column(title) for title in titles)),
         rows=tuple(rows),
-        note="Supported: the 95 % interval over samples lies above zero. Contradicted: below. Undecided: it "
-        "includes zero, or both rows have one sample. Not tested: rows are missing. Published: the same "
-        "difference within the published table, whose protocol is its own.",
+        note="Supported: the 95 % interval over trainings lies above zero. Contradicted: below. Undecided: it "
+        "includes zero, or there is none, as neither row has two trainings that differ. Not tested: rows are "
+        "missing. Published: the same difference within the published table, whose protocol is its own.",
         style="wrapped",
     )
 
@@ -78,7 +78,7 @@ def sentence(judged: JudgedSharing) -> str:
             f"{tasks} tasks."
         )
         if whole.ci95 is None:
-            sentences.append("Each of the two has one sample, so nothing is known of others.")
+            sentences.append("Neither of the two has trainings that differ, so nothing is known of others.")
     if judged.published:
         sentences.append(
             f"The published table says {signed(judged.published[OVERALL])}, above at "

@@ -3,6 +3,7 @@
 from farfield.reporting.cells import EMPTY, Column, Table, number, words
 from farfield.reporting.multitask_study import MultiTaskStudy
 
+IMAGE = "224 × 224"  # pixels, of `accounting.PUBLISHED_SIZE`, which needs torch
 _GIGA = 1e10  # from here on MACs are told in thousands of millions
 
 
@@ -31,7 +32,7 @@ def cost_table(study: MultiTaskStudy) -> Table | None:
     ours = [Column("ours", "Backbone parameters (multiples) ↓")]
     ours += [Column("published", "Backbone parameters (multiples) ↓")] if theirs else []
     return Table(
-        caption=f"What a method costs for {len(study.tasks)} tasks",
+        caption=f"What a method costs for {len(study.tasks)} tasks, and for an image of {IMAGE} pixels",
         columns=(
             Column("Method"),
             *ours,
@@ -42,7 +43,8 @@ def cost_table(study: MultiTaskStudy) -> Table | None:
         rows=tuple(rows),
         note="Backbone columns follow the published convention: parameters in multiples of one backbone, "
         "without heads, and every task runs the backbone for itself, however much tasks share. The whole "
-        "model has its heads, computes what tasks share once, and nothing that is skipped.",
+        "model has its heads, computes what tasks share once, and nothing that is skipped. MACs are of an image "
+        f"of {IMAGE} pixels, whatever size the run trains on. Numbers are means over a row's samples.",
         style="wrapped",
     )
 

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from farfield.reporting.inputs import is_real
+from farfield.reporting.multitask_costs import IMAGE
 from farfield.reporting.multitask_figures import delta_against_costs, delta_dots
 from farfield.reporting.multitask_policies import task_correlation
 from farfield.reporting.multitask_policy_figures import (
@@ -26,7 +27,7 @@ def delta_picture(study: MultiTaskStudy) -> Picture | None:
         f"figures/{study.name}-delta.svg",
         f"Dot plots of the relative performance of every method at every task on {study.title}.",
         f"Relative performance Δ in percent; to the right is better. Bars are standard deviations between "
-        f"samples.{hollow if is_real(study.dataset) else ''}",
+        f"trainings.{hollow if is_real(study.dataset) else ''}",
         delta_dots(study, summarise_deltas(study), published),
         wide=len(study.tasks) > 2,
     )
@@ -40,8 +41,8 @@ def cost_picture(study: MultiTaskStudy) -> Picture | None:
         f"figures/{study.name}-costs.svg",
         f"Scatter plots of relative performance against parameters and MACs on {study.title}.",
         "Relative performance Δ overall against parameters and multiply-accumulates: above by the published "
-        "convention, which counts backbones alone and each task for itself, below of the whole model. Upper left "
-        "is best.",
+        "convention, which counts backbones alone and each task for itself, below of the whole model; for an "
+        f"image of {IMAGE} pixels, means over samples. Upper left is best.",
         delta_against_costs(study, summarise_deltas(study)),
     )
 

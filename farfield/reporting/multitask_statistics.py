@@ -1,7 +1,13 @@
 """Means over samples, relative performance, and differences between rows of a multi-task study.
 
-What varies between the samples of a row is its seed and, where a policy is sampled, the policy. Test images
-are the same for all, and what other images would change is in none of these numbers.
+What varies between the samples of a row is its seed and, where a policy is sampled, the policy; all policies
+of a row are from one search. Test images are the same for all. What other images or another search would
+change is in none of these numbers.
+
+Samples that are copies of one training, as where a policy is drawn twice, weigh in every mean, but only
+distinct trainings tell how much others would differ. With the share w of samples that each of k trainings has
+and the mean m over samples, the variance between trainings is sum(w (x - m)^2) / (1 - sum(w^2)), with k - 1
+degrees of freedom, and that of m is sum(w^2) times as much: the usual ones where all trainings weigh alike.
 """
 
 from collections.abc import Mapping
@@ -18,15 +24,17 @@ from farfield.reporting.multitask_study import MultiTaskStudy
 from farfield.reporting.verdicts import Verdict
 
 OVERALL = "overall"  # among tasks: the mean over them
-SUMMARY_COLUMNS = ["method", "task", "metric", "samples", "mean", "std", "selected"]
-DELTA_COLUMNS = ["method", "sample", "task", "value", "selection"]
+_SPREAD_COLUMNS = ["samples", "trainings", "mean", "std", "selected"]
+SUMMARY_COLUMNS = ["method", "task", "metric", *_SPREAD_COLUMNS]
+DELTA_COLUMNS = ["method", "sample", "training", "task", "value", "selection"]
 
 
 @dataclass(frozen=True)
 class Difference:
     """The Delta of one row minus that of another in percentage points, and half its 95 % interval.
 
-    ci95: None where both rows have a single sample, which says nothing about others.
+    ci95: None where neither row has two distinct trainings, or where all of them score the same, which says
+    nothing about others.
     """
 
     difference: float
@@ -43,8 +51,9 @@ class Difference:
 def summarise(study: MultiTaskStudy) -> pd.DataFrame:
     """SUMMARY_COLUMNS, a row for each metric of each method, in the order of methods and metrics.
 
-    std: between samples (ddof=1), NaN for a single one. selected: of the sample with the greatest
-    `selection`, NaN where there is nothing to select.
+    samples, trainings: how many there are, and how many of them are distinct trainings. mean: over samples.
+    std: between trainings, NaN for a single one. selected: of the sample with the greatest `selection`, NaN
+    where there is nothing to select from.
     """
     rows = [
         (method, task, metric, *_spread(own[(own["task"] == task) & (own["metric"] == metric)]))
@@ -68,24 +77,24 @@ def deltas(study: MultiTaskStudy) -> pd.DataFrame:
         return pd.DataFrame(columns=DELTA_COLUMNS)
     rows = []
     for method, own in _by_method(study, study.results):
-        for sample, scored in own.groupby("sample"):
+        for (sample, training), scored in own.groupby(["sample", "training"]):
             values = scored.set_index(["task", "metric"])["value"]
             selection = float(scored["selection"].iloc[0])
             for task, value in _relative(values, study.delta_metrics).items():
-                rows.append((method, sample, task, value, selection))
+                rows.append((method, sample, training, task, value, selection))
     return pd.DataFrame(rows, columns=DELTA_COLUMNS)
 
 
 @lru_cache(maxsize=8)
 def summarise_deltas(study: MultiTaskStudy) -> pd.DataFrame:
-    """Columns method, task, samples, mean, std, selected of `deltas`, as in `summarise`."""
+    """Columns method, task, samples, trainings, mean, std, selected of `deltas`, as in `summarise`."""
     found = deltas(study)
     rows = [
         (method, task, *_spread(own[own["task"] == task]))
         for method, own in _by_method(study, found)
         for task in (*study.tasks, OVERALL)
     ]
-    return pd.DataFrame(rows, columns=["method", "task", "samples", "mean", "std", "selected"])
+    return pd.DataFrame(rows, columns=["method", "task", *_SPREAD_COLUMNS])
 
 
 def published_deltas(study: MultiTaskStudy) -> dict[str, dict[str, float]]:
@@ -105,27 +114,30 @@ def published_deltas(study: MultiTaskStudy) -> dict[str, dict[str, float]]:
 
 
 def compare(found: pd.DataFrame, first: str, second: str, task: str = OVERALL) -> Difference:
-    """Delta of `first` minus that of `second` at `task`, with what other samples of both would change.
+    """Delta of `first` minus that of `second` at `task`, with what other trainings of both would change.
 
     found: of `deltas`.
-    The interval is that of Welch where both rows have several samples; where one has a single one, that of
-    Student, which takes both to vary alike.
+    The interval is that of Welch where both rows have several distinct trainings; where one has a single one,
+    that of Student, which takes both to vary alike. None without two in either row, or if none differ. Rows
+    are taken for independent: trainings that both share make it wider than it need be.
     """
     found = found[found["task"] == task]
-    one, other = (found.loc[found["method"] == key, "value"].to_numpy(float) for key in (first, second))
-    difference = float(one.mean() - other.mean())
-    counts = (len(one), len(other))
+    one, other = (_variation(found[found["method"] == key]) for key in (first, second))
+    difference = one.mean - other.mean
+    counts = (one.trainings, other.trainings)
     if max(counts) < 2:
         return Difference(difference, None)
-    squares = [float(np.square(values - values.mean()).sum()) for values in (one, other)]
     if min(counts) < 2:
-        freedom: float = sum(counts) - 2
-        variance = sum(squares) / freedom * sum(1 / count for count in counts)
+        several = one if one.trainings > 1 else other
+        variance = several.variance * (one.weight + other.weight)
+        freedom: float = several.trainings - 1
     else:
-        parts = [square / (count - 1) / count for square, count in zip(squares, counts, strict=True)]
+        parts = [row.variance * row.weight for row in (one, other)]
         variance = sum(parts)
         spread = sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
         freedom = variance**2 / spread if spread else 1.0
+    if variance == 0:
+        return Difference(difference, None)
     return Difference(difference, float(t.ppf(0.975, freedom)) * variance**0.5)
 
 
@@ -155,10 +167,36 @@ def _by_method(study: MultiTaskStudy, frame: pd.DataFrame) -> list[tuple[str, pd
     return [(method, groups[method]) for method in study.shown_methods if method in groups]
 
 
-def _spread(own: pd.DataFrame) -> tuple[int, float, float, float]:
-    """(samples, mean, std, selected) of the columns value and selection."""
+@dataclass(frozen=True)
+class _Variation:
+    """How the trainings of a row vary, see the top of this file.
+
+    variance: between trainings, NaN for a single one. weight: what part of it the mean over samples has.
+    """
+
+    trainings: int
+    mean: float
+    variance: float
+    weight: float
+
+
+def _variation(own: pd.DataFrame) -> _Variation:
+    """Of the columns training and value, a row a sample."""
+    copies = own.groupby("training", sort=False)["value"].agg(["first", "size"])
+    values, shares = copies["first"].to_numpy(float), copies["size"].to_numpy(float) / len(own)
+    # From one of the values, so that equal ones have no variance by rounding.
+    apart = values - values[0]
+    centre = float(shares @ apart)
+    weight = float(shares @ shares)
+    several = len(values) > 1
+    variance = float(shares @ np.square(apart - centre)) / (1 - weight) if several else np.nan
+    return _Variation(len(values), float(values[0]) + centre, variance, weight)
+
+
+def _spread(own: pd.DataFrame) -> tuple[int, int, float, float, float]:
+    """_SPREAD_COLUMNS of the columns training, value and selection."""
     values, selection = own["value"].to_numpy(float), own["selection"].to_numpy(float)
-    std = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-    known = len(values) > 1 and bool(np.isfinite(selection).all())
+    found = _variation(own)
+    known = found.trainings > 1 and bool(np.isfinite(selection).all())
     selected = float(values[int(selection.argmax())]) if known else np.nan
-    return len(values), float(values.mean()), std, selected
+    return len(values), found.trainings, found.mean, found.variance**0.5, selected

@@ -11,12 +11,13 @@ import pandas as pd
 from farfield.errors import InputError
 from farfield.reporting import published
 from farfield.reporting.inputs import Dataset, labelled, reservations
-from farfield.reporting.multitask_headings import METRICS, TASKS, metrics_of, require_known
+from farfield.reporting.multitask_checks import check_policy, check_results
+from farfield.reporting.multitask_headings import METRICS, metrics_of
 
 MultiTask = Literal["cityscapes", "nyuv2", "taskonomy"]
+# ablation: any row beyond the published table, such as AdaShare without a part or another policy.
 Kind = Literal["baseline", "adashare", "ablation", "reference"]
 FEW_IMAGES = 100  # below, a test set is called too small to rank methods by
-_SCORE = ["method", "sample", "task", "metric"]
 
 
 class MultiTaskMethod(TypedDict):
@@ -28,7 +29,7 @@ class MultiTaskMethod(TypedDict):
 
 
 class NetworkCost(TypedDict):
-    """What the networks of a row cost, for one image and all tasks."""
+    """What the networks of a row cost, for one image of 224 x 224 pixels and all tasks: means over samples."""
 
     backbone_parameters: float  # the published convention: in multiples of one backbone
     parameters: float  # of the whole model, heads with it
@@ -61,9 +62,11 @@ class Examples(TypedDict):
 class MultiTaskStudy:
     """Scores of multi-task networks, one row a metric and sample, and what is known about them.
 
-    results: columns method, sample (a seed, or a sampled policy trained from scratch), task, metric, value
-    (in the units of the published tables), selection (score on held-out training data, greater is better;
-    NaN where there is nothing to select from), protocol (how losses, metrics and data are defined).
+    results: columns method, sample (a seed, or a policy sampled from the row's one search and trained from
+    scratch with a seed of its own), training (text; samples of a row that have the same are copies of one
+    training), task, metric, value (in the units of the published tables), selection (score on held-out
+    training data, under the protocol legacy on some of the test images; greater is better, NaN where there
+    is nothing to select from), protocol (how losses, metrics and data are defined).
     methods: in the order in which they are shown. tasks: in the order of `TASKS`.
     reference: the row whose own mean metrics Delta is relative to. constant: the constant predictor's row.
     train_images, test_images: how many there are. depth_unit: such as "m".
@@ -74,8 +77,9 @@ class MultiTaskStudy:
     caveats: sentences on how the run differs from the published protocol.
     Two studies are equal only if they are one, so that what follows from a study can be kept by it.
 
-    Raises InputError when results follow different protocols, do not fit the methods and tasks described,
-    repeat or lack a score, or hold one that is not finite; and for policies of another shape.
+    Raises InputError when results lack a column, follow different protocols, do not fit the methods and tasks
+    described, repeat or lack a score, hold one that is not finite, or copies of a training that differ; and
+    for policies of another shape.
     """
 
     name: MultiTask
@@ -101,11 +105,10 @@ class MultiTaskStudy:
                 f"The reference '{self.reference}' of the study {self.name} is none of its methods: "
                 f"{', '.join(self.methods)}. Name one of these."
             )
-        self._require_described()
-        self._require_one_protocol()
-        self._require_complete()
+        check_results(self.name, self.results, self.methods, self.tasks)
         for row, policy in self.policies.items():
-            _require_shape(row, policy, len(self.tasks))
+            shapes = [policy["select"].shape, *(np.shape(runs) for runs in policy["runs"])]
+            check_policy(row, shapes, len(self.tasks))
 
     @property
     def protocol(self) -> str:
@@ -181,65 +184,3 @@ class MultiTaskStudy:
                 f"{self.title}: too few to rank methods by. These numbers show that every row runs and learns."
             )
         return [*reservations([self.dataset]), *([few] if few else []), *self.caveats]
-
-    def _require_described(self) -> None:
-        require_known(set(self.results["metric"]))
-        described = {"method": set(self.methods), "task": set(self.tasks)}
-        for column, names in described.items():
-            unknown = sorted(set(self.results[column]) - names)
-            if unknown:
-                raise InputError(
-                    f"The results of {self.name} hold the {column} '{unknown[0]}', which is not described. "
-                    f"Described are: {', '.join(sorted(names))}. Describe it, or remove its results."
-                )
-        if list(self.tasks) != [task for task in TASKS if task in self.tasks]:
-            raise InputError(
-                f"The tasks of {self.name} are {', '.join(self.tasks)}; some of {', '.join(TASKS)} are expected, "
-                f"in this order. Reorder or rename them."
-            )
-
-    def _require_one_protocol(self) -> None:
-        found = self.results.drop_duplicates("protocol")
-        if len(found) > 1:
-            one, other = found["method"].iloc[:2]
-            first, second = found["protocol"].iloc[:2]
-            raise InputError(
-                f"The results of {self.name} follow different protocols: '{one}' {first} and '{other}' {second}. "
-                f"Their numbers never stand in one table. Evaluate all rows by the same protocol."
-            )
-
-    def _require_complete(self) -> None:
-        """Every sample of every row has every metric once, so that means are over the same things."""
-        repeated = self.results[self.results.duplicated(_SCORE)]
-        if len(repeated):
-            method, sample, task, metric = repeated.iloc[0][_SCORE]
-            raise InputError(
-                f"The results of '{method}' in {self.name} hold {metric} of sample {sample} at {task} more than "
-                f"once ({len(repeated)} repeated rows in all). Remove the stale results and evaluate again."
-            )
-        wrong = self.results[~np.isfinite(self.results["value"].to_numpy(float))]
-        if len(wrong):
-            method, sample, task, metric = wrong.iloc[0][_SCORE]
-            raise InputError(
-                f"{metric} of '{method}' at {task} in {self.name}, sample {sample}, is not a finite number. Look "
-                f"at its losses and train it again."
-            )
-        expected = {(METRICS[name].task, name) for name in self.results["metric"]}
-        expected |= {(task, f"any metric of {task}") for task in self.tasks if not self.metrics[task]}
-        for (method, sample), own in self.results.groupby(["method", "sample"]):
-            found = set(own[["task", "metric"]].itertuples(index=False, name=None))
-            if found != expected:
-                task, metric = sorted(found ^ expected)[0]
-                raise InputError(
-                    f"The results of '{method}' in {self.name}, sample {sample}, differ from those of other rows "
-                    f"at {task}: {metric}. Evaluate every row with the same metrics."
-                )
-
-
-def _require_shape(row: str, policy: PolicyRecord, tasks: int) -> None:
-    shapes = [policy["select"].shape, *(np.shape(runs) for runs in policy["runs"])]
-    if len(shapes[0]) != 2 or shapes[0][0] != tasks or len(set(shapes)) > 1 or len(shapes) < 2:
-        raise InputError(
-            f"The policy of '{row}' has probabilities {shapes[0]} and samples {shapes[1:]}; [{tasks} tasks, "
-            f"blocks] is expected of all of them, and one sample at least. Search for the policy again."
-        )

@@ -3,7 +3,7 @@
 Published numbers stand in tables of their own beside ours, since a table holds one protocol.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -15,10 +15,20 @@ from farfield.reporting.multitask_statistics import OVERALL, above_constant, pub
 from farfield.reporting.multitask_study import MultiTaskStudy
 from farfield.reporting.tables import with_best
 
-_SAMPLES_NOTE = (
-    "± is the standard deviation between samples, which differ in their seed and, where a policy is sampled, "
-    "in the policy. A selected sample is the one with the best score on held-out training data."
-)
+
+def samples_note(study: MultiTaskStudy) -> str:
+    """What samples are, how they differ, and how one of them is selected."""
+    by = (
+        "on some of the test images themselves, which flatters it"
+        if study.protocol == "legacy"
+        else "on held-out training data"
+    )
+    return (
+        "Samples differ in their seed; those of AdaShare are policies drawn from one search, "
+        "each trained from scratch with a seed of its own. Means are over samples, and ± is the standard "
+        "deviation between distinct trainings, as samples with the same policy are one. A selected sample is "
+        f"the one with the best score {by}."
+    )
 
 
 def score_tables(study: MultiTaskStudy, summary: pd.DataFrame, rows: Sequence[str]) -> list[Table]:
@@ -40,7 +50,7 @@ def delta_table(study: MultiTaskStudy, summary: pd.DataFrame, rows: Sequence[str
         rows,
         lambda key, column, kind: _cell(found.get((key, column)), kind, digits=2, signed=True),
         tasks,
-        {key: int(row["samples"]) for (key, _), row in found.items()},
+        _samples(found.values()),
     )
     reference, own = study.methods[study.reference]["title"], found.get((study.reference, OVERALL))
     samples = int(own["samples"]) if own else 0
@@ -53,7 +63,7 @@ def delta_table(study: MultiTaskStudy, summary: pd.DataFrame, rows: Sequence[str
         note=f"Δ of a task: how much better its metrics are than those of {reference}, in percent of these, the "
         f"mean over the task's metrics; overall: the mean over tasks. The reference is this run's own "
         f"{reference}, {'one sample' if samples == 1 else f'the mean over {samples} samples'}.{without} "
-        f"{_SAMPLES_NOTE}",
+        f"{samples_note(study)}",
         style="wrapped",
     )
 
@@ -109,14 +119,14 @@ def _score_table(
         rows,
         lambda key, name, kind: _cell(found.get((key, name)), kind, METRICS[name].digits),
         names,
-        {key: int(row["samples"]) for (key, _), row in found.items()},
+        _samples(found.values()),
         _lower(names, first=2),
     )
     return Table(
         caption=f"{_titled(tasks)} on {study.title}, protocol {study.protocol}",
         columns=(Column("Method"), Column("Samples"), *_columns(study, names, tasks)),
         rows=lines,
-        note=_SAMPLES_NOTE,
+        note=samples_note(study),
         style="wrapped",
     )
 
@@ -147,25 +157,31 @@ def _lines(
     rows: Sequence[str],
     cell: Callable[[str, str, str], Cell],
     columns: Sequence[str],
-    samples: Mapping[str, int],
+    samples: Mapping[str, tuple[int, int]],
     lower: Sequence[int] = (),
 ) -> tuple[tuple[Cell, ...], ...]:
     """A line for each of `rows`, and one below it for its selected sample if there is one.
 
-    The best of a column is marked among means alone: a single sample is luckier than they are.
+    samples: of each row, how many there are and how many distinct trainings they are. The best of a column is
+    marked among means alone: a single sample is luckier than they are.
     """
     means: list[list[Cell]] = []
     selected: list[list[Cell]] = []
     for key in rows:
-        title, count = study.methods[key]["title"], samples[key]
+        title, (count, trainings) = study.methods[key]["title"], samples[key]
+        copied = f" ({trainings} {'trainings' if trainings > 1 else 'training'})" if trainings < count else ""
         own = [cell(key, column, "mean") for column in columns]
-        means.append([words(title), Cell(str(count), value=float(count)), *own])
+        means.append([words(title), Cell(f"{count}{copied}", value=float(count)), *own])
         one = [cell(key, column, "selected") for column in columns]
         name = words(f"{title}, selected sample")
         selected.append([] if EMPTY in one else [name, Cell(f"1 of {count}", value=1.0), *one])
     marked = with_best(means, first=2, lower=lower)
     pairs = zip(marked, selected, strict=True)
     return tuple(line for mean, one in pairs for line in (mean, *([tuple(one)] if one else [])))
+
+
+def _samples(rows: Iterable[Mapping]) -> dict[str, tuple[int, int]]:
+    return {row["method"]: (int(row["samples"]), int(row["trainings"])) for row in rows}
 
 
 def _cell(row: Mapping | None, kind: str, digits: int, signed: bool = False) -> Cell:

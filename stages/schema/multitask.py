@@ -33,13 +33,14 @@ class Study(Section):
     train: Annotated[tuple[str, ...], Field(min_length=1)]
     test: Annotated[tuple[str, ...], Field(min_length=1)]
     tasks: Annotated[dict[TaskName, Annotated[float, Field(gt=0)]], Field(min_length=2)]  # weights of losses
+    class_weights: tuple[float, ...] | None  # of segmentation's cross-entropy; None: all alike
     network: Network
     recipe: DenseRecipe  # of warm-up, re-training and all baselines
     warm_up: NotNegative  # iterations before the search
     search: SearchRecipe
     selection: Share  # of the training images, held out to choose between checkpoints and policies
     validations: Positive  # of a training, evenly spaced; the best checkpoint is kept
-    samples: NotNegative  # policies drawn from a search; each is trained, and so is the likeliest
+    samples: Positive  # policies drawn from a search; each different one is trained
     replicates: Positive  # trainings of a baseline, with seeds of their own
 
 

@@ -84,8 +84,9 @@ def scores(name: str, metrics: dict[str, float], higher: dict[str, bool], protoc
             for metric, value in metrics.items():
                 gain = 1 + (level + noise.normal(0, 0.8)) / 100
                 score = value * (gain if higher[metric] else 2 - gain)
-                rows.append((method, sample, task_of(metric), metric, score, selection, protocol))
-    columns = ["method", "sample", "task", "metric", "value", "selection", "protocol"]
+                training = f"{name}-{sample}"
+                rows.append((method, sample, training, task_of(metric), metric, score, selection, protocol))
+    columns = ["method", "sample", "training", "task", "metric", "value", "selection", "protocol"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from farfield.errors import InputError
-from farfield.multitask.dense import DenseImages, check, open_dense, read_normals
+from farfield.multitask.dense import DenseImages, open_dense, read_normals
 from farfield.multitask.protocol import LEGACY, protocol
 from farfield.multitask.tasks.normals import angles
 
@@ -104,55 +104,6 @@ def test_sizes_that_differ_are_refused():
     targets = data.targets | {"depth": torch.zeros(7, 6, 9)}
     with pytest.raises(InputError, match=r"depth has the size 7 x 6 x 9, but the images have 7 x 6 x 8"):
         DenseImages(data.images, targets, data.rows)
-
-
-def with_target(task, values):
-    data = packed()
-    target = data.targets[task].clone()
-    target[data.rows] = torch.as_tensor(values, dtype=target.dtype)
-    return DenseImages(data.images, data.targets | {task: target}, data.rows)
-
-
-def test_good_data_pass():
-    check(packed(), TASKS, CLASSES, "rooms")
-
-
-@pytest.mark.parametrize(
-    ("task", "value", "message"),
-    [
-        ("segmentation", -1, "no pixel of segmentation is known in all 4 images of rooms"),
-        ("normals", 255, "no pixel of normals is known"),
-        ("edges", np.nan, "no pixel of edges is known"),
-        ("segmentation", 5, "the label 5, but its 5 classes are 0 to 4"),
-        ("segmentation", -2, "the label -2"),
-        ("depth", 2500.0, "a depth of rooms is 2500; .* millimetres"),
-        ("depth", -0.5, "a depth of rooms is -0.5"),
-        ("keypoints", np.inf, "keypoints of rooms has infinite values"),
-        ("edges", -np.inf, "edges of rooms has infinite values"),
-    ],
-)
-def test_impossible_targets_are_refused(task, value, message):
-    with pytest.raises(InputError, match=message):
-        check(with_target(task, value), TASKS, CLASSES, "rooms")
-
-
-def test_only_the_rows_of_the_study_are_judged():
-    data = packed()
-    data.targets["segmentation"][1] = 99  # row 1 is of another split
-    check(data, TASKS, CLASSES, "rooms")
-
-
-def test_a_target_that_the_dataset_lacks_is_named():
-    data = packed()
-    del data.targets["normals"]
-    with pytest.raises(InputError, match="rooms has no target normals; it has segmentation, depth"):
-        check(data, TASKS, CLASSES, "rooms")
-
-
-def test_no_image_at_all_is_refused():
-    data = packed()
-    with pytest.raises(InputError, match="rooms has no image"):
-        check(DenseImages(data.images, data.targets, data.rows[:0]), TASKS, CLASSES, "rooms")
 
 
 def test_a_packed_folder_is_opened_with_the_targets_of_the_study_alone(tmp_path):

@@ -24,6 +24,7 @@ from scipy.stats import t, ttest_ind
 from test_site import Reader
 
 from farfield.errors import InputError
+from farfield.multitask.accounting import PUBLISHED_SIZE
 from farfield.multitask.metrics import HIGHER_IS_BETTER, SCENE, TASKONOMY
 from farfield.reporting.index_page import index_page
 from farfield.reporting.multitask import (
@@ -64,15 +65,18 @@ NAN = float("nan")
 
 
 def handmade(values: dict[str, list[dict[str, float]]], **changed: object) -> MultiTaskStudy:
-    """A study of segmentation and depth from, by method, the metrics of each sample and its `selection`."""
+    """A study of segmentation and depth from, by method, the metrics of each sample and its `selection`.
+
+    Samples that are one object are copies of one training.
+    """
     rows = [
-        (method, sample, task_of(metric), metric, value, found.get("selection", NAN), "fixed")
+        (method, sample, str(id(found)), task_of(metric), metric, value, found.get("selection", NAN), "fixed")
         for method, samples in values.items()
         for sample, found in enumerate(samples)
         for metric, value in found.items()
         if metric != "selection"
     ]
-    columns = ["method", "sample", "task", "metric", "value", "selection", "protocol"]
+    columns = ["method", "sample", "training", "task", "metric", "value", "selection", "protocol"]
     settings = {"methods": METHODS, "tasks": ("segmentation", "depth"), "dataset": dataset("Rooms", "")}
     return MultiTaskStudy("cityscapes", pd.DataFrame(rows, columns=columns), **(settings | changed))
 
@@ -187,7 +191,62 @@ def test_two_single_samples_decide_nothing(tmp_path):
     assert compare(deltas(found), "adashare", "single_task").ci95 is None
     first = multitask_claims_metrics(found)["adashare_above_single_task"]
     assert first == {"verdict": "undecided", "difference": 90.0, "tasks_above": 2, "tasks": 2}
-    assert "Each of the two has one sample" in text_of(found, tmp_path)
+    assert "Neither of the two has trainings that differ" in text_of(found, tmp_path)
+
+
+def test_copies_of_one_training_decide_nothing():
+    one, other = scored(44, 0.5), scored(40, 0.5)
+    found = handmade({"single_task": [other, other], "adashare": [one, one, one]})
+    got = compare(deltas(found), "adashare", "single_task", "segmentation")
+    assert (got.difference, got.ci95, got.verdict) == (pytest.approx(10), None, "undecided")
+    summary = summarise(found)
+    assert summary["samples"].tolist() == [2, 2, 3, 3]
+    assert summary["trainings"].tolist() == [1, 1, 1, 1]
+    assert summary["std"].isna().all()
+    metrics = multitask_metrics(found)["adashare"]
+    assert metrics[OVERALL] == {"samples": 3, "trainings": 1, "delta": 5.0}
+    table = delta_table(found, summarise_deltas(found), ["adashare"])
+    assert [line[1].text for line in table.rows] == ["3 (1 training)"]
+
+
+def test_trainings_that_all_score_the_same_decide_nothing():
+    same = {"single_task": [scored(40, 0.3)], "adashare": [scored(44.1, 0.3) for _ in range(7)]}
+    got = compare(deltas(handmade(same)), "adashare", "single_task")
+    assert (got.ci95, got.verdict) == (None, "undecided")
+
+
+@pytest.mark.parametrize("reference", [[40.0], [39.0, 41.0]])
+def test_copying_every_training_alike_changes_no_interval(reference):
+    singles = [scored(value, 0.5) for value in reference]
+    samples = [scored(value, 0.5) for value in (44, 47, 45)]
+    once = deltas(handmade({"single_task": singles, "adashare": samples}))
+    thrice = deltas(handmade({"single_task": singles * 2, "adashare": samples * 3}))
+    one, many = (compare(found, "adashare", "single_task", "segmentation") for found in (once, thrice))
+    assert one.ci95 is not None
+    assert (many.difference, many.ci95) == (pytest.approx(one.difference), pytest.approx(one.ci95))
+
+
+def test_means_weigh_samples_and_deviations_trainings():
+    """Three samples of one training and one of another: Student's interval with one degree of freedom."""
+    often, once = scored(44, 0.5), scored(48, 0.5)
+    found = handmade({"single_task": [scored(40, 0.5)], "adashare": [often, once, often, often]})
+    row = summarise_deltas(found).set_index(["method", "task"]).loc[("adashare", "segmentation")]
+    assert row["mean"] == pytest.approx((3 * 10 + 20) / 4)
+    assert row["std"] == pytest.approx(np.std([10, 20], ddof=1))
+    got = compare(deltas(found), "adashare", "single_task", "segmentation")
+    of_mean = (3 / 4) ** 2 + (1 / 4) ** 2
+    assert got.ci95 == pytest.approx(t.ppf(0.975, 1) * row["std"] * (of_mean + 1) ** 0.5)
+
+
+def test_the_deviation_between_trainings_has_no_bias():
+    """Over many rows of four trainings, of which one has five copies."""
+    generator = np.random.default_rng(0)
+    squares = []
+    for _ in range(400):
+        first, *others = (scored(float(value), 0.5) for value in generator.normal(40, 2, 4))
+        found = summarise(handmade({"multi_task": [*[first] * 5, *others]}))
+        squares.append(found["std"].iloc[0] ** 2)
+    assert np.mean(squares) == pytest.approx(4, rel=0.15)
 
 
 def test_published_deltas_are_those_of_the_published_table():
@@ -227,6 +286,10 @@ def test_protocols_never_meet():
         (lambda r: r.assign(metric=r["metric"].replace("miou", "iou")), "metric 'iou'"),
         (lambda r: r.assign(method=r["method"].replace("mtan", "other")), "method 'other'"),
         (lambda r: r.assign(task=r["task"].replace("depth", "edges")), "task 'edges'"),
+        (lambda r: r.drop(columns="training"), "no column 'training'"),
+        (lambda r: r.assign(training=r["sample"]), "Sample 0 of 'single_task' .* does not name its training"),
+        (lambda r: r.assign(training=r["training"] + r["task"]), "several trainings; one is expected"),
+        (lambda r: r.assign(training="one"), "copies of the training 'one' differ in miou"),
     ],
 )
 def test_scores_that_are_repeated_missing_or_unknown_are_refused(change, message):
@@ -254,6 +317,9 @@ def test_claims_are_supported_where_results_show_them():
     assert verdicts["adashare_above_single_task"] == verdicts["adashare_above_multi_task"] == "supported"
     assert verdicts["adashare_above_without_curriculum"] == "supported"
     assert verdicts["adashare_above_without_sparsity"] == "undecided"
+    other = judged["adashare_above_random_policy"].claim
+    assert other.statement == "AdaShare is above “Random policy”."
+    assert other.measured == "Delta of AdaShare minus that of “Random policy”."
     first = judged["adashare_above_single_task"]
     assert (first.above, first.published_above) == (3, 3)
     assert "1.00 and 1.00 times" in judged["adashare_above_multi_task"].claim.measured
@@ -287,7 +353,7 @@ def test_metrics_are_small_dictionaries_that_name_their_protocol():
         "delta",
         "delta_std",
     ]
-    assert own[OVERALL]["samples"] == 8
+    assert own[OVERALL]["samples"] == own[OVERALL]["trainings"] == 8
     assert list(found["mtan"]["segmentation"]) == ["miou", "pixel_accuracy", "delta"]
     for value in (found, multitask_claims_metrics(study())):
         assert json.loads(json.dumps(value, allow_nan=False)) == value
@@ -356,6 +422,8 @@ def test_costs_stand_in_both_conventions_beside_the_published():
     assert rows["Random policy"][1] == "–"
     assert "Constant predictor" not in rows
     assert cost_table(study(costs={})) is None
+    assert f"{PUBLISHED_SIZE} × {PUBLISHED_SIZE} pixels" in table.caption
+    assert "means over a row's samples" in table.note
 
 
 # Policies
@@ -497,6 +565,18 @@ def test_pages_say_what_the_images_are_and_escape_names(site):
     assert "Trained on 10 and tested on 4 images" in tiny
     assert "All rows follow the protocol legacy, the losses, metrics" in tiny
     assert "The reference is this run's own" in tiny
+
+
+def test_what_selects_a_sample_is_said_by_protocol(site):
+    texts = {
+        name: " ".join(Reader((site / f"{name}.html").read_text(encoding="utf-8")).text.split())
+        for name in ("cityscapes", "nyuv2")
+    }
+    for name, of_test in (("cityscapes", False), ("nyuv2", True)):
+        assert ("held-out training data" in texts[name]) is not of_test
+        assert ("on some of the test images themselves" in texts[name]) is of_test
+        assert "they do not hold what another search would find" in texts[name]
+        assert "policies drawn from one search" in texts[name]
 
 
 def test_numbers_lie_beside_the_pages_with_their_protocol(site):

@@ -1,6 +1,7 @@
 """The multi-task networks, by name: one file a method."""
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -36,8 +37,13 @@ def build_method(name: str, tasks: Tasks, network: NetworkSettings, **settings: 
     return made
 
 
-def constant_predictor(data: DenseImages, tasks: Tasks) -> nn.Module:
-    """What every method must beat: the best constant prediction of each task on the images `data`."""
+def constant_predictor(
+    data: DenseImages, tasks: Tasks, class_weights: Sequence[float] | None = None
+) -> nn.Module:
+    """What every method must beat: the best constant prediction of each task on the images `data`.
+
+    class_weights: of segmentation's cross-entropy.
+    """
     module = importlib.import_module("farfield.multitask.methods.constant")
-    fitted: nn.Module = module.fit_constant(data, tasks)
+    fitted: nn.Module = module.fit_constant(data, tasks, class_weights)
     return fitted
