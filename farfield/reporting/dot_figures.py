@@ -10,7 +10,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from farfield.reporting.figure_data import Datasets, Methods, present, published_values
-from farfield.reporting.figure_style import INK, PALETTE, SHOT_COLOURS, hollow, look, panels, style, svg
+from farfield.reporting.figure_style import (
+    INK,
+    PALETTE,
+    SHOT_COLOURS,
+    hollow,
+    look,
+    panels,
+    set_panel_title,
+    style,
+    svg,
+)
 from farfield.reporting.inputs import labelled
 
 # Three of the steps that the accuracy of 75 queries can take, so that no bin holds more of them.
@@ -45,7 +55,7 @@ def episode_distribution(results: pd.DataFrame, methods: Methods, datasets: Data
                     outline = i - 0.85 * counts / counts.max()
                     ax.stairs(outline, edges, baseline=i, fill=True, color=PALETTE[0], alpha=0.6)
                     ax.plot([np.median(own)] * 2, [i, i - 0.85], color=INK, linewidth=1.4)
-            ax.set_title(labelled(datasets[name]))
+            set_panel_title(ax, labelled(datasets[name]))
             ax.set_xlabel("accuracy (%)")
             ax.set_xlim(cell["accuracy"].min() - 4, cell["accuracy"].max() + 4)
         method_rows(axes[0], [methods[key]["title"] for key in keys], above=0.95)
@@ -93,7 +103,7 @@ def _dots(
             if published is None:
                 ax.axvline(0, color=INK, linewidth=0.8)
             ax.grid(axis="y", visible=False)
-            ax.set_title(labelled(datasets[name]))
+            set_panel_title(ax, labelled(datasets[name]))
             ax.set_xlabel(label)
         method_rows(axes[0], [methods[key]["title"] for key in keys], above=0.6)
         handles, labels = axes[0][0].get_legend_handles_labels()

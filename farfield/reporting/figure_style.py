@@ -1,6 +1,7 @@
 """How figures look, and how they become SVG with the same bytes on every run."""
 
 import io
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ FAINT = "#cdd2d9"
 # The palette of Okabe and Ito ("Color Universal Design", 2008) for colour-blind readers, without its
 # yellow, which vanishes on white. The last two stand for black, as the page may itself be dark.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, "#8a8f98")
+TITLE_LETTERS = 18
 # Never told apart by colour alone.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 # Few to many shots as one hue from light to dark would vanish on one of the two pages; these differ
@@ -88,6 +90,11 @@ def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, axes.tolist()
+
+
+def set_panel_title(ax: Axes, text: str) -> None:
+    """In lines that stay within a panel of the usual width, so that neighbours do not touch."""
+    ax.set_title("\n".join(textwrap.wrap(text, TITLE_LETTERS)))
 
 
 def svg(figure: Figure) -> bytes:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from farfield.reporting.figure_data import Datasets, Methods
-from farfield.reporting.figure_style import INK, panels, style, svg
+from farfield.reporting.figure_style import INK, panels, set_panel_title, style, svg
 from farfield.reporting.inputs import labelled
 from farfield.reporting.tables import SIGNIFICANT
 
@@ -35,7 +35,7 @@ def difference_matrices(
             image = ax.pcolormesh(values, cmap="RdBu", vmin=-greatest, vmax=greatest)
             rows, others = np.nonzero(certain)
             ax.plot(others + 0.5, rows + 0.5, linestyle="none", marker=".", markersize=2.2, color=INK)
-            ax.set_title(labelled(datasets[name]))
+            set_panel_title(ax, labelled(datasets[name]))
             ax.grid(visible=False)
             ax.set_aspect("equal")
             ax.invert_yaxis()

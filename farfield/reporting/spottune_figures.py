@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from farfield.reporting.dot_figures import method_rows
 from farfield.reporting.figure_data import present
-from farfield.reporting.figure_style import INK, PALETTE, hollow, look, panels, style, svg
+from farfield.reporting.figure_style import INK, PALETTE, hollow, look, panels, set_panel_title, style, svg
 from farfield.reporting.inputs import is_real, labelled
 from farfield.reporting.spottune_study import FineTuningStudy
 from farfield.reporting.training_figures import against_epochs
@@ -75,7 +75,7 @@ def usage_histograms(counts: pd.DataFrame, study: FineTuningStudy) -> bytes:
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.grid(axis="x", visible=False)
-            ax.set_title(labelled(study.datasets[name]))
+            set_panel_title(ax, labelled(study.datasets[name]))
             ax.set_xlabel("tuned blocks")
             if i % _COLUMNS == 0:
                 ax.set_ylabel("test images")
@@ -119,7 +119,7 @@ def _dots(study: FineTuningStudy, frame: pd.DataFrame, label: str, published: bo
             else:
                 ax.axvline(0, color=INK, linewidth=0.8)
             ax.grid(axis="y", visible=False)
-            ax.set_title(labelled(study.datasets[name]))
+            set_panel_title(ax, labelled(study.datasets[name]))
             ax.set_xlabel(label)
             if i % _COLUMNS == 0:
                 method_rows(axes[i : i + _COLUMNS], titles, above=0.7)
