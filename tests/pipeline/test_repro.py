@@ -10,7 +10,7 @@ from conftest import Clone, ran
 def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
     clone = two_runs[0]
     executed = ran((clone.path / "repro.log").read_text())
-    assert len(executed) == len(set(executed)) == 28
+    assert len(executed) == len(set(executed)) == 36
     assert executed[-1] == "report"
     assert ran(clone.run("dvc", "repro")) == []
     scores = json.loads((clone.path / "metrics/fewshot.json").read_text())
@@ -25,7 +25,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
 
 def test_two_runs_from_scratch_give_the_same_bytes(two_runs):
     one, two = (clone.lock() for clone in two_runs)
-    assert len(one) == 28
+    assert len(one) == 36
     assert one == two
 
 
@@ -33,8 +33,10 @@ def test_git_sees_what_it_should(two_runs):
     clone = two_runs[0]
     changed = clone.run("git", "status", "--porcelain", "-uall")
     tracked = {line[3:] for line in changed.splitlines()} - {"repro.log"}
-    results = {f"metrics/{name}.json" for name in ("fewshot", "spottune", "decathlon", "claims", "training")}
-    results |= {f"metrics/{name}.csv" for name in ("fewshot", "policy_map", "policy_entropy", "tuned_blocks")}
+    facts = ("fewshot", "spottune", "decathlon", "adashare", "claims", "training")
+    plots = ("fewshot", "policy_map", "policy_entropy", "tuned_blocks", "multitask_scores", "multitask_delta")
+    results = {f"metrics/{name}.json" for name in facts}
+    results |= {f"metrics/{name}.csv" for name in (*plots, "sharing_map", "sharing_search")}
     assert results <= tracked
     assert all(name in results or name.endswith(("dvc.lock", ".gitignore")) for name in tracked), tracked
 
