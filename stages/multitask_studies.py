@@ -81,7 +81,7 @@ def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> 
         pd.concat(tables, ignore_index=True),
         methods,
         [*data.objective.tasks],
-        {**datasets[study.dataset], "published": study.published},
+        _described(datasets[study.dataset], study.published),
         reference=section.reference,
         train_images=len(data.train),
         test_images=len(data.test),
@@ -93,6 +93,18 @@ def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> 
         stages=DEPTHS[study.network.backbone],
         caveats=tuple(_reservations(params, name, policies)),
     )
+
+
+def _described(dataset: Dataset, published: str) -> Dataset:
+    """The dataset, standing for that of the published table."""
+    own, theirs = ("".join(filter(str.isalnum, name)).lower() for name in (dataset["published"], published))
+    stands_in = own not in theirs or not own
+    mirror = (
+        f"{dataset['title']} in its place, {dataset['mirror']}"
+        if stands_in and dataset["mirror"]
+        else dataset["mirror"]
+    )
+    return {**dataset, "published": published, "mirror": mirror}
 
 
 def _kind(params: Params, key: str) -> Kind:
