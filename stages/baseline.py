@@ -10,7 +10,7 @@ from farfield.multitask.methods import build_method, constant_predictor
 from farfield.seeds import integer_seed
 from farfield.training.devices import choose_device, deterministic
 from stages import paths
-from stages.dense_tasks import network_settings, study_data
+from stages.dense_tasks import network_settings, study_data, unfinished
 from stages.leftovers import prune_undeclared
 from stages.local import load_local
 from stages.multitask_training import gather, score, train_network
@@ -25,13 +25,7 @@ def main(key: str) -> None:
     device = choose_device(load_local().device)
     section = params.adashare
     row = section.baselines[key]
-    facts = {
-        "row": row.model_dump(),
-        "studies": {name: study.model_dump() for name, study in section.studies.items()},
-        "protocol": section.protocol,
-        "seed": params.seeds.multitask,
-    }
-    scratch = paths.scratch(f"baseline-{key}", facts, paths.PACKED_DENSE)
+    scratch = unfinished(params, f"baseline-{key}", {"row": row.model_dump()})
     folders = {}
     for name, study in section.studies.items():
         data = study_data(params, name, device)

@@ -1,8 +1,9 @@
 """What the stages of the multi-task study read: a table's images, tasks and settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -73,6 +74,18 @@ def _require_known(manifest: pd.DataFrame, data: DenseImages, study: Study, part
                 f"no pixel of {task} is known in the {len(valid)} images of {study.dataset} {part}; leave the "
                 f"task out of the study, or give more images"
             )
+
+
+def unfinished(params: Params, stage: str, own: Mapping[str, Any], *inputs: Path) -> Path:
+    """Where a stage that works on all tables keeps what it has finished. own: what it depends on beside them."""
+    section = params.adashare
+    facts = {
+        **own,
+        "studies": {name: study.model_dump() for name, study in section.studies.items()},
+        "protocol": section.protocol,
+        "seed": params.seeds.multitask,
+    }
+    return paths.scratch(stage, facts, paths.PACKED_DENSE, *inputs)
 
 
 def network_settings(study: Study, seed: int) -> NetworkSettings:

@@ -15,7 +15,7 @@ from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages import paths
-from stages.dense_tasks import network_settings, study_data
+from stages.dense_tasks import network_settings, study_data, unfinished
 from stages.local import load_local
 from stages.multitask_training import gather, train_network
 from stages.params import load_params
@@ -28,14 +28,8 @@ def main(key: str) -> None:
     device = choose_device(load_local().device)
     section = params.adashare
     row = section.retrained[key]
-    facts = {
-        "row": row.model_dump(),
-        "studies": {name: study.model_dump() for name, study in section.studies.items()},
-        "protocol": section.protocol,
-        "seed": params.seeds.multitask,
-    }
     found = paths.ADASHARE / "policies" / row.search
-    scratch = paths.scratch(f"retrain-{key}", facts, paths.PACKED_DENSE, found)
+    scratch = unfinished(params, f"retrain-{key}", {"row": row.model_dump()}, found)
     folders, policies = {}, {}
     for name, study in section.studies.items():
         data = study_data(params, name, device)

@@ -15,7 +15,7 @@ from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages import paths
-from stages.dense_tasks import network_settings, study_data
+from stages.dense_tasks import network_settings, study_data, unfinished
 from stages.local import load_local
 from stages.params import load_params
 from stages.run import run
@@ -28,14 +28,8 @@ def main(key: str) -> None:
     device = choose_device(load_local().device)
     section = params.adashare
     changes = section.searches[key].changes
-    facts = {
-        "changes": changes,
-        "studies": {name: study.model_dump() for name, study in section.studies.items()},
-        "protocol": section.protocol,
-        "seed": params.seeds.multitask,
-    }
     warmed = paths.ADASHARE / "warmup"
-    scratch = paths.scratch(f"search-{key}", facts, paths.PACKED_DENSE, warmed)
+    scratch = unfinished(params, f"search-{key}", {"changes": changes}, warmed)
     with atomic_folder(paths.ADASHARE / "policies" / key) as partial:
         for name, study in section.studies.items():
             data = study_data(params, name, device)

@@ -10,7 +10,7 @@ from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages import paths
-from stages.dense_tasks import network_settings, study_data
+from stages.dense_tasks import network_settings, study_data, unfinished
 from stages.leftovers import prune_undeclared
 from stages.local import load_local
 from stages.params import load_params
@@ -23,12 +23,7 @@ def main() -> None:
     deterministic()
     device = choose_device(load_local().device)
     section = params.adashare
-    facts = {
-        "studies": {name: study.model_dump() for name, study in section.studies.items()},
-        "protocol": section.protocol,
-        "seed": params.seeds.multitask,
-    }
-    scratch = paths.scratch("warmup", facts, paths.PACKED_DENSE)
+    scratch = unfinished(params, "warmup", {})
     with atomic_folder(paths.ADASHARE / "warmup") as partial:
         for name, study in section.studies.items():
             data = study_data(params, name, device)

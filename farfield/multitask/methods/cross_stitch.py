@@ -7,7 +7,6 @@ from farfield.multitask.methods.network import (
     Columns,
     NetworkSettings,
     Tasks,
-    check_own,
     initial_mixture,
     unit_channels,
 )
@@ -30,7 +29,6 @@ class CrossStitch(Columns):
         scale: float = 1.0,
     ) -> None:
         super().__init__(tasks, settings)
-        check_own(own)
         self.scale = scale
         units = unit_channels(self.trunks[0])
         first = initial_mixture(len(tasks), own)

@@ -7,7 +7,6 @@ from farfield.multitask.methods.network import (
     Columns,
     NetworkSettings,
     Tasks,
-    check_own,
     initial_mixture,
     unit_channels,
 )
@@ -31,7 +30,6 @@ class NDDR(Columns):
         scale: float = 1.0,
     ) -> None:
         super().__init__(tasks, settings)
-        check_own(own)
         self.scale = scale
         units = unit_channels(self.trunks[0])
         self.fusions = nn.ModuleList(_fusion(len(tasks), channels, own, norm) for channels in units)

@@ -134,6 +134,8 @@ def unit_channels(backbone: DeeplabResNet) -> tuple[int, ...]:
 
 
 def initial_mixture(tasks: int, own: float) -> Tensor:
-    """[K, K]: `own` on the diagonal, and the rest of each row spread evenly over the other tasks."""
+    """[K, K]: `own` on the diagonal, and the rest of each row spread evenly over the other tasks.
+    InputError if `own` is no share."""
+    check_own(own)
     others = (1 - own) / max(tasks - 1, 1)
     return torch.full((tasks, tasks), others).fill_diagonal_(own)

@@ -11,6 +11,7 @@ from functools import partial
 
 from torch import Tensor
 
+from farfield.datasets.dense.records import TASKS
 from farfield.errors import InputError
 from farfield.multitask.metrics import SCENE, TASKONOMY
 from farfield.multitask.protocol import Protocol
@@ -18,8 +19,6 @@ from farfield.multitask.tasks.depth import DepthMeter
 from farfield.multitask.tasks.normals import NormalMeter, NormalSimilarityMeter, normal_loss
 from farfield.multitask.tasks.regression import AbsoluteErrorMeter, absolute_loss
 from farfield.multitask.tasks.segmentation import SegmentationLossMeter, SegmentationMeter, segmentation_loss
-
-TASKS = ("segmentation", "normals", "depth", "keypoints", "edges")
 
 
 class Meter(typing.Protocol):

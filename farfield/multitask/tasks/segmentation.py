@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from farfield.datasets.dense.records import VOID
 from farfield.multitask.protocol import FIXED, Protocol
 from farfield.multitask.tasks.means import Mean, known
 from farfield.multitask.tasks.resolution import to_target
-
-VOID = -1
 
 
 def segmentation_loss(
