@@ -25,7 +25,7 @@ def main(key: str) -> None:
     device = choose_device(load_local().device)
     section = params.adashare
     row = section.baselines[key]
-    scratch = unfinished(params, f"baseline-{key}", {"row": row.model_dump()})
+    scratch = unfinished(params, f"baseline {key}", {"row": row.model_dump()})
     folders = {}
     for name, study in section.studies.items():
         data = study_data(params, name, device)

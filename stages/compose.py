@@ -1,102 +1,111 @@
-"""Write params.yaml from conf/: `python -m stages.compose profile=mini fewshot.episodes=200`.
+"""compose: the parameters of all stages, from params.yaml and conf/ to the files of params/.
 
-The same composition that `dvc exp run -S profile=mini` makes, without running anything.
+As a stage it runs before all others: `dvc repro` after an edit of params.yaml or conf/, and `dvc exp run -S`,
+which edits params.yaml, run with what these files then say. As a command, `python -m stages.compose
+fewshot.episodes=200` first says that in params.yaml; `profile=` begins anew there, anything else is added.
 """
 
+import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from ruamel.yaml import YAML
 
 from farfield.errors import InputError
 from farfield.files import atomic_file
+from stages.choices import check_choices
 from stages.leftovers import prune_undeclared
-from stages.params import Params, check_params, load_params
-from stages.schema.multitask import changed
+from stages.params import PARAMS, check_params
+from stages.record import CONF, RECORD, Record, fresh_record, hydra_config, read_record, recorded
+from stages.run import die_with_dvc, one_message
+from stages.side_by_side import record_compose
+
+# The parameters of each file of params/.
+FILES = {
+    "shared": ("profile", "image_size", "packing", "seeds", "recipes"),
+    **{name: (name,) for name in ("datasets", "fewshot", "spottune", "decathlon", "adashare")},
+}
 
 
-def composed(overrides: list[str], conf: Path = Path("conf")) -> str:
-    """The text of params.yaml for these overrides. InputError if they do not compose or are not valid."""
+def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
+    """All parameters. InputError if conf/ does not compose so, or what it composes is not valid."""
+    values = {name: value for name, value in record.items() if name not in ("profile", "overrides")}
+    config = hydra_config(record, conf)
     try:
-        with initialize_config_dir(str(conf.resolve()), version_base=None):
-            config = compose("config", overrides=overrides)
+        OmegaConf.set_struct(config, False)
+        config.merge_with(json.loads(json.dumps(values)))  # plain values, without the comments
         OmegaConf.resolve(config)
-        text = OmegaConf.to_yaml(config)
-        values = OmegaConf.to_container(config, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise InputError(
-            f"conf/ does not compose with {' '.join(overrides) or 'no override'}: {error}"
-        ) from error
-    check_choices(check_params(values, "the composed configuration"))
-    return text
+        tree = OmegaConf.to_container(config, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise InputError(f"conf/ does not compose with the values of {RECORD}: {error}") from error
+    assert isinstance(tree, dict)
+    for section in tree.values():
+        if isinstance(section, dict):
+            section.pop("shared", None)  # what the files of conf/ refer to, and nothing else
+    check_choices(check_params(tree, f"what {RECORD} and conf/ compose"))
+    return tree
 
 
-def check_choices(params: Params) -> None:
-    """InputError if a name or setting is unknown to the code that a stage would hand it to, hours later."""
-    from farfield.backbones import build
-    from farfield.datasets.layouts import find_dense_layout, find_layout
-    from farfield.datasets.procedural import Recipe
-    from farfield.datasets.procedural.scenes import SceneRecipe
-    from farfield.metalearning import meta_learner
-    from farfield.metalearning.fwt import feature_wise_transform
-    from farfield.multitask.methods import build_method
-    from farfield.multitask.methods.network import NetworkSettings
-    from farfield.settings import configured
-    from farfield.spottune.registry import method
-    from farfield.transfer.ensembles.settings import IMS
-    from farfield.transfer.feature_learners import feature_learner
-    from farfield.transfer.linear_head import HeadTraining
-    from farfield.transfer.nearest_centroid import NearestCentroid
-
-    for card in params.datasets.values():
-        (find_dense_layout if card.role == "multitask" else find_layout)(card.layout)
-        if card.generator:
-            kind = SceneRecipe if card.role == "multitask" else Recipe
-            kind.from_section(card.generator)
-    for model in params.fewshot.models.values():
-        build(model.backbone, width=1, image_size=params.image_size)
-    fewshot = params.fewshot
-    for row in fewshot.meta.values():
-        backbone = build(row.backbone, width=4, image_size=params.image_size)
-        if row.transform != "none":
-            feature_wise_transform(backbone)
-        meta_learner(row.learner, backbone, fewshot.way, row.settings)
-    for study in params.finetuning.values():
-        for network in (*study.networks.values(), *study.weights.values()):
-            build(network.backbone, width=4, image_size=params.image_size)
-        for training in study.methods.values():
-            method(training.method, 0, training.settings)
-    for name, study in params.adashare.studies.items():
-        narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
-        for row in params.adashare.baselines.values():
-            if row.method != "constant":
-                build_method(row.method, dict.fromkeys(study.tasks, 2), narrow, **row.settings)
-        for key, search in params.adashare.searches.items():
-            changed(study.search, search.changes, f"adashare.searches.{key}, {name}")
-    for row in fewshot.transfer.values():
-        feature_learner(row.learner, params.seeds.transfer, row.settings)
-    kinds = {"centroid": NearestCentroid, "ims": IMS, "all_embeddings": HeadTraining}
-    for unit in fewshot.finetune.values():
-        for key, row in unit.rows.items():
-            configured(kinds.get(row.readout, dict), f"the finetune row {key}", row.settings)
-    for unit in fewshot.ensemble.values():
-        for key, row in unit.rows.items():
-            configured(kinds[row.combine], f"the ensemble row {key}", row.settings)
+def texts(tree: dict[str, Any]) -> dict[Path, str]:
+    """The files of params/ and what they hold."""
+    return {
+        PARAMS / f"{file}.json": json.dumps(
+            {key: tree[key] for key in keys}, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        + "\n"
+        for file, keys in FILES.items()
+    }
 
 
 def main(overrides: list[str]) -> None:
-    text = composed(overrides)
-    with atomic_file(Path("params.yaml")) as partial:
-        partial.write_text(text, encoding="utf-8")
-    prune_undeclared(load_params())
+    record = read_record() if RECORD.exists() or not overrides else fresh_record("quick")
+    record = recorded(overrides, record)
+    tree = composed(record)
+    if overrides:
+        with atomic_file(RECORD) as partial:
+            YAML().dump(record, partial)
+    changed = {
+        path: text
+        for path, text in texts(tree).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    as_stage = "DVC_STAGE" in os.environ
+    before = declared() if changed and as_stage else {}
+    for path, text in changed.items():
+        with atomic_file(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    prune_undeclared(check_params(tree, str(PARAMS)))
+    if not as_stage:
+        record_compose()
+        return
+    after = declared() if changed else {}
+    if names := sorted(name for name in {*before, *after} if before.get(name) != after.get(name)):
+        raise InputError(
+            f"{RECORD} asks for other stages than those that this run began with: {', '.join(names[:4])}"
+            f"{' and more' if len(names) > 4 else ''}. params/ now says so; run the same command once more."
+        )
+
+
+def declared() -> dict[str, Any]:
+    """What the files dvc.yaml declare with the parameters as they are: commands, dependencies and outputs."""
+    from dvc.repo import Repo
+
+    return {
+        stage.addressing: (
+            stage.cmd,
+            sorted(dep.def_path for dep in stage.deps),
+            sorted(str(name) for dep in stage.params for name in dep.params),
+            sorted(out.def_path for out in stage.outs),
+        )
+        for stage in Repo().index.stages
+    }
 
 
 if __name__ == "__main__":
-    try:
+    die_with_dvc()
+    with one_message():
         main(sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"error: {error}")

@@ -76,7 +76,7 @@ def _require_known(manifest: pd.DataFrame, data: DenseImages, study: Study, part
             )
 
 
-def unfinished(params: Params, stage: str, own: Mapping[str, Any], *inputs: Path) -> Path:
+def unfinished(params: Params, command: str, own: Mapping[str, Any], *inputs: Path) -> Path:
     """Where a stage that works on all tables keeps what it has finished. own: what it depends on beside them."""
     section = params.adashare
     facts = {
@@ -85,7 +85,7 @@ def unfinished(params: Params, stage: str, own: Mapping[str, Any], *inputs: Path
         "protocol": section.protocol,
         "seed": params.seeds.multitask,
     }
-    return paths.scratch(stage, facts, paths.PACKED_DENSE, *inputs)
+    return paths.scratch(command, facts, paths.PACKED_DENSE, *inputs)
 
 
 def network_settings(study: Study, seed: int) -> NetworkSettings:

@@ -46,7 +46,7 @@ def main(key: str) -> None:
     device = choose_device(local.device)
     unit = params.fewshot.ensemble[key]
     facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
-    scratch = paths.scratch(f"ensemble-{key}", facts, paths.DATA / "packed/target")
+    scratch = paths.scratch(f"ensemble {key}", facts, paths.DATA / "packed/target")
     backbones = {model: load_backbone(model) for model in unit.models}
     stage_dims = [backbone.stage_dims for backbone in backbones.values()]
 

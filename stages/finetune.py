@@ -41,7 +41,7 @@ def main(key: str) -> None:
     backbone = load_backbone(unit.model)
     readouts = list(dict.fromkeys(name for row in unit.rows.values() for name in READOUTS[row.readout]))
     facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
-    scratch = paths.scratch(f"finetune-{key}", facts, paths.DATA / "packed/target")
+    scratch = paths.scratch(f"finetune {key}", facts, paths.DATA / "packed/target")
     tables = []
     with Workers(local.workers) as workers:
         for dataset, shot, episodes in cells(params, unit.episodes):

@@ -18,9 +18,8 @@ from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
 from farfield.files import atomic_file, atomic_folder, write_json
 from farfield.metalearning.architecture import Architecture
-from farfield.metalearning.evaluation import mean_accuracy
 from farfield.metalearning.tasks import Domain, load_domains
-from farfield.metalearning.training import Episodic, meta_train
+from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
@@ -49,7 +48,7 @@ def main(key: str) -> None:
     row = spec.model_dump(exclude={"title", "family", "published", "episodes"})
     facts = {"row": row, "network": asdict(network), "seed": params.seeds.metatrain}
     packed = [paths.packed(name, params.card(name)) for name in (spec.source, *spec.domains)]
-    scratch = paths.scratch(f"metatrain-{key}", facts, *packed)
+    scratch = paths.scratch(f"metatrain {key}", facts, *packed)
     sources = [load_domains(folder, device) for folder in packed]
     curves, held_out = [], {}
     with atomic_folder(META / "models" / key) as models:

@@ -1,20 +1,31 @@
-"""`params.yaml`, read through one schema that refuses what it does not know."""
+"""The composed parameters, read through one schema that refuses what it does not know.
 
+`stages.compose` writes them into the files of params/, one for each dvc.yaml that expands over them. They
+are JSON, since DVC parses a file of parameters anew for every stage that names it, and JSON in C.
+"""
+
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError, model_validator
-from yaml import YAMLError
 
 from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
+from farfield.training.recipe import Recipe
 from stages.schema.fewshot import FewShot
 from stages.schema.finetuning import FineTuningStudy
 from stages.schema.multitask import MultiTask
 from stages.schema.section import Model, NotNegative, Positive, Section
+
+PARAMS = Path("params")
+# What is trained by a recipe that has a name: {of section: its groups}.
+TRAINED = {
+    "fewshot": ("models", "meta"),
+    "spottune": ("networks", "methods"),
+    "decathlon": ("networks", "methods"),
+}
 
 
 class Seeds(Section):
@@ -35,6 +46,7 @@ class Params(Section):
     image_size: Positive  # of what networks see; packed images are larger and cropped to it
     packing: Packing
     seeds: Seeds
+    recipes: dict[str, Recipe]
     datasets: dict[str, Card]
     fewshot: FewShot
     spottune: FineTuningStudy
@@ -102,8 +114,8 @@ class Params(Section):
     def card(self, name: str) -> Card:
         if name not in self.datasets:
             raise InputError(
-                f"there is no dataset {name!r} in params.yaml; it has {', '.join(self.datasets)}. Compose a "
-                f"profile that holds it, or add it under `datasets`."
+                f"there is no dataset {name!r} among the parameters, which have {', '.join(self.datasets)}. "
+                f"Compose a profile that holds it, or add it under `datasets`."
             )
         return self.datasets[name]
 
@@ -120,24 +132,70 @@ class Params(Section):
             raise ValueError(f"datasets.{name}.packing: {problems}") from error
 
 
-def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check the parameters. InputError names every offending key."""
-    try:
-        values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path} is missing; write it with `python -m stages.compose profile=quick`"
-        ) from error
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    return check_params(values, str(path))
+def load_params(folder: Path = PARAMS) -> Params:
+    """Read and check the parameters of all files. InputError names every offending key."""
+    values: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            values |= json.loads(path.read_bytes())
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{path} cannot be read: {error}; `python -m stages.compose` writes it anew from params.yaml"
+            ) from error
+    if not values:
+        raise InputError(f"{folder} holds no parameters; write them with `python -m stages.compose`")
+    return check_params(values, str(folder))
 
 
-def check_params(values: Any, name: str) -> Params:
+def check_params(values: dict[str, Any], name: str) -> Params:
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(with_recipes(values))
     except ValidationError as error:
         raise InputError(f"{name} is not valid:\n" + "\n".join(map(_sentence, error.errors()))) from error
+
+
+def with_recipes(values: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with each `recipe: name` and its `changes` replaced by what they stand for.
+
+    InputError if there is no recipe of a name. Whatever has another form is left to the schema.
+    """
+    recipes = values.get("recipes")
+    if not isinstance(recipes, dict):
+        return values
+    values = dict(values)
+    for section, groups in TRAINED.items():
+        if not isinstance(values.get(section), dict):
+            continue
+        values[section] = dict(values[section])
+        for group in groups:
+            entries = values[section].get(group)
+            if isinstance(entries, dict):
+                values[section][group] = {
+                    key: _with_recipe(entry, recipes, f"{section}.{group}.{key}")
+                    for key, entry in entries.items()
+                }
+    return values
+
+
+def _with_recipe(entry: Any, recipes: dict[str, Any], key: str) -> Any:
+    if not isinstance(entry, dict) or not isinstance(entry.get("recipe"), str):
+        return entry
+    if entry["recipe"] not in recipes:
+        raise InputError(
+            f"{key}.recipe is {entry['recipe']!r}, which is not one of recipes: {', '.join(recipes)}"
+        )
+    changes = entry.get("changes") or {}
+    rest = {name: value for name, value in entry.items() if name != "changes"}
+    return rest | {"recipe": _merged(recipes[entry["recipe"]], changes)}
+
+
+def _merged(settings: Any, changes: Any) -> Any:
+    """`settings` with `changes` in place of theirs, section by section."""
+    if not isinstance(settings, dict) or not isinstance(changes, dict):
+        return changes
+    return settings | {
+        name: _merged(settings[name], value) if name in settings else value for name, value in changes.items()
+    }
 
 
 def _sentence(problem: Any) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from farfield.datasets.cards import Card
+from farfield.files import file_hash
+from stages.declared import declared_code
 
 DATA = Path("data")
 PIPELINES = Path("pipelines")
@@ -36,18 +38,16 @@ def episodes(name: str) -> Path:
     return EPISODES / f"{name}.npz"
 
 
-def scratch(stage: str, facts: dict[str, Any], *inputs: Path) -> Path:
-    """A folder for unfinished work, the same for the same stage, facts, inputs and code.
+def scratch(command: str, facts: dict[str, Any], *inputs: Path) -> Path:
+    """A folder for unfinished work, the same for the same command, facts, inputs and declared code.
 
-    A killed run finds its own work again; a run whose parameters, inputs or code differ in anything
-    gets another folder, and so never continues from a stale one.
+    command: what starts the stage, without `python -m stages.`. A killed run finds its own work again; a run
+    whose parameters, inputs or code differ in anything gets another folder, and so never continues from a
+    stale one.
     """
     files = [path for place in inputs for path in [place, *sorted(place.rglob("*"))] if path.is_file()]
     stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-    code = [
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for folder in ("farfield", "stages")
-        for path in sorted(Path(folder).rglob("*.py"))
-    ]
-    key = json.dumps([stage, facts, stamps, code], sort_keys=True, default=str)
-    return Path(".farfield/scratch") / f"{stage}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    code = [[str(path), file_hash(path)] for path in declared_code(command)]
+    key = json.dumps([command, facts, stamps, code], sort_keys=True, default=str)
+    name = "-".join(command.split())
+    return Path(".farfield/scratch") / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

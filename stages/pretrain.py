@@ -71,7 +71,7 @@ def train(study: str, name: str, spec: Model, params: Params, device: torch.devi
         "image_size": params.image_size_of(study),
         "seed": params.seeds.pretrain,
     }
-    scratch = paths.scratch(f"pretrain-{study}-{name}", facts, packed)
+    scratch = paths.scratch(f"pretrain {study} {name}", facts, packed)
     result = pretrain(
         classifier,
         resident(load_images(packed), device),

@@ -29,7 +29,7 @@ def main(key: str) -> None:
     section = params.adashare
     row = section.retrained[key]
     found = paths.ADASHARE / "policies" / row.search
-    scratch = unfinished(params, f"retrain-{key}", {"row": row.model_dump()}, found)
+    scratch = unfinished(params, f"retrain {key}", {"row": row.model_dump()}, found)
     folders, policies = {}, {}
     for name, study in section.studies.items():
         data = study_data(params, name, device)

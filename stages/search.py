@@ -29,7 +29,7 @@ def main(key: str) -> None:
     section = params.adashare
     changes = section.searches[key].changes
     warmed = paths.ADASHARE / "warmup"
-    scratch = unfinished(params, f"search-{key}", {"changes": changes}, warmed)
+    scratch = unfinished(params, f"search {key}", {"changes": changes}, warmed)
     with atomic_folder(paths.ADASHARE / "policies" / key) as partial:
         for name, study in section.studies.items():
             data = study_data(params, name, device)

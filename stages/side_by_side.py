@@ -1,91 +1,286 @@
 """Run what has changed with independent stages side by side: `python -m stages.side_by_side 2`.
 
-`dvc repro` runs one stage at a time. Here each stage is a `dvc repro --single-item` of its own, started
-as soon as those that it depends on are done; DVC's locks keep them from disturbing each other, and lock
-files and outputs are those of `dvc repro`. What a stage prints is in .farfield/logs/<stage>.log.
+One process holds DVC's repository. It decides, restores from the cache, hashes and writes the lock files, as
+`dvc repro` does for one stage after another; only the commands of stages run beside it, each as soon as the
+stages that it depends on are done. Outputs and lock files are those of `dvc repro`. What a stage prints is in
+.farfield/logs/<stage>.log.
 """
 
+import contextlib
+import logging
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from stages import starting
+from stages.starting import Running
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import Stage
 
 LOGS = Path(".farfield/logs")
 TAIL = 20  # lines of a failed stage's log that are shown
+HEARTBEAT = 60.0  # seconds without a word, where no terminal shows what is running
 
 
-def waiting_stages() -> dict[str, set[str]]:
-    """Stages that may have to run, each with those of them that it depends on."""
+@dataclass
+class Job:
+    """A stage whose command runs."""
+
+    stage: "Stage"
+    running: Running
+    device: str
+    log: Path
+    held: ExitStack  # DVC's locks on what it reads and writes
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+
+def open_repository() -> "Repo":
+    """DVC's repository, its parameters composed first: they decide which stages there are."""
     from dvc.repo import Repo
 
-    repo = Repo()
-    changed = repo.status().keys()
+    repo = Repo(_wait_for_lock=True)
+    with repo.lock:
+        compose = next((stage for stage in repo.index.stages if stage.addressing == "compose"), None)
+        if compose is None or not compose.changed():
+            return repo
+    log = log_of("compose")
+    starting.preload([])
+    status = starting.start(compose.cmd, Path(compose.wdir), log, dict(os.environ)).result()
+    if status != 0:
+        print_tail(log)
+        sys.exit("error: the parameters do not compose; mend params.yaml or conf/ and run the same again.")
+    record_compose()
+    return Repo(_wait_for_lock=True)
+
+
+def record_compose() -> None:
+    """Tell DVC that the parameters are composed, so that it need not run the stage for it."""
+    from dvc.repo import Repo
+
+    repo = Repo(_wait_for_lock=True)
+    with repo.lock, repo.scm_context(quiet=True):
+        for stage in repo.index.stages:
+            if stage.addressing == "compose" and stage.changed():
+                keep(stage)
+
+
+def keep(stage: "Stage") -> None:
+    """Hash and cache what a stage left, and write its lock, as DVC does at the end of `Stage.run`."""
+    uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
+    stage.save(run_cache=not uncached)
+    stage.commit()
+    stage.dump(update_pipeline=False)
+
+
+def to_run(repo: "Repo") -> dict["Stage", set["Stage"]]:
+    """Stages that may have to run, each with those of them that it depends on."""
     graph = repo.index.graph  # an edge leads from a stage to what it depends on
-    needs = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
-    todo: dict[str, set[str]] = {}
-    for name in TopologicalSorter(needs).static_order():
-        before = needs[name] & todo.keys()
-        if name in changed or before:
-            todo[name] = before
+    needs = {stage: set(graph.successors(stage)) for stage in graph}
+    todo: dict[Stage, set[Stage]] = {}
+    for stage in TopologicalSorter(needs).static_order():
+        if before := needs[stage] & todo.keys():
+            todo[stage] = before
+        elif stage.changed():
+            todo[stage] = set()
     return todo
 
 
-def run_stages(todo: dict[str, set[str]], jobs: int, devices: Sequence[str] = ()) -> list[str]:
-    """Run them, at most `jobs` at once; with `devices`, each on one that is free. The stages that failed:
-    after a failure those that run are finished, and no other is started."""
-    free: SimpleQueue[str] = SimpleQueue()
-    for i in range(jobs):
-        free.put(devices[i % len(devices)] if devices else "")
-    sorter = TopologicalSorter(todo)
-    sorter.prepare()
-    running: dict[Future[bool], str] = {}
-    failed: list[str] = []
+class SideBySide:
+    """Runs stages, at most `jobs` at once; with `devices`, each on one that is free."""
+
+    def __init__(self, repo: "Repo", todo: dict["Stage", set["Stage"]], jobs: int, devices: Sequence[str]):
+        self.repo, self.todo = repo, todo
+        self.free = [devices[i % len(devices)] if devices else "" for i in range(jobs)]
+        self.jobs: dict[Running, Job] = {}
+        self.left = len(todo)
+        self.failed: list[str] = []
+        self.bar = tqdm(total=len(todo), disable=not sys.stderr.isatty(), bar_format="{desc}", leave=False)
+        self.spoke = time.perf_counter()
+
+    def run(self) -> list[str]:
+        """The stages that failed: after a failure those that run are finished, and no other is started."""
+        LOGS.mkdir(parents=True, exist_ok=True)
+        starting.preload(stage.cmd for stage in self.todo)
+        sorter = TopologicalSorter(self.todo)
+        sorter.prepare()
+        ready: list[Stage] = []
+        try:
+            while sorter.is_active():
+                ready += sorter.get_ready()
+                while ready and self.free and not self.failed:
+                    stage = ready.pop(0)
+                    if not self._begin(stage):
+                        sorter.done(stage)
+                        ready += sorter.get_ready()
+                if not self.jobs:
+                    break
+                for running in starting.wait(self.jobs, seconds=1.0):
+                    job = self.jobs.pop(running)
+                    if self._end(job):
+                        sorter.done(job.stage)
+                self._live()
+        except BaseException:
+            for job in self.jobs.values():
+                job.running.stop()
+                job.held.close()
+            raise
+        finally:
+            self.bar.close()
+        return self.failed
+
+    def _begin(self, stage: "Stage") -> bool:
+        """Whether its command now runs; else it is done already."""
+        from dvc.stage.cache import RunCacheNotFoundError
+
+        with self.repo.lock:
+            if not stage.changed():
+                self.left -= 1
+                return False
+            stage.remove_outs(ignore_remove=False, force=False)
+            try:
+                self.repo.stage_cache.restore(stage)
+                keep(stage)
+                self.left -= 1
+                self._say(f"cached {stage.addressing}")
+                return False
+            except RunCacheNotFoundError:
+                stage.save_deps()
+            held = ExitStack()
+            held.enter_context(_locked(stage))
+        device = self.free.pop(0)
+        environment = {**os.environ, "DVC_ROOT": self.repo.root_dir, "DVC_STAGE": stage.addressing}
+        if device:
+            environment["FARFIELD_DEVICE"] = device
+        log = log_of(stage.addressing)
+        running = starting.start(stage.cmd, Path(stage.wdir), log, environment)
+        self.jobs[running] = Job(stage, running, device, log, held)
+        return True
+
+    def _end(self, job: Job) -> bool:
+        """Whether the command of a stage has left what it should."""
+        from dvc.exceptions import DvcException
+
+        status = job.running.result()
+        self.free.append(job.device)
+        job.held.close()
+        self.left -= 1
+        name, problem = job.stage.addressing, ""
+        if status == 0:
+            try:
+                with self.repo.lock:
+                    keep(job.stage)
+            except DvcException as error:  # an output that is not there
+                problem = str(error)
+        if status == 0 and not problem:
+            self._say(f"done {name} ({job.seconds:.0f} s)")
+            return True
+        self.failed.append(name)
+        self._say(f"FAILED {name} ({job.seconds:.0f} s)")
+        with self.bar.external_write_mode(file=sys.stderr):
+            print_tail(job.log)
+            if problem:
+                print(problem, file=sys.stderr)
+        return False
+
+    def _say(self, words: str) -> None:
+        with self.bar.external_write_mode(file=sys.stdout):
+            print(words if sys.stderr.isatty() else f"{words}{self._state()}", flush=True)
+        self.spoke = time.perf_counter()
+
+    def _live(self) -> None:
+        """What is running and how many are left: in a terminal's last line, elsewhere once in a while."""
+        if not self.bar.disable:
+            self.bar.set_description_str(self._state().removeprefix("; "))
+        elif time.perf_counter() - self.spoke > HEARTBEAT:
+            self._say("working")
+
+    def _state(self) -> str:
+        running = [f"{job.stage.addressing.split(':')[-1]} {job.seconds:.0f} s" for job in self.jobs.values()]
+        return (f"; running {', '.join(running)}" if running else "") + (
+            f"; {self.left} left" if self.left else ""
+        )
+
+
+@contextlib.contextmanager
+def _locked(stage: "Stage") -> Iterator[None]:
+    """Other DVC processes keep their hands off what the stage reads and writes while it runs."""
+    from dvc.rwlock import rwlock
+
+    repo = stage.repo
+    read, write = ([item.fs_path for item in items] for items in (stage.deps, stage.outs))
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with rwlock(repo.tmp_dir, repo.fs, f"{' '.join(sys.argv)}, {stage.addressing}", read, write, hardlink):
+        yield
+
+
+@contextlib.contextmanager
+def locks_in_order(repo: "Repo") -> Iterator[None]:
+    """Afterwards new stages stand in the lock files in the order in which `dvc repro` would have run them."""
+    from dvc.repo.reproduce import get_active_graph, plan_repro
+    from dvc.utils.serialize import modify_yaml
+
+    plan = [
+        (stage.dvcfile._lockfile.path, stage.name) for stage in plan_repro(get_active_graph(repo.index.graph))
+    ]
+    before = {path: _locked_stages(path) for path, _ in plan}
+    try:
+        yield
+    finally:
+        with repo.lock:
+            for path, known in before.items():
+                found = _locked_stages(path)
+                new = [name for place, name in plan if place == path and name in found and name not in known]
+                if found != [*known, *new]:
+                    with modify_yaml(path) as lock:
+                        for name in new:
+                            lock["stages"][name] = lock["stages"].pop(name)
+
+
+def _locked_stages(path: str) -> list[str]:
+    from dvc.utils.serialize import load_yaml
+
+    return list(load_yaml(path)["stages"]) if Path(path).exists() else []
+
+
+def log_of(name: str) -> Path:
     LOGS.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(jobs) as pool:
-        while sorter.is_active():
-            if not failed:
-                running |= {pool.submit(run_stage, name, free): name for name in sorter.get_ready()}
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                name = running.pop(future)
-                if future.result():
-                    sorter.done(name)
-                else:
-                    failed.append(name)
-                    for other in [other for other in running if other.cancel()]:
-                        del running[other]
-    return failed
+    return LOGS / f"{name.replace('/', '-').replace(':', '-')}.log"
 
 
-def run_stage(name: str, free: "SimpleQueue[str]") -> bool:
-    device, log = free.get(), LOGS / f"{name.replace('/', '-').replace(':', '-')}.log"
-    environment = {**os.environ, **({"FARFIELD_DEVICE": device} if device else {})}
-    start = time.perf_counter()
-    with log.open("w") as out:
-        command = ["dvc", "--wait-for-lock", "repro", "--single-item", name]
-        code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False)
-    free.put(device)
-    print(f"{'done' if code.returncode == 0 else 'FAILED'} {name} ({time.perf_counter() - start:.0f} s)")
-    sys.stdout.flush()
-    if code.returncode != 0:
-        print("\n".join(log.read_text(errors="replace").splitlines()[-TAIL:]), file=sys.stderr)
-    return code.returncode == 0
+def print_tail(log: Path) -> None:
+    print("\n".join(log.read_text(errors="replace").splitlines()[-TAIL:]), file=sys.stderr)
 
 
 def main(jobs: int, devices: Sequence[str] = ()) -> None:
-    todo = waiting_stages()
-    if failed := run_stages(todo, jobs, devices):
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    repo = open_repository()
+    with repo.lock:
+        todo = to_run(repo)
+    if not todo:
+        print("Data and pipelines are up to date.")
+        return
+    with repo.scm_context(quiet=True), locks_in_order(repo):
+        failed = SideBySide(repo, todo, jobs, devices).run()
+    if failed:
         sys.exit(
             f"error: {', '.join(failed)} failed; the whole output is in {LOGS}. Run the same again when "
             f"that is mended, and what is done stays done."
         )
-    print(f"{len(todo)} stages ran or were found done" if todo else "Data and pipelines are up to date.")
+    print(f"{len(todo)} stages ran or were found done")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main(study: str, key: str) -> None:
         "seed": params.seeds.finetune,
     }
     scratch = paths.scratch(
-        f"{study}-{key}", facts, model_file(study, training.network), paths.DATA / "packed"
+        f"spottune {study} {key}", facts, model_file(study, training.network), paths.DATA / "packed"
     )
     done: list[Path] = []
     for task in spec.tasks:

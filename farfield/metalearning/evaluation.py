@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from farfield.episodes.evaluation import evaluate, scores
 from farfield.episodes.sampling import Episodes
-from farfield.episodes.statistics import mean_interval
 from farfield.metalearning.learner import EmbeddingLearner, MetaLearner
 from farfield.training.images import evaluation_view
 
@@ -38,15 +37,6 @@ def evaluate_meta(
     else:
         table = _one_by_one(learner, images, episodes, image_size, device, first, title)
     return table.assign(episode=(table["episode"] + first).astype(np.int32))
-
-
-def mean_accuracy(
-    learner: MetaLearner, images: Tensor, episodes: Episodes, *, image_size: int, device: torch.device
-) -> dict[str, float]:
-    """{"accuracy", "ci95"} of `evaluate_meta` over the episodes, in percent."""
-    table = evaluate_meta(learner, images, episodes, image_size=image_size, device=device)
-    accuracy, ci95 = mean_interval(table["accuracy"])
-    return {"accuracy": round(accuracy, 4), "ci95": round(ci95, 4)}
 
 
 def _one_by_one(

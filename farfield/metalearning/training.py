@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from farfield.episodes.sampling import Episodes
+from farfield.episodes.statistics import mean_interval
 from farfield.errors import InputError
-from farfield.metalearning.evaluation import mean_accuracy
+from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.fwt import own_parameters, seed_noise, transform_parameters
 from farfield.metalearning.learned_fwt import learning_to_learn_step
 from farfield.metalearning.learner import MetaLearner, query_targets
@@ -160,3 +161,12 @@ def _seed_draws(learner: MetaLearner, tasks: Tasks, task: int) -> None:
     """Key what the network itself draws: dropout and the like, and the feature-wise noise."""
     torch.manual_seed(integer_seed(tasks.seed, "network", *tasks.key, task))
     seed_noise(learner, tasks.seed, *tasks.key, task)
+
+
+def mean_accuracy(
+    learner: MetaLearner, images: Tensor, episodes: Episodes, *, image_size: int, device: torch.device
+) -> dict[str, float]:
+    """{"accuracy", "ci95"} of `evaluate_meta` over the episodes, in percent."""
+    table = evaluate_meta(learner, images, episodes, image_size=image_size, device=device)
+    accuracy, ci95 = mean_interval(table["accuracy"])
+    return {"accuracy": round(accuracy, 4), "ci95": round(ci95, 4)}

@@ -118,7 +118,6 @@ class FewShot(Section):
     query: Positive
     episodes: Positive
     reference: str  # the method that paired differences are taken against
-    shared: dict[str, Any]  # read by nothing but the files of conf/, which refer to it
     targets: dict[str, Target]
     models: dict[str, Model]
     meta: dict[str, MetaRow]

@@ -84,7 +84,6 @@ class FineTuningStudy(Section):
     reference: str  # the row that differences are taken against
     image_size: NotNegative  # pixels that networks see; 0: as the other studies
     evaluation_size: NotNegative  # pixels seen in evaluation; 0: as in training
-    shared: dict[str, Any]  # read by nothing but the files of conf/, which refer to it
     networks: dict[str, Network]
     weights: dict[str, Weights]
     tasks: dict[str, Task]

@@ -73,7 +73,6 @@ class Retrained(Row):
 class MultiTask(Section):
     protocol: Literal["fixed", "legacy"]
     reference: str  # the row that relative performance is taken against
-    shared: dict[str, Any]  # read by nothing but the files of conf/, which refer to it
     studies: dict[str, Study]
     baselines: dict[str, Baseline]
     searches: dict[str, Search]

@@ -1,13 +1,26 @@
-"""Clones of this repository in which DVC really runs, on the tiny profile."""
+"""Clones of this repository in which DVC really runs, on the tiny profile.
 
+DVC runs in this process where a test looks at what it does, which spares its start of two seconds; as a
+process of its own where a test kills it or reads what a user would see.
+"""
+
+import contextlib
+import logging
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import dvc.cli
 import pytest
+import yaml
+
+from farfield.errors import InputError
+from stages import compose
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +44,13 @@ class Clone:
         assert (result.returncode == 0) == ok, result.stdout
         return result.stdout
 
+    def dvc(self, *words: str, ok: bool = True, **environment: str) -> str:
+        """`dvc` with these words, in this process; its output and that of the stages."""
+        with self._inside(environment) as said:
+            status = dvc.cli.main(list(words))
+        assert (status == 0) == ok, said[0]
+        return said[0]
+
     def start(self, *command: str) -> subprocess.Popen:
         return subprocess.Popen(
             command,
@@ -43,7 +63,24 @@ class Clone:
         )
 
     def compose(self, *overrides: str, ok: bool = True) -> str:
-        return self.run("python", "-m", "stages.compose", "profile=tiny", *overrides, ok=ok)
+        """`python -m stages.compose profile=tiny` with these overrides, in this process."""
+        problem = ""
+        with self._inside({}) as said:
+            try:
+                compose.main(["profile=tiny", *overrides])
+            except InputError as error:
+                problem = str(error)
+        assert (not problem) == ok, problem or said[0]
+        return said[0] + problem
+
+    def say(self, **values) -> None:
+        """Write values into params.yaml and compose them."""
+        with self._inside({}):
+            record = compose.read_record()
+            for section, entries in values.items():
+                record.setdefault(section, {}).update(entries)
+            Path("params.yaml").write_text(yaml.safe_dump(plain(record), sort_keys=False))
+            compose.main([])
 
     def commit(self, message: str = "change") -> None:
         self.run("git", "add", "-A")
@@ -51,13 +88,55 @@ class Clone:
 
     def lock(self) -> dict[str, dict[str, str]]:
         """{stage: {output: hash}} of all dvc.lock files."""
-        import yaml
-
         stages = {}
         for path in sorted(self.path.glob("**/dvc.lock")):
-            for name, stage in yaml.safe_load(path.read_text())["stages"].items():
+            for name, stage in yaml.load(path.read_bytes(), yaml.CSafeLoader)["stages"].items():
                 stages[name] = {out["path"]: out["md5"] for out in stage["outs"]}
         return stages
+
+    def lock_files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.path).as_posix(): path.read_bytes()
+            for path in self.path.glob("**/dvc.lock")
+        }
+
+    @contextlib.contextmanager
+    def _inside(self, environment: dict[str, str]) -> Iterator[list[str]]:
+        """This process in the clone's folder and with its environment. All that is printed, by processes
+        that it starts too, is in the list afterwards."""
+        said: list[str] = []
+        kept = dict(os.environ), Path.cwd(), os.dup(1), os.dup(2)
+        handlers = {handler: handler.stream for handler in logging.getLogger("dvc").handlers}
+        with tempfile.TemporaryFile("w+", errors="replace") as file:
+            try:
+                os.chdir(self.path)
+                os.environ.update(ENVIRONMENT | environment)
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+                with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+                    for handler in handlers:  # DVC's keep the streams that they found when it was imported
+                        handler.setStream(file)
+                    yield said
+            finally:
+                before, folder, *streams = kept
+                for number, stream in enumerate(streams, start=1):
+                    os.dup2(stream, number)
+                    os.close(stream)
+                os.chdir(folder)
+                os.environ.clear()
+                os.environ.update(before)
+                for handler, stream in handlers.items():
+                    handler.setStream(stream)
+                file.flush()
+                file.seek(0)
+                said.append(file.read())
+
+
+def plain(value):
+    """Without the comments that a parser kept."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 # One thread a process: two runs side by side on two cores, and no difference between machines.
@@ -102,17 +181,29 @@ def own_site_cache(tmp_path_factory):
     ENVIRONMENT["DVC_SITE_CACHE_DIR"] = str(tmp_path_factory.mktemp("site-cache"))
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    return copy_of_working_tree(tmp_path_factory.mktemp("template"))
+
+
 @pytest.fixture
-def fresh(tmp_path):
+def fresh(template, tmp_path):
     """A clone in which nothing has run."""
-    return copy_of_working_tree(tmp_path / "fresh")
+    shutil.copytree(template.path, tmp_path / "fresh", symlinks=True)
+    return Clone(tmp_path / "fresh")
 
 
 @pytest.fixture(scope="session")
-def two_runs(tmp_path_factory):
-    """Two clones that ran everything from scratch, independently, side by side."""
-    clones = [copy_of_working_tree(tmp_path_factory.mktemp(f"run{i}")) for i in range(2)]
-    running = [clone.start("dvc", "repro") for clone in clones]
+def two_runs(template, tmp_path_factory):
+    """Two clones that ran everything from scratch, side by side: one by plain `dvc repro` and with two
+    processes to adapt networks, one as `make repro` does it, and with none."""
+    clones, running = [], []
+    commands = (["dvc", "repro"], ["python", "-m", "stages.side_by_side", "1"])
+    for i, command in enumerate(commands):
+        path = tmp_path_factory.mktemp("runs") / f"run{i}"
+        shutil.copytree(template.path, path, symlinks=True)
+        clones.append(Clone(path))
+        running.append(clones[-1].start("env", f"FARFIELD_WORKERS={2 - i}", *command))
     for clone, process in zip(clones, running, strict=True):
         output, _ = process.communicate()
         assert process.returncode == 0, output

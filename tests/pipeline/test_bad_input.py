@@ -17,7 +17,7 @@ from PIL import Image
 PLAN = {
     "download": "data/dvc.yaml:",
     "pack": "data/dvc.yaml:",
-    "validate": "",
+    "validate": "data/dvc.yaml:",
     "episodes": "pipelines/fewshot/dvc.yaml:",
 }
 
@@ -60,7 +60,6 @@ def given(fresh, tmp_path):
     def give(archive: bytes, name: str = "mine.zip", **card) -> None:
         (tmp_path / "mirror").mkdir(exist_ok=True)
         (tmp_path / "mirror" / name).write_bytes(archive)
-        values = yaml.safe_load((fresh.path / "params.yaml").read_text())
         entry = {
             "title": "Mine",
             "role": "target",
@@ -74,9 +73,8 @@ def given(fresh, tmp_path):
             "packing": {},
             "expected": {"images": None, "classes": None},
         }
-        values["datasets"]["mine"] = entry | card
-        values["fewshot"]["targets"]["mine"] = {"shots": [5], "study": "crossdomain"}
-        (fresh.path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+        target = {"shots": [5], "study": "crossdomain"}
+        fresh.say(datasets={"mine": entry | card}, fewshot={"targets": {"mine": target}})
 
     return give
 
@@ -84,7 +82,7 @@ def given(fresh, tmp_path):
 def fails(fresh, tmp_path, stage: str, mirror: str | None = None) -> str:
     """The one message of a stage that must fail; no output and no traceback may be left."""
     mirror = mirror if mirror is not None else str(tmp_path / "mirror")
-    output = fresh.run("dvc", "repro", f"{PLAN[stage]}{stage}@mine", ok=False, FARFIELD_MIRROR=mirror)
+    output = fresh.dvc("repro", f"{PLAN[stage]}{stage}@mine", ok=False, FARFIELD_MIRROR=mirror)
     assert "Traceback" not in output
     folder = {"download": "raw", "pack": "packed/target", "validate": "validated/target"}.get(stage)
     left = fresh.path / "data" / folder / "mine" if folder else fresh.path / "data/episodes/mine.npz"
@@ -96,7 +94,7 @@ def fails(fresh, tmp_path, stage: str, mirror: str | None = None) -> str:
 
 def test_a_good_archive_passes(fresh, given, tmp_path):
     given(zipped(members()))
-    fresh.run("dvc", "repro", PLAN["episodes"] + "episodes@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
+    fresh.dvc("repro", PLAN["episodes"] + "episodes@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
     assert (fresh.path / "data/episodes/mine.npz").exists()
 
 
@@ -139,7 +137,7 @@ def test_an_image_that_is_none_stops_validation_unless_the_card_allows_it(fresh,
     message = fails(fresh, tmp_path, "validate")
     assert "2750/Class1/readme.png: not an image that Pillow knows" in message
     given(archive, expected={"unreadable": 1})
-    fresh.run("dvc", "repro", "validate@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
+    fresh.dvc("repro", "data/dvc.yaml:validate@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
 
 
 def test_validation_names_the_offending_rows(fresh, given, tmp_path):
@@ -171,29 +169,42 @@ def test_too_few_classes(fresh, given, tmp_path):
     assert "Small has 2" in message
 
 
-def test_unknown_parameter_and_negative_shot(fresh):
-    for key, value, message in (
-        ("fewshot.wya", 5, "fewshot.wya"),
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("fewshot.wya", 5, "fewshot.wya: there is no such parameter"),
         ("fewshot.targets.leaves.shots", [-5], "fewshot.targets.leaves.shots.0"),
-    ):
-        assert message in fresh.compose(f"++{key}={value}", ok=False)
-        values = yaml.safe_load((fresh.path / "params.yaml").read_text())
-        section = values["fewshot"]
-        *path, last = key.split(".")[1:]
-        for part in path:
-            section = section[part]
-        section[last] = value
-        (fresh.path / "params.yaml").write_text(yaml.safe_dump(values))
-        output = fresh.run("python", "-m", "stages.download", "leaves", ok=False)
-        assert message in output
-        assert "Traceback" not in output
-        fresh.run("git", "checkout", "-q", "params.yaml")
+    ],
+)
+def test_unknown_parameter_and_negative_shot(fresh, key, value, message):
+    assert message in fresh.compose(f"++{key}={value}", ok=False)
+    before = (fresh.path / "params/fewshot.json").read_bytes()
+    *path, last = key.split(".")
+    for part in reversed(path):
+        value, last = {last: value}, part
+    with (fresh.path / "params.yaml").open("a") as file:
+        file.write(yaml.safe_dump({last: value}))
+    output = fresh.run("dvc", "repro", "data/dvc.yaml:download@leaves", ok=False)
+    assert message in output
+    assert "Traceback" not in output
+    assert (fresh.path / "params/fewshot.json").read_bytes() == before
+
+
+def test_params_edited_by_hand(fresh):
+    path = fresh.path / "params/fewshot.json"
+    path.write_text(path.read_text().replace('"way": 5', '"way": "five"'))
+    output = fresh.run("python", "-m", "stages.episodes", "leaves", ok=False)
+    assert output.startswith("error: params is not valid:\n- fewshot.way: ")
+    path.write_text("{")
+    assert "params/fewshot.json cannot be read" in fresh.run(
+        "python", "-m", "stages.episodes", "leaves", ok=False
+    )
 
 
 def test_full_disk(fresh, given, tmp_path):
     """A limit on the size of files stands in for the full disk: both refuse the reservation of space."""
     given(zipped(members()))
-    fresh.run("dvc", "repro", PLAN["download"] + "download@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
+    fresh.dvc("repro", PLAN["download"] + "download@mine", FARFIELD_MIRROR=str(tmp_path / "mirror"))
     limit = 20_000
     result = subprocess.run(
         [sys.executable, "-m", "stages.pack", "mine"],
@@ -216,5 +227,5 @@ def test_a_folder_of_ones_own_is_a_target(fresh, given, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     given(b"", archives={}, folder=str(tmp_path / "my images"), options={})
-    fresh.run("dvc", "repro", PLAN["episodes"] + "episodes@mine")
+    fresh.dvc("repro", PLAN["episodes"] + "episodes@mine")
     assert (fresh.path / "data/episodes/mine.npz").exists()

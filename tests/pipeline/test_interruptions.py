@@ -41,12 +41,14 @@ def kill_when(clone, command, condition):
 @pytest.mark.parametrize("killed", ["pack@leaves", "pretrain@objects"])
 def test_a_killed_stage_resumes_to_the_same_result(fresh, killed):
     fresh.compose(
-        MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "fewshot.models.objects.recipe.epochs=40"
+        MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "recipes.pretraining.epochs=40"
     )
     stage = f"data/dvc.yaml:{killed}" if killed.startswith("pack") else f"pipelines/fewshot/dvc.yaml:{killed}"
     outputs = "data/packed/target/leaves" if killed.startswith("pack") else "pipelines/fewshot/models"
-    upstream = "data/dvc.yaml:download@leaves" if killed.startswith("pack") else "validate@objects"
-    fresh.run("dvc", "repro", upstream)
+    upstream = (
+        "data/dvc.yaml:download@leaves" if killed.startswith("pack") else "data/dvc.yaml:validate@objects"
+    )
+    fresh.dvc("repro", upstream)
     scratch = fresh.path / ".farfield/scratch"
 
     def some_work_is_done():
@@ -55,25 +57,25 @@ def test_a_killed_stage_resumes_to_the_same_result(fresh, killed):
 
     kill_when(fresh, ["dvc", "repro", "--single-item", stage], some_work_is_done)
     assert not hashes(fresh.path / outputs), "a killed stage left an output"
-    output = fresh.run("dvc", "repro", "--single-item", stage)
+    output = fresh.dvc("repro", "--single-item", stage)
     assert ran(output) == [killed]
     progress = [line for line in output.splitlines() if line.startswith(("packing", "pretraining"))]
     assert " 0/" not in progress[0], "it started again from nothing"
     assert not list(scratch.iterdir()), "finished work stays in the scratch folder"
     resumed = hashes(fresh.path / outputs)
 
-    fresh.run("dvc", "repro", "--single-item", "--force", "--no-run-cache", stage)
+    fresh.dvc("repro", "--single-item", "--force", "--no-run-cache", stage)
     assert hashes(fresh.path / outputs) == resumed
 
 
 def test_changed_parameters_never_resume_from_stale_work(fresh):
-    fresh.compose("fewshot.models.objects.recipe.epochs=40")
-    fresh.run("dvc", "repro", "validate@objects")
+    fresh.compose("recipes.pretraining.epochs=40")
+    fresh.dvc("repro", "data/dvc.yaml:validate@objects")
     scratch = fresh.path / ".farfield/scratch"
     stage = "pipelines/fewshot/dvc.yaml:pretrain@objects"
     checkpoint = "pretrain-*/checkpoint.safetensors"
     kill_when(fresh, ["dvc", "repro", "--single-item", stage], lambda: any(scratch.glob(checkpoint)))
-    fresh.compose("fewshot.models.objects.recipe.epochs=3")
-    fresh.run("dvc", "repro", "--single-item", stage)
+    fresh.compose("recipes.pretraining.epochs=3")
+    fresh.dvc("repro", "--single-item", stage)
     curve = (fresh.path / "pipelines/fewshot/curves/objects.csv").read_text().splitlines()
     assert len(curve) == 4

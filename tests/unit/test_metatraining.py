@@ -13,11 +13,11 @@ from farfield.backbones.backbone import Backbone
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
 from farfield.metalearning.architecture import Architecture
-from farfield.metalearning.evaluation import evaluate_meta, mean_accuracy
+from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.fwt import feature_wise_transform, transform_parameters
 from farfield.metalearning.learner import EmbeddingLearner, MetaLearner
 from farfield.metalearning.tasks import Domain, Tasks
-from farfield.metalearning.training import Episodic, meta_train
+from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.images import evaluation_view
 from farfield.training.recipe import Recipe

@@ -1,20 +1,26 @@
 """Parameters: unknown keys and impossible values are refused, by name."""
 
 import copy
+from functools import cache
 
 import pytest
-import yaml
 
 from farfield.errors import InputError
-from stages.compose import composed
+from stages.choices import check_choices
+from stages.compose import composed, texts
 from stages.local import load_local
 from stages.params import check_params, load_params
+from stages.record import fresh_record, recorded
 
-VALUES = yaml.safe_load(composed(["profile=tiny"]))
+
+@cache
+def tiny():
+    return composed(fresh_record("tiny"))
 
 
 def changed(key: str, value):
-    values = copy.deepcopy(VALUES)
+    """The parameters of the profile tiny, with one of them changed or added."""
+    values = copy.deepcopy(tiny())
     *path, last = key.split(".")
     section = values
     for part in path:
@@ -27,10 +33,16 @@ def changed(key: str, value):
     ("key", "value", "message"),
     [
         ("fewshot.wya", 5, r"fewshot\.wya: there is no such parameter"),
+        ("recipes.pretraining.epoch", 3, r"recipes\.pretraining\.epoch: there is no such"),
         (
-            "fewshot.models.objects.recipe.epoch",
-            3,
-            r"fewshot\.models\.objects\.recipe\.epoch: there is no such",
+            "fewshot.models.objects.changes",
+            {"epoch": 3},
+            r"fewshot\.models\.objects\.recipe\.epoch: there is no",
+        ),
+        (
+            "fewshot.models.objects.recipe",
+            "pretrain",
+            r"models\.objects\.recipe is 'pretrain', which is not",
         ),
         (
             "fewshot.targets.leaves.shots",
@@ -39,9 +51,9 @@ def changed(key: str, value):
         ),
         ("fewshot.way", 1, r"fewshot\.way: .*greater than 1, found 1"),
         (
-            "fewshot.models.objects.recipe.learning_rate",
-            -1.0,
-            r"recipe: learning_rate must be above 0, found -1",
+            "fewshot.models.objects.changes",
+            {"learning_rate": -1.0},
+            r"objects\.recipe: learning_rate must be above 0, found -1",
         ),
         ("seeds.pretrain", "x", r"seeds\.pretrain: .*integer.*found 'x'"),
         ("packing.resample", "cubic", r"packing\.resample: .*'bilinear'.*found 'cubic'"),
@@ -53,8 +65,8 @@ def changed(key: str, value):
         ),
         ("datasets.leaves.packing", {"resample": "cubic"}, r"datasets\.leaves\.packing: .*resample"),
         ("datasets.leaves.role", "source", r"fewshot\.targets\.leaves needs a dataset of role target"),
-        ("fewshot.models.objects.recipe.weight_decay", -1.0, r"weight_decay, momentum and warmup must not"),
-        ("fewshot.models.objects.recipe.augmentation.area", [2, 0], r"area must be two rising shares"),
+        ("recipes.pretraining.weight_decay", -1.0, r"weight_decay, momentum and warmup must not"),
+        ("recipes.pretraining.augmentation.area", [2, 0], r"area must be two rising shares"),
         ("fewshot.transfer.fixed.model", "imagenet", r"transfer\.fixed\.model is 'imagenet'.*objects"),
         ("fewshot.meta.protonet.source", "leaves", r"meta\.protonet\.source needs a dataset of role source"),
         ("fewshot.ensemble.finetuned.models", ["objcts"], r"ensemble\.finetuned\.models\.0 is 'objcts'"),
@@ -72,14 +84,14 @@ def test_what_is_wrong_is_named(key, value, message):
 
 
 def test_no_two_rows_share_a_name():
-    values = copy.deepcopy(VALUES)
+    values = copy.deepcopy(tiny())
     values["fewshot"]["transfer"]["ft_all"] = values["fewshot"]["transfer"]["fixed"]
     with pytest.raises(InputError, match=r"two rows of meta, transfer, .* are named 'ft_all'"):
         check_params(values, "params.yaml")
 
 
 def test_a_missing_parameter_is_named():
-    values = copy.deepcopy(VALUES)
+    values = copy.deepcopy(tiny())
     del values["fewshot"]["query"]
     with pytest.raises(InputError, match=r"fewshot\.query: this parameter is missing"):
         check_params(values, "params.yaml")
@@ -99,17 +111,32 @@ def test_an_archive_needs_a_checksum_or_a_reason_for_none():
         check_params(values, "params.yaml")
 
 
-def test_an_absent_or_broken_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"params\.yaml is missing; write it with"):
-        load_params(tmp_path / "params.yaml")
-    (tmp_path / "params.yaml").write_text("a: [")
-    with pytest.raises(InputError, match=r"params\.yaml cannot be read"):
-        load_params(tmp_path / "params.yaml")
+def test_absent_or_broken_files_are_named(tmp_path):
+    with pytest.raises(InputError, match="holds no parameters; write them with"):
+        load_params(tmp_path)
+    (tmp_path / "fewshot.json").write_text('{"fewshot": ')
+    with pytest.raises(InputError, match=r"fewshot\.json cannot be read.*stages\.compose"):
+        load_params(tmp_path)
+
+
+def test_what_is_written_is_read(tmp_path):
+    for path, text in texts(tiny()).items():
+        (tmp_path / path.name).write_text(text)
+    assert load_params(tmp_path) == check_params(tiny(), "")
+
+
+def test_changes_stand_in_place_of_a_recipes_settings():
+    values = changed("fewshot.models.objects.changes", {"epochs": 7, "augmentation": {"flip": 0.0}})
+    recipe = check_params(values, "").fewshot.models["objects"].recipe
+    assert (recipe.epochs, recipe.batch_size) == (7, 16)
+    assert (recipe.augmentation.flip, recipe.augmentation.jitter) == (0.0, 0.4)
+    none = check_params(changed("fewshot.models.objects.changes", {"augmentation": None}), "")
+    assert none.fewshot.models["objects"].recipe.augmentation is None
 
 
 def test_an_unknown_dataset_is_named():
     with pytest.raises(InputError, match=r"no dataset 'eurosta'.*leaves"):
-        check_params(VALUES, "params.yaml").card("eurosta")
+        check_params(tiny(), "params.yaml").card("eurosta")
 
 
 def test_a_card_may_override_the_packing():
@@ -119,40 +146,48 @@ def test_a_card_may_override_the_packing():
     assert params.packing_of("radiographs").resample == "bilinear"
 
 
-def test_overrides_that_do_not_compose_are_explained():
-    with pytest.raises(InputError, match=r"conf/ does not compose with fewshot\.wya=3"):
-        composed(["fewshot.wya=3"])
+def test_what_does_not_compose_is_explained():
+    with pytest.raises(InputError, match=r"fewshot\.wya: there is no such parameter"):
+        composed(recorded(["fewshot.wya=3"], fresh_record("tiny")))
     with pytest.raises(InputError, match="pape"):
-        composed(["profile=pape"])
+        composed(fresh_record("pape"))
+    with pytest.raises(InputError, match="no learner 'svm'"):
+        composed(recorded(["fewshot.transfer.fixed.learner=svm"], fresh_record("tiny")))
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("key", "value", "message"),
     [
-        ("fewshot.models.objects.backbone=resnet12", "resnet12"),
-        ("fewshot.transfer.fixed.learner=svm", "no learner 'svm'"),
+        ("fewshot.models.objects.backbone", "resnet12", "resnet12"),
+        ("fewshot.transfer.fixed.learner", "svm", "no learner 'svm'"),
         (
-            "fewshot.finetune.all.rows.mean_centroid.settings.distance=cosin",
+            "fewshot.finetune.all.rows.mean_centroid.settings.distance",
+            "cosin",
             "distance must be euclidean or cosine, found 'cosin'",
         ),
-        ("fewshot.finetune.all.settings.last=0", "last of fine-tuning must be a whole number of at least 1"),
-        ("+fewshot.finetune.all.settings.momentum=0", r"settings\.momentum: there is no such parameter"),
-        ("+fewshot.ensemble.finetuned.rows.ims_f.settings.cv=half", "cv must be released_bug or intended"),
-        ("+fewshot.ensemble.finetuned.rows.ims_f.settings.folds=5", "ensemble row ims_f do not fit it"),
-        ("fewshot.meta.protonet.learner=protonets", "'protonets'"),
-        ("+fewshot.meta.protonet.settings.scale=2", "settings of protonet do not fit it"),
+        ("fewshot.finetune.all.settings.last", 0, "last of fine-tuning must be a whole number of at least 1"),
+        ("fewshot.finetune.all.settings.momentum", 0, r"settings\.momentum: there is no such parameter"),
         (
-            "fewshot.transfer.fixed.settings.epochs=-3",
+            "fewshot.ensemble.finetuned.rows.ims_f.settings.cv",
+            "half",
+            "cv must be released_bug or intended",
+        ),
+        ("fewshot.ensemble.finetuned.rows.ims_f.settings.folds", 5, "ensemble row ims_f do not fit it"),
+        ("fewshot.meta.protonet.learner", "protonets", "'protonets'"),
+        ("fewshot.meta.protonet.settings.scale", 2, "settings of protonet do not fit it"),
+        (
+            "fewshot.transfer.fixed.settings.epochs",
+            -3,
             "epochs must be a whole number of at least 0, found -3",
         ),
-        ("+fewshot.transfer.fixed.settings.epoch=3", "settings of linear_head do not fit it"),
-        ("datasets.leaves.layout=folders", "no layout 'folders'"),
-        ("datasets.leaves.generator.domain=leafs", "'leafs'"),
+        ("fewshot.transfer.fixed.settings.epoch", 3, "settings of linear_head do not fit it"),
+        ("datasets.leaves.layout", "folders", "no layout 'folders'"),
+        ("datasets.leaves.generator.domain", "leafs", "'leafs'"),
     ],
 )
-def test_choices_are_checked_before_anything_runs(override, message):
+def test_choices_are_checked_before_anything_runs(key, value, message):
     with pytest.raises(InputError, match=message):
-        composed(["profile=tiny", override])
+        check_choices(check_params(changed(key, value), "params"))
 
 
 def test_a_broken_local_yaml_is_named(tmp_path):

@@ -1,23 +1,37 @@
-"""The plan: params.yaml is what conf/ composes, and every stage declares the code it runs."""
+"""The plan: params/ is what conf/ and params.yaml compose, and every stage declares the code it runs, no more."""
 
 import ast
+import hashlib
+import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 from dvc.repo import Repo
 
-from stages.compose import composed
+from stages.compose import composed, texts
+from stages.params import with_recipes
+from stages.record import fresh_record, read_record
 
 ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
 # How a stage is started, finds its files and reads its parameters. None of it can change what a stage
 # computes: the values it reads are declared as `params`, the places as `outs` and `deps`.
-FRAME = {f"stages/{name}.py" for name in ("__init__", "leftovers", "local", "params", "paths", "run")} | {
+FRAME = {
+    *(
+        f"stages/{name}.py"
+        for name in ("__init__", "declared", "leftovers", "local", "params", "paths", "run")
+    ),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/schema").glob("*.py")),
     "farfield/errors.py",
-    *(f"stages/schema/{name}.py" for name in ("__init__", "section", "fewshot", "finetuning", "multitask")),
 }
-PROFILES = sorted(path.stem for path in (ROOT / "conf/profile").glob("*.yaml"))
+# What `compose` asks whether names and settings are known, and what tells DVC that it ran.
+ONLY_REFUSES = {"stages/choices.py", "stages/side_by_side.py"}
+PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
+# The module that a stage imports once it knows the name of a method.
+METHODS = {"stages.spottune": "farfield.spottune.methods", "stages.baseline": "farfield.multitask.methods"}
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +47,24 @@ def module_file(module: str) -> Path | None:
     return None
 
 
-def imports(path: Path) -> set[str]:
-    """Modules of this repository that a file names in its imports, packages on the way included."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Modules of this repository that a file imports, packages on the way included."""
+    names: set[str] = set()
+
+    def walk(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return  # never imported
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+        for child in ast.iter_child_nodes(node):
+            walk(child)
+
+    walk(ast.parse(path.read_text()))
     parents = {".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 2)}
-    return {name for name in parents if name.split(".")[0] in ("farfield", "stages")}
+    return frozenset(name for name in parents if name.split(".")[0] in ("farfield", "stages"))
 
 
 def closure(module: str) -> set[str]:
@@ -54,57 +76,115 @@ def closure(module: str) -> set[str]:
         if path is None:
             continue
         name = path.relative_to(ROOT).as_posix()
-        if name not in seen and name not in FRAME:
+        if name not in seen | FRAME | ONLY_REFUSES:
             seen.add(name)
             todo += imports(path)
+    return {name for name in seen if holds_code(ROOT / name)}
+
+
+def holds_code(path: Path) -> bool:
+    text = path.read_text()
+    return bool(text.strip().count("\n")) or "import" in text
+
+
+def imported(stage, params) -> set[str]:
+    """What the command of a stage can import."""
+    module = re.search(r"python -m (\S+)", stage.cmd).group(1)
+    files = closure(module)
+    if module in METHODS:
+        *study, key = stage.cmd.split()[3:]
+        rows = params[study[0]]["methods"] if study else params["adashare"]["baselines"]
+        files |= closure(f"{METHODS[module]}.{rows[key]['method']}")
+    return files
+
+
+def declared(stage) -> set[str]:
+    return {Path(dep.fs_path).relative_to(ROOT).as_posix() for dep in stage.deps}
+
+
+@pytest.fixture(scope="module")
+def params():
+    """All of params/, recipes by name."""
     return {
-        name
-        for name in seen
-        if (ROOT / name).read_text().strip().count("\n") or "import" in (ROOT / name).read_text()
+        key: value
+        for path in (ROOT / "params").glob("*.json")
+        for key, value in json.loads(path.read_text()).items()
     }
 
 
-def test_params_yaml_is_what_conf_composes():
-    text = (ROOT / "params.yaml").read_text()
-    profile = yaml.safe_load(text)["profile"]
-    assert profile == "quick"
-    assert text == composed([], ROOT / "conf")
+def test_params_are_what_conf_and_params_yaml_compose():
+    record = read_record(ROOT / "params.yaml")
+    assert record["profile"] == "quick"
+    for path, text in texts(composed(record, CONF)).items():
+        assert (ROOT / path).read_text() == text, f"{path} is not what `python -m stages.compose` writes"
+    assert len(texts(composed(record, CONF))) == len(list((ROOT / "params").iterdir()))
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_composes_and_is_valid(profile):
-    assert yaml.safe_load(composed([f"profile={profile}"], ROOT / "conf"))["profile"] == profile
+    assert composed(fresh_record(profile, CONF), CONF)["profile"] == profile
 
 
-def test_every_stage_declares_the_code_it_runs(stages):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+def test_every_stage_declares_the_code_it_runs(stages, params):
     for stage in stages:
-        module = re.search(r"python -m (\S+)", stage.cmd).group(1)
-        declared = {Path(dep.fs_path).relative_to(ROOT).as_posix() for dep in stage.deps}
-        run = closure(module)
-        if module == "stages.spottune":  # which imports the module of its method when it knows the name
-            _, study, key = stage.cmd.rsplit(" ", 2)
-            run |= closure(f"farfield.spottune.methods.{params[study]['methods'][key]['method']}")
-        if module == "stages.baseline":
-            key = stage.cmd.rsplit(" ", 1)[1]
-            run |= closure(f"farfield.multitask.methods.{params['adashare']['baselines'][key]['method']}")
         missing = {
-            name for name in run if not any(name == dep or name.startswith(f"{dep}/") for dep in declared)
+            name
+            for name in imported(stage, params)
+            if not any(name == dep or name.startswith(f"{dep}/") for dep in declared(stage))
         }
         assert not missing, f"{stage.addressing} imports {sorted(missing)} but does not depend on them"
+
+
+def test_no_stage_depends_on_code_that_it_never_imports(stages, params):
+    """Else a change of a file would run stages again that cannot see it."""
+    groups: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
+    for stage in stages:  # the stages of a group declare the same, and import what one of them needs
+        files, code = groups.setdefault((stage.path, stage.name.split("@")[0]), (set(), set()))
+        files |= imported(stage, params)
+        for dep in declared(stage):
+            inside = (ROOT / dep).rglob("*.py") if (ROOT / dep).is_dir() else [ROOT / dep]
+            code |= {
+                path.relative_to(ROOT).as_posix()
+                for path in inside
+                if dep.startswith(("farfield", "stages")) and holds_code(path)
+            }
+    for (path, name), (files, code) in groups.items():
+        assert not code - files, f"{name} of {path} declares {sorted(code - files)} and never imports them"
+
+
+def test_a_recipe_is_a_parameter_of_the_stages_that_use_it_alone(stages, params):
+    """A changed recipe runs its rows again, and no others."""
+    whole = with_recipes(params)
+    for stage in stages:
+        names = {
+            name.split(".")[1] for dep in stage.params for name in dep.params if name.startswith("recipes.")
+        }
+        group, _, key = stage.name.partition("@")
+        study = next((name for name in ("fewshot", "spottune", "decathlon") if f"/{name}/" in stage.path), "")
+        section = {"pretrain": "networks", "metatrain": "meta", "tune": "methods"}.get(group)
+        if section == "networks" and study == "fewshot":
+            section = "models"
+        assert names == ({params[study][section][key]["recipe"]} if section else set()), stage.addressing
+        if section:
+            assert set(whole[study][section][key]["recipe"]) >= {"epochs", "learning_rate"}
 
 
 def test_stages_have_descriptions_parameters_and_cached_outputs(stages):
     for stage in stages:
         assert stage.desc, stage.addressing
-        assert any(type(dep).__name__ == "ParamsDependency" for dep in stage.deps), stage.addressing
-        if stage.name != "report":
+        params = stage.params or [name for name in declared(stage) if name.startswith("params")]
+        assert params, stage.addressing
+        if stage.name not in ("report", "compose"):
             assert all(out.use_cache for out in stage.outs), stage.addressing
 
 
 def test_the_graph_is_sound_and_each_file_small():
     repo = Repo(ROOT)
     repo.index.check_graph()
+    compose = next(stage for stage in repo.index.stages if stage.addressing == "compose")
+    graph = repo.index.graph
+    for stage in graph:  # parameters are composed before any stage reads them
+        assert stage is compose or graph.has_edge(stage, compose), stage.addressing
     for path in {stage.path for stage in repo.index.stages}:
         assert sum(stage.path == path for stage in repo.index.stages) < 30, path
 
@@ -121,3 +201,21 @@ def test_the_library_knows_neither_dvc_nor_params():
         names = imports(path)
         assert not any(name.startswith("stages") for name in names), path
         assert not re.search(r"^\s*(import|from) (dvc|hydra)\b", path.read_text(), re.M), path
+
+
+def test_generated_files_fit_each_other(stages):
+    """Locks hold the parameters that params/ holds, and the hashes of the metrics that are there."""
+    for stage in stages:
+        lock = yaml.load((Path(stage.path).parent / "dvc.lock").read_bytes(), yaml.CSafeLoader)["stages"]
+        assert stage.name in lock, f"{stage.addressing} is in no lock file; `make regenerate` writes them"
+        for dep in stage.params:
+            name = Path(dep.fs_path).relative_to(ROOT).as_posix()
+            said = lock[stage.name]["params"][name]
+            assert said == dep.read_params(), (
+                f"{stage.addressing} ran with other parameters; `make regenerate`"
+            )
+        for out in lock[stage.name]["outs"]:
+            path = ROOT / out["path"]
+            if path.parts[-2] in ("metrics", "params"):
+                found = hashlib.md5(path.read_bytes()).hexdigest()
+                assert found == out["md5"], f"{out['path']} is not what {stage.addressing} wrote"

@@ -1,0 +1,55 @@
+"""The code that a stage declares as its dependencies, read from the files dvc.yaml without DVC."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from farfield.errors import InputError
+from stages.params import PARAMS
+
+CODE = ("farfield/", "stages/")
+
+
+def declared_code(command: str, root: Path = Path()) -> list[Path]:
+    """Files that `python -m stages.<command>` depends on, those of a folder one by one, in order.
+
+    InputError if no dvc.yaml has a stage with that command.
+    """
+    for plan in (root / "dvc.yaml", root / "data/dvc.yaml", *sorted((root / "pipelines").rglob("dvc.yaml"))):
+        for stage in yaml.load(plan.read_bytes(), yaml.CSafeLoader)["stages"].values():
+            declared = stage.get("do", stage)
+            key = _key(declared["cmd"], f"python -m stages.{command}")
+            if key is None:
+                continue
+            item = _item(stage["foreach"], key, root) if "foreach" in stage else None
+            names = [_expanded(name, key, item) for name in declared["deps"]]
+            return sorted(
+                file
+                for name in names
+                if name.startswith(CODE)
+                for file in ((root / name).rglob("*.py") if (root / name).is_dir() else [root / name])
+            )
+    raise InputError(f"no dvc.yaml has a stage with the command `python -m stages.{command}`")
+
+
+def _key(template: str, command: str) -> str | None:
+    """What `${key}` stands for in a command, empty if it has none; None if this is another command."""
+    pattern = re.escape(template).replace(re.escape("${key}"), "(.+)")
+    found = re.fullmatch(pattern, command)
+    return None if found is None else (found[1] if found.groups() else "")
+
+
+def _item(foreach: str, key: str, root: Path) -> Any:
+    """The parameters of one stage of a group: `foreach` names their section, as in ${fewshot.models}."""
+    section, *names = foreach.removeprefix("${").removesuffix("}").split(".")
+    values = json.loads((root / PARAMS / f"{section}.json").read_bytes())[section]
+    for name in (*names, key):
+        values = values[name]
+    return values
+
+
+def _expanded(name: str, key: str, item: Any) -> str:
+    return re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found[1]]), name.replace("${key}", key))

@@ -1,0 +1,102 @@
+"""How stages start under `make repro`: forked from a process that has imported torch once for all of them.
+
+The command of a stage stays `python -m stages.<stage> ...`, as DVC runs it. What is forked has no threads and has
+used no device, so a fork is as good as a fresh process: the same code, parameters and seeds, the same bytes.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import runpy
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import NamedTuple
+
+# `stages` first, since it sets what torch reads when it loads.
+PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
+# What is worth importing once where several stages of a kind are to run, but not for other kinds.
+PRELOADED_FOR = {"stages.validate": ("great_expectations",), "stages.metatest": ("scipy.optimize",)}
+
+_FORKS = multiprocessing.get_context("forkserver")
+
+
+class Running(NamedTuple):
+    """A started command. ended: what to wait on."""
+
+    process: "BaseProcess | subprocess.Popen[bytes]"
+    ended: int
+
+    def result(self) -> int:
+        """Its exit status, once it has ended."""
+        if isinstance(self.process, subprocess.Popen):
+            os.close(self.ended)
+            return self.process.wait()
+        self.process.join()
+        return self.process.exitcode or 0
+
+    def stop(self) -> None:
+        self.process.terminate()
+
+
+def preload(commands: Iterable[str]) -> None:
+    """Before the first start: what the processes of these commands will find imported."""
+    modules = {module for command in commands if (module := _module(command))}
+    extra = [name for module in sorted(modules) for name in PRELOADED_FOR.get(module, ())]
+    _FORKS.set_forkserver_preload([*PRELOADED, *extra])
+
+
+def start(command: str, folder: Path, log: Path, environment: dict[str, str]) -> Running:
+    """Start a command in `folder`; what it prints goes to `log`. It ends when this process does."""
+    if _module(command):
+        fork = _FORKS.Process(target=_run, args=(command, folder, log.absolute(), environment))
+        fork.start()
+        return Running(fork, fork.sentinel)
+    # A pipe that only the command holds open for writing: it can be waited on as a fork's sentinel can.
+    ended, held = os.pipe()
+    with log.open("wb") as out:
+        child = subprocess.Popen(
+            command, shell=True, cwd=folder, env=environment, stdout=out, stderr=out, pass_fds=[held]
+        )
+    os.close(held)
+    return Running(child, ended)
+
+
+def wait(running: Iterable[Running], seconds: float) -> list[Running]:
+    """Those that have ended, at the latest after so many seconds."""
+    by_end = {one.ended: one for one in running}
+    return [
+        by_end[end] for end in multiprocessing.connection.wait(list(by_end), seconds) if isinstance(end, int)
+    ]
+
+
+def _module(command: str) -> str | None:
+    """The stage's module, if the command is one of ours."""
+    words = shlex.split(command)
+    ours = words[:2] == ["python", "-m"] and words[2:] and words[2].startswith("stages.")
+    return words[2] if ours else None
+
+
+def _run(command: str, folder: Path, log: Path, environment: dict[str, str]) -> None:
+    """`command` in this process, which was forked for it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with log.open("wb") as out:
+        os.dup2(out.fileno(), sys.stdout.fileno())
+        os.dup2(out.fileno(), sys.stderr.fileno())
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    module, *words = shlex.split(command)[2:]
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
