@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 import torch
 
 from farfield.datasets.dense.packed import load_class_names
@@ -21,6 +20,9 @@ from farfield.seeds import integer_seed
 from stages import paths
 from stages.params import Params
 from stages.schema.multitask import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLES = 4  # test images whose predictions are kept for the pages
 LEGACY_SELECTION = 176  # test images that the released code chooses its checkpoints by
@@ -66,7 +68,7 @@ def study_data(params: Params, name: str, device: torch.device) -> StudyData:
     return StudyData(Objective(tasks, weights), train, selection, test)
 
 
-def _require_known(manifest: pd.DataFrame, data: DenseImages, study: Study, part: str) -> None:
+def _require_known(manifest: "pd.DataFrame", data: DenseImages, study: Study, part: str) -> None:
     valid = manifest.set_index("row").loc[data.rows.tolist()]
     for task in study.tasks:
         if not len(valid) or valid[f"valid_{task}"].max() == 0:

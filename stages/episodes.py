@@ -1,15 +1,18 @@
 """episodes@<dataset>: draw its few-shot episodes, to data/episodes/<dataset>.npz."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from farfield.datasets.packed import in_splits, load_manifest
 from farfield.episodes.sampling import eligible_classes, sample_episodes, save_episodes
 from stages import paths
 from stages.params import load_params
 from stages.run import run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(dataset: str) -> None:
@@ -44,7 +47,7 @@ def main(dataset: str) -> None:
     save_episodes(paths.episodes(dataset), lists)
 
 
-def tell_small(dataset: str, names: pd.Series, labels: np.ndarray, shot: int, query: int) -> None:
+def tell_small(dataset: str, names: "pd.Series", labels: np.ndarray, shot: int, query: int) -> None:
     _, small = eligible_classes(labels, shot + query)
     for label, count in small.items():
         print(

@@ -10,7 +10,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from farfield.backbones.backbone import parameter_count
@@ -37,6 +36,8 @@ TEST = {"shot": 5, "query": 15, "episodes": 200}  # episodes of held-out classes
 
 
 def main(key: str) -> None:
+    import pandas as pd
+
     deterministic()
     device = choose_device(load_local().device)
     params = load_params()

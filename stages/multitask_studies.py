@@ -4,11 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import torch
 
 from farfield.datasets.dense.packed import load_class_names
 from farfield.files import read_json
-from farfield.multitask.deeplab import DEPTHS
 from farfield.reporting.inputs import Dataset
 from farfield.reporting.multitask_policies import history_frame
 from farfield.reporting.multitask_study import (
@@ -20,9 +18,7 @@ from farfield.reporting.multitask_study import (
     NetworkCost,
     PolicyRecord,
 )
-from farfield.training.checkpoints import load_tensors, subset
 from stages import paths
-from stages.dense_tasks import example_positions, study_data
 from stages.params import Params
 
 RESULTS = paths.ADASHARE / "results"
@@ -39,6 +35,13 @@ def multitask_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[M
 
 
 def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> MultiTaskStudy:
+    # Needs torch, as little else of the report does.
+    import torch
+
+    from farfield.multitask.deeplab import DEPTHS
+    from farfield.training.checkpoints import load_tensors, subset
+    from stages.dense_tasks import example_positions, study_data
+
     section = params.adashare
     study = section.studies[name]
     data = study_data(params, name, torch.device("cpu"))

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +28,8 @@ def train_network(
     title: str,
 ) -> None:
     """Train it, keep its best checkpoint, and leave its scores in `folder`. Nothing is done if they are there."""
+    import pandas as pd
+
     if (folder / "scores.json").exists():
         return
     recipe = study.recipe
@@ -97,6 +98,8 @@ def gather(folders: dict[tuple[str, int], Path], protocol: str, out: Path) -> No
     selection, protocol. curves.csv: a row a validation of each training. costs.json: of each study, the mean
     over samples. examples.safetensors: of each study's first sample.
     """
+    import pandas as pd
+
     rows, costs, curves, examples = [], [], {}, {}
     for (study, sample), folder in folders.items():
         found = read_json(folder / "scores.json")

@@ -11,7 +11,6 @@ import sys
 from dataclasses import asdict
 
 import numpy as np
-import pandas as pd
 import torch
 
 from farfield.backbones import build
@@ -52,6 +51,8 @@ def main(study: str, model: str) -> None:
 
 
 def train(study: str, name: str, spec: Model, params: Params, device: torch.device) -> None:
+    import pandas as pd
+
     packed = paths.packed(spec.source, params.card(spec.source))
     manifest = load_manifest(packed)
     chosen = manifest[in_splits(manifest, [spec.split], f"{study}, {name}: split", spec.source)]

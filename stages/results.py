@@ -5,15 +5,18 @@ predicted ways. A unit may answer for several methods.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from farfield.episodes.sampling import Episodes, load_episodes
 from farfield.files import atomic_file
 from stages import paths
 from stages.leftovers import prune_undeclared
 from stages.params import Params
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cells(params: Params, budget: int) -> Iterator[tuple[str, int, Episodes]]:
@@ -25,8 +28,10 @@ def cells(params: Params, budget: int) -> Iterator[tuple[str, int, Episodes]]:
             yield name, shot, lists[shot].first(budget) if budget else lists[shot]
 
 
-def answered(method: str, dataset: str, shot: int, scores: pd.DataFrame) -> pd.DataFrame:
+def answered(method: str, dataset: str, shot: int, scores: "pd.DataFrame") -> "pd.DataFrame":
     """The scores of one cell, as rows of a results file."""
+    import pandas as pd
+
     return pd.concat(
         [
             pd.DataFrame({"method": method, "dataset": dataset, "shot": np.int32(shot)}, index=scores.index),
@@ -36,7 +41,9 @@ def answered(method: str, dataset: str, shot: int, scores: pd.DataFrame) -> pd.D
     )
 
 
-def save_results(unit: str, tables: list[pd.DataFrame]) -> None:
+def save_results(unit: str, tables: "list[pd.DataFrame]") -> None:
+    import pandas as pd
+
     results = pd.concat(tables, ignore_index=True)
     # Rows of a method stand together, whatever the order in which cells were answered.
     order = results["method"].map({name: i for i, name in enumerate(results["method"].unique())})

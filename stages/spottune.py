@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -38,6 +37,9 @@ from stages.params import Params, load_params
 from stages.run import run
 from stages.schema.finetuning import Training
 from stages.tasks import TaskData, task_data
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAWS = 5  # of the policy for the row that samples it, whose accuracy is their mean
 CHALLENGE = 9  # tasks for which the decathlon counts parameters, however many a profile has
@@ -84,6 +86,8 @@ def train(
     folder: Path,
 ) -> None:
     """One training and all its rows, left in `folder`."""
+    import pandas as pd
+
     spec = params.finetuning[study]
     training, settings = spec.methods[key], spec.tasks[task]
     # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
@@ -135,8 +139,10 @@ def viewed(loss: Loss, view: Callable[[Tensor], Tensor]) -> Loss:
 
 def answers(
     adapted: Adapted, training: Training, data: TaskData, size: int, seed: int, device: torch.device
-) -> tuple[dict[str, Tensor], list[pd.DataFrame]]:
+) -> "tuple[dict[str, Tensor], list[pd.DataFrame]]":
     """What each row answers for the test images; and the policy's decisions, if there is a policy."""
+    import pandas as pd
+
     overrides = {row: spec.override for row, spec in training.rows.items() if spec.override}
     tensors: dict[str, Tensor] = {}
     given: dict[str, Tensor] = {}  # int64 [draws, images]
@@ -181,6 +187,8 @@ def answers(
 
 def gather(folders: list[Path], out: Path) -> None:
     """The files of all trainings as one of each; of the policies, those of the first replicate."""
+    import pandas as pd
+
     predictions = pd.concat([pd.read_parquet(folder / "predictions.parquet") for folder in folders])
     with atomic_file(out / "predictions.parquet") as partial:
         predictions.to_parquet(partial, index=False)

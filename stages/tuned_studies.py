@@ -16,7 +16,6 @@ from farfield.reporting.spottune_study import (
     PolicyRecord,
     TunedMethod,
 )
-from farfield.training.checkpoints import load_tensors, subset
 from stages import paths
 from stages.params import Params
 
@@ -39,6 +38,9 @@ def plotted_policies(studies: Mapping[FineTuning, FineTuningStudy]) -> dict[str,
 
 
 def _study(params: Params, name: FineTuning, datasets: dict[str, Dataset]) -> FineTuningStudy:
+    # Needs torch, as little else of the report does.
+    from farfield.training.checkpoints import load_tensors, subset
+
     spec = params.finetuning[name]
     folders = {key: paths.PIPELINES / name / "results" / key for key in spec.methods}
     tables = [pd.read_parquet(folder / "predictions.parquet") for folder in folders.values()]

@@ -4,8 +4,6 @@ Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python 
 <dataset>` makes Great Expectations' Data Docs to browse.
 """
 
-from PIL import Image
-
 from farfield.datasets.cards import Card
 from farfield.datasets.dense.packed import load_class_names, load_targets
 from farfield.datasets.dense.pictures import target_sheet
@@ -20,6 +18,8 @@ from stages.run import run
 
 
 def main(dataset: str) -> None:
+    from PIL import Image
+
     card = load_params().card(dataset)
     packed = paths.packed(dataset, card)
     data = tables_of(dataset, card)

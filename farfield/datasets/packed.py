@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from farfield.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def load_images(folder: Path) -> np.ndarray:
@@ -14,12 +17,14 @@ def load_images(folder: Path) -> np.ndarray:
     return np.load(folder / "images.npy", mmap_mode="r")
 
 
-def load_manifest(folder: Path) -> pd.DataFrame:
+def load_manifest(folder: Path) -> "pd.DataFrame":
     """One row an image: row, path, label, class_name, split, width, height, mode, sha256."""
+    import pandas as pd
+
     return pd.read_parquet(folder / "manifest.parquet")
 
 
-def in_splits(manifest: pd.DataFrame, wanted: Sequence[str], key: str, dataset: str) -> np.ndarray:
+def in_splits(manifest: "pd.DataFrame", wanted: Sequence[str], key: str, dataset: str) -> np.ndarray:
     """bool [n], the images of the splits `wanted`. InputError that names the parameter `key` if one of
     them has no image."""
     present = sorted(manifest["split"].unique())

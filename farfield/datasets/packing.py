@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
@@ -64,6 +63,8 @@ def pack(
 
 
 def _write(index: Index, facts: Mapping[Key, Fact], images: Path, folder: Path) -> None:
+    import pandas as pd
+
     readable = [row for row in range(len(index.records)) if "reason" not in facts[row]]
     unreadable = [
         {"path": index.records[row].path, "reason": facts[row]["reason"]}

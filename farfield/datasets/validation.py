@@ -8,22 +8,23 @@ what differs from dataset to dataset enters them as parameters computed from the
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.cards import Expected
 from farfield.errors import InputError
 from farfield.files import read_json
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SHOWN = 10  # offending rows named in a message
 # The column that names a row of each table, where it is not `path`.
 NAMED_BY = {"classes": "class_name", "dense_tasks": "place"}
 
-Tables = dict[str, pd.DataFrame]
+Tables = dict[str, "pd.DataFrame"]
 
 
-def tables(manifest: pd.DataFrame, unreadable: list[dict[str, str]], expected: Expected) -> Tables:
+def tables(manifest: "pd.DataFrame", unreadable: list[dict[str, str]], expected: Expected) -> Tables:
     """The three tables that the suites speak of.
 
     images: the manifest with `repeats` (its bytes stand in an earlier row) and `leaks` (its bytes
@@ -36,7 +37,7 @@ def tables(manifest: pd.DataFrame, unreadable: list[dict[str, str]], expected: E
     }
 
 
-def with_twins(manifest: pd.DataFrame) -> pd.DataFrame:
+def with_twins(manifest: "pd.DataFrame") -> "pd.DataFrame":
     """The manifest with the columns `repeats` and `leaks`."""
     return manifest.assign(
         repeats=manifest.duplicated("sha256"),
@@ -44,9 +45,11 @@ def with_twins(manifest: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def class_counts(shown: pd.Series, known: Sequence[str], expected: Expected) -> pd.DataFrame:
+def class_counts(shown: "pd.Series", known: Sequence[str], expected: Expected) -> "pd.DataFrame":
     """class_name, images, expected_images. shown: the class of each image, or each class of each image.
     known: classes that have a row even if no image shows them."""
+    import pandas as pd
+
     counts = shown.value_counts().sort_index()
     names = [*known, *sorted({*counts.index, *expected.class_images} - set(known))]
     classes = pd.DataFrame({"class_name": names, "images": [int(counts.get(name, 0)) for name in names]})
@@ -56,12 +59,14 @@ def class_counts(shown: pd.Series, known: Sequence[str], expected: Expected) -> 
     return classes
 
 
-def manifest_of(data: Tables) -> pd.DataFrame:
+def manifest_of(data: Tables) -> "pd.DataFrame":
     """The table with a row an image."""
     return data["images"] if "images" in data else data["dense_images"]
 
 
-def unreadable_table(unreadable: list[dict[str, str]]) -> pd.DataFrame:
+def unreadable_table(unreadable: list[dict[str, str]]) -> "pd.DataFrame":
+    import pandas as pd
+
     return pd.DataFrame(unreadable, columns=["path", "reason"])
 
 

@@ -1,19 +1,23 @@
 """Run a learner over a list of episodes of a featured dataset."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from farfield.episodes.sampling import Episodes
 from farfield.transfer.learner import Learner
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHUNK_BYTES = 512 * 2**20  # gathered at once; results do not depend on it
 
 
 def evaluate(
     learner: Learner, features: np.ndarray, episodes: Episodes, device: torch.device
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """One row an episode: see `scores`.
 
     features: float [n, ...], vectors or maps, indexed by the episodes' rows.
@@ -29,11 +33,13 @@ def evaluate(
     return scores(torch.cat(parts), episodes)
 
 
-def scores(logits: Tensor, episodes: Episodes) -> pd.DataFrame:
+def scores(logits: Tensor, episodes: Episodes) -> "pd.DataFrame":
     """One row an episode; columns episode, accuracy (percent of its queries) and predictions, int16.
 
     logits: [E, way * query, way], of each query for each way; a query is given the highest.
     """
+    import pandas as pd
+
     predictions = logits.argmax(-1).to("cpu", torch.int16).numpy()
     correct = predictions == episodes.query_targets
     return pd.DataFrame(

@@ -5,11 +5,15 @@ are simply hard. So these intervals are wide, and two that overlap do not say th
 equal: `contrasts` and `comparisons` subtract on shared episodes first.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from farfield.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUMMARY_COLUMNS = ["method", "dataset", "shot", "episodes", "accuracy", "ci95"]
 _KEY = ["method", "dataset", "shot", "episode"]
@@ -37,12 +41,14 @@ def mean_interval(accuracies: ArrayLike) -> tuple[float, float]:
     return float(values.mean()), float(1.96 * values.std() / np.sqrt(values.size))
 
 
-def summarise(results: pd.DataFrame) -> pd.DataFrame:
+def summarise(results: "pd.DataFrame") -> "pd.DataFrame":
     """One row a (method, dataset, shot) with columns SUMMARY_COLUMNS, in order of first appearance.
 
     `results` has one row an episode: method, dataset, shot, episode, accuracy (percent).
     Raises InputError when an episode occurs twice, which would make the intervals too narrow.
     """
+    import pandas as pd
+
     require_distinct(results)
     rows = [
         (*cell, len(episodes), *mean_interval(episodes["accuracy"]))
@@ -51,7 +57,7 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
-def require_distinct(results: pd.DataFrame) -> None:
+def require_distinct(results: "pd.DataFrame") -> None:
     """Raise InputError when a row (method, dataset, shot, episode) occurs more than once."""
     repeated = results[results.duplicated(_KEY)]
     if len(repeated):

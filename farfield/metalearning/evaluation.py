@@ -2,9 +2,9 @@
 
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -13,6 +13,9 @@ from farfield.episodes.evaluation import evaluate, scores
 from farfield.episodes.sampling import Episodes
 from farfield.metalearning.learner import EmbeddingLearner, MetaLearner
 from farfield.training.images import evaluation_view
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def evaluate_meta(
@@ -24,7 +27,7 @@ def evaluate_meta(
     device: torch.device,
     first: int = 0,
     title: str = "",
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Answer `episodes` in evaluation mode; columns as of `farfield.episodes.evaluation.scores`.
 
     images: uint8 [N, H, W, 3], indexed by the episodes' rows. first: the number of the first episode
@@ -47,7 +50,7 @@ def _one_by_one(
     device: torch.device,
     first: int,
     title: str,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     logits = []
     numbers = range(len(episodes.rows))
     for e in tqdm(numbers, desc=title, unit="episode", file=sys.stderr, disable=not title):
@@ -66,7 +69,7 @@ def _pixels(images: Tensor, rows: np.ndarray, image_size: int, device: torch.dev
 @torch.inference_mode()
 def _by_embedding(
     learner: EmbeddingLearner, images: Tensor, episodes: Episodes, image_size: int, device: torch.device
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Embed every image that occurs once, then compare embeddings: an image has one whatever its episode."""
     used, places = np.unique(episodes.rows, return_inverse=True)
     embeddings = np.concatenate(

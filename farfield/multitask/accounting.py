@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
 from farfield.multitask.deeplab import DeeplabResNet
 from farfield.multitask.heads import AsppHead
@@ -58,6 +57,8 @@ def measure(network: nn.Module, size: Size = PUBLISHED_SIZE) -> dict[str, int]:
     parameters and buffers of floats are replaced by tensors without content, and `network` stays as it
     is.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton
+
     height, width = (size, size) if isinstance(size, int) else size
     state = {
         name: torch.empty_like(tensor, device="meta")

@@ -5,9 +5,10 @@ drawn in the order of their dictionaries. Published values are hollow, and drawn
 are the published ones.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from farfield.reporting.figure_data import Datasets, Methods, present, published_values
 from farfield.reporting.figure_style import (
@@ -22,6 +23,9 @@ from farfield.reporting.figure_style import (
     svg,
 )
 from farfield.reporting.inputs import labelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Three of the steps that the accuracy of 75 queries can take, so that no bin holds more of them.
 _BINS = np.arange(-2, 107, 4)
@@ -62,7 +66,7 @@ def episode_distribution(results: pd.DataFrame, methods: Methods, datasets: Data
         return svg(figure)
 
 
-def method_rows(row: list[Axes], titles: list[str], above: float) -> None:
+def method_rows(row: "list[Axes]", titles: list[str], above: float) -> None:
     """Put methods from top to bottom on the vertical axes, named at the first."""
     for ax in row:
         ax.set_ylim(len(titles) - 0.4, -above)

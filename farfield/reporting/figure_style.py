@@ -4,11 +4,11 @@ import io
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK = "#2b3038"
 FAINT = "#cdd2d9"
@@ -85,19 +85,21 @@ def hollow(i: int, colours: tuple[str, ...] = PALETTE) -> dict[str, Any]:
     return {**shown, "markerfacecolor": "none", "markersize": 6, "linestyle": "none"}
 
 
-def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[list[Axes]]]:
+def panels(rows: int, columns: int, width: float, height: float) -> "tuple[Figure, list[list[Axes]]]":
     """An empty figure of rows x columns panels, each about width x height inches."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, axes.tolist()
 
 
-def set_panel_title(ax: Axes, text: str) -> None:
+def set_panel_title(ax: "Axes", text: str) -> None:
     """In lines that stay within a panel of the usual width, so that neighbours do not touch."""
     ax.set_title("\n".join(textwrap.wrap(text, TITLE_LETTERS)))
 
 
-def svg(figure: Figure) -> bytes:
+def svg(figure: "Figure") -> bytes:
     """`figure` as SVG on a transparent ground, for light and dark pages, without a time stamp."""
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Type": None, "Format": None}
@@ -109,6 +111,8 @@ def svg(figure: Figure) -> bytes:
 @contextmanager
 def style() -> Iterator[None]:
     """Within it figures have the report's style, whatever the user's own settings are."""
+    import matplotlib
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)

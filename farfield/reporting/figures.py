@@ -6,15 +6,16 @@ the published ones.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
-from matplotlib.transforms import ScaledTranslation
 
 from farfield.reporting.figure_data import Datasets, Methods, present, published_values
 from farfield.reporting.figure_style import FAINT, INK, hollow, look, panels, style, svg
 from farfield.reporting.inputs import labelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def accuracy_by_shot(
@@ -54,7 +55,9 @@ def accuracy_by_shot(
         return svg(figure)
 
 
-def _shot_panel(ax: Axes, cell: pd.DataFrame, members: list[str], methods: Methods) -> None:
+def _shot_panel(ax: "Axes", cell: pd.DataFrame, members: list[str], methods: Methods) -> None:
+    from matplotlib.ticker import NullLocator
+
     for own in _others(cell, members):
         ax.plot(own["shot"], own["accuracy"], color=FAINT, linewidth=0.9, zorder=1)
     for i, method in enumerate(members):
@@ -109,20 +112,22 @@ def _others(summary: pd.DataFrame, members: list[str]) -> Iterator[pd.DataFrame]
             yield own
 
 
-def _legend_below(ax: Axes, inches: float) -> None:
+def _legend_below(ax: "Axes", inches: float) -> None:
     """A legend at a fixed distance: one in shares of the panel would grow with it and leave the figure."""
+    from matplotlib.transforms import ScaledTranslation
+
     figure = ax.figure
     below = ax.transAxes + ScaledTranslation(0, -inches, figure.dpi_scale_trans)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=2)
 
 
-def _legend(row: list[Axes], family: str) -> None:
+def _legend(row: "list[Axes]", family: str) -> None:
     handles, labels = row[0].get_legend_handles_labels()
     legend = row[-1].legend(handles, labels, loc="upper left", bbox_to_anchor=(1.03, 1.0), title=family)
     legend.set_alignment("left")
 
 
-def _label_grid(axes: list[list[Axes]], headings: list[str], below: str, beside: str) -> None:
+def _label_grid(axes: "list[list[Axes]]", headings: list[str], below: str, beside: str) -> None:
     for ax, heading in zip(axes[0], headings, strict=True):
         ax.set_title(heading)
     for ax in axes[-1]:
@@ -131,7 +136,7 @@ def _label_grid(axes: list[list[Axes]], headings: list[str], below: str, beside:
         row[0].set_ylabel(beside)
 
 
-def _share_heights(axes: list[list[Axes]]) -> None:
+def _share_heights(axes: "list[list[Axes]]") -> None:
     """Give the panels of each column one range of accuracies."""
     for column in zip(*axes, strict=True):
         limits = [ax.get_ylim() for ax in column]

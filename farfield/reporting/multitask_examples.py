@@ -8,7 +8,6 @@ import colorsys
 import io
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 
 from farfield.reporting.multitask_headings import TASKS
@@ -51,6 +50,8 @@ def coloured(task: str, values: np.ndarray, limits: tuple[float, float] = (0.0, 
         units = vectors / np.maximum(length, 1e-12)
         colours = np.rint(127.5 * (units + 1)).astype(np.uint8).transpose(0, 2, 3, 1)
     else:
+        import matplotlib
+
         plane = values[:, 0].astype(np.float64)
         known = np.isfinite(plane)
         low, high = limits

@@ -1,10 +1,10 @@
 """Figures of multi-task results, each as the bytes of an SVG file."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from farfield.reporting.dot_figures import method_rows
 from farfield.reporting.figure_style import INK, hollow, look, panels, style, svg
@@ -13,6 +13,9 @@ from farfield.reporting.multitask_costs import mac_unit
 from farfield.reporting.multitask_headings import TASKS
 from farfield.reporting.multitask_statistics import OVERALL
 from farfield.reporting.multitask_study import MultiTaskStudy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PARAMETERS = {
     "backbone_parameters": "backbone parameters (multiples of one)",
@@ -73,7 +76,7 @@ def delta_against_costs(study: MultiTaskStudy, summary: pd.DataFrame) -> bytes:
 
 
 def _cost_panel(
-    ax: Axes, study: MultiTaskStudy, overall: pd.DataFrame, keys: Sequence[str], column: str, unit: float
+    ax: "Axes", study: MultiTaskStudy, overall: pd.DataFrame, keys: Sequence[str], column: str, unit: float
 ) -> None:
     costs: dict[str, dict] = {key: dict(study.costs[key]) for key in keys}
     ax.axhline(0, color=INK, linewidth=0.8)

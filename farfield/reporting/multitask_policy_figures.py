@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from farfield.reporting.figure_style import FAINT, look, panels, style, svg
 from farfield.reporting.multitask_headings import TASKS
 from farfield.reporting.multitask_policies import run_shares, task_correlation
 from farfield.reporting.multitask_study import MultiTaskStudy, PolicyRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _DARK_CELL = 0.6  # above, digits on a cell are white
 _DRAWN = 48  # alternations at most, since each square is a path of the SVG
@@ -101,6 +103,8 @@ def search_map(study: MultiTaskStudy, history: pd.DataFrame) -> bytes:
 
 def search_curves(study: MultiTaskStudy, history: pd.DataFrame) -> bytes:
     """What a search trains with and ends in: losses of tasks, temperature, and what else the history holds."""
+    from matplotlib.ticker import MaxNLocator
+
     shown = [name for name in _CURVES if name in history]
     with style():
         figure, (axes,) = panels(1, len(shown), width=2.4, height=2.0)
@@ -119,7 +123,9 @@ def search_curves(study: MultiTaskStudy, history: pd.DataFrame) -> bytes:
         return svg(figure)
 
 
-def _squares(ax: Axes, values: np.ndarray, texts: Sequence[str], cmap: str, low: float, high: float) -> None:
+def _squares(
+    ax: "Axes", values: np.ndarray, texts: Sequence[str], cmap: str, low: float, high: float
+) -> None:
     ax.pcolormesh(values, cmap=cmap, vmin=low, vmax=high, edgecolors="white", linewidth=1.5)
     for (row, column), text in zip(np.ndindex(values.shape), texts, strict=True):
         colour = "white" if abs(values[row, column]) > _DARK_CELL else _CELL_INK
@@ -130,11 +136,11 @@ def _squares(ax: Axes, values: np.ndarray, texts: Sequence[str], cmap: str, low:
     ax.invert_yaxis()
 
 
-def _name_tasks(ax: Axes, tasks: Sequence[str]) -> None:
+def _name_tasks(ax: "Axes", tasks: Sequence[str]) -> None:
     ax.set_yticks(np.arange(len(tasks)) + 0.5, [TASKS[task] for task in tasks])
 
 
-def _mark_stages(ax: Axes, stages: Sequence[int]) -> None:
+def _mark_stages(ax: "Axes", stages: Sequence[int]) -> None:
     """Stages of the backbone as names above their blocks and lines between them."""
     for number, (end, count) in enumerate(zip(accumulate(stages), stages, strict=True), 1):
         place = (end - count / 2, 1)

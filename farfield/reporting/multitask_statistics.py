@@ -16,7 +16,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from farfield.multitask.delta import relative_performance
 from farfield.multitask.metrics import HIGHER_IS_BETTER
@@ -121,6 +120,8 @@ def compare(found: pd.DataFrame, first: str, second: str, task: str = OVERALL) -
     that of Student, which takes both to vary alike. None without two in either row, or if none differ. Rows
     are taken for independent: trainings that both share make it wider than it need be.
     """
+    from scipy.stats import t
+
     found = found[found["task"] == task]
     one, other = (_variation(found[found["method"] == key]) for key in (first, second))
     difference = one.mean - other.mean

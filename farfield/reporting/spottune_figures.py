@@ -1,12 +1,10 @@
 """Figures of fine-tuned networks and of their policies, each as the bytes of an SVG file."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from farfield.reporting.dot_figures import method_rows
 from farfield.reporting.figure_data import present
@@ -14,6 +12,10 @@ from farfield.reporting.figure_style import INK, PALETTE, hollow, look, panels, 
 from farfield.reporting.inputs import is_real, labelled
 from farfield.reporting.spottune_study import FineTuningStudy
 from farfield.reporting.training_figures import against_epochs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLUMNS = 5
 _TUNED = PALETTE[1]  # what runs tuned is red throughout
@@ -63,6 +65,8 @@ def usage_histograms(counts: pd.DataFrame, study: FineTuningStudy) -> bytes:
 
     counts: columns dataset, tuned_blocks, images, of one method.
     """
+    from matplotlib.ticker import MaxNLocator
+
     names = present(counts, study.datasets)
     with style():
         figure, axes = _grid(len(names), width=2.35, height=1.9)
@@ -126,7 +130,7 @@ def _dots(study: FineTuningStudy, frame: pd.DataFrame, label: str, published: bo
         return svg(figure)
 
 
-def _trainings(ax: Axes, study: FineTuningStudy, dataset: str, keys: Sequence[str]) -> None:
+def _trainings(ax: "Axes", study: FineTuningStudy, dataset: str, keys: Sequence[str]) -> None:
     """A stroke for each training of the methods that have several."""
     own = study.accuracies[study.accuracies["dataset"] == dataset]
     own = own[own.groupby("method")["replicate"].transform("size") > 1]
@@ -134,7 +138,7 @@ def _trainings(ax: Axes, study: FineTuningStudy, dataset: str, keys: Sequence[st
     ax.plot(own["accuracy"], places, linestyle="none", marker="|", markersize=9, color=_TUNED, zorder=4)
 
 
-def _published(ax: Axes, study: FineTuningStudy, dataset: str, keys: Sequence[str]) -> None:
+def _published(ax: "Axes", study: FineTuningStudy, dataset: str, keys: Sequence[str]) -> None:
     card = study.datasets[dataset]
     if not is_real(card):
         return
@@ -144,7 +148,7 @@ def _published(ax: Axes, study: FineTuningStudy, dataset: str, keys: Sequence[st
             ax.plot(theirs[study.methods[key]["published"]], row, **hollow(0))
 
 
-def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def _grid(count: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
     """A figure of `count` panels in rows of at most five, from left to right and down."""
     columns = min(count, _COLUMNS)
     figure, axes = panels(-(-count // columns), columns, width, height)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from farfield.episodes.comparisons import holm
 from farfield.episodes.statistics import mean_interval
@@ -50,6 +49,8 @@ def summarise(study: FineTuningStudy) -> pd.DataFrame:
     trainings (ddof=1), and trainings_ci95: half of Student's interval of the mean over trainings; both NaN
     for a single one.
     """
+    from scipy.stats import t
+
     rows = []
     for method in study.shown_methods:
         for dataset, hits in study.hits.items():
@@ -73,6 +74,8 @@ def compare(study: FineTuningStudy, first: str, second: str, datasets: Sequence[
     freedom of Welch and Satterthwaite ("An Approximate Distribution of Estimates of Variance Components",
     1946). The first part holds a share of what varies between trainings too, so intervals are a little wide.
     """
+    from scipy.stats import t
+
     values: list[float] = []
     parts: list[tuple[float, int]] = []  # variance of the mean, degrees of freedom
     several = True

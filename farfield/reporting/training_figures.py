@@ -1,10 +1,13 @@
 """Figures of training, as SVG bytes."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from farfield.reporting.figure_style import PALETTE, SHOT_COLOURS, panels, style, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def training_curves(curve: pd.DataFrame) -> bytes:
@@ -42,8 +45,10 @@ def meta_training_curves(curve: pd.DataFrame) -> bytes:
         return svg(figure)
 
 
-def against_epochs(ax: Axes, title: str) -> None:
+def against_epochs(ax: "Axes", title: str) -> None:
     """Title and horizontal axis of a panel whose curves run over epochs."""
+    from matplotlib.ticker import MaxNLocator
+
     ax.set_title(title)
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import pandas as pd
-from scipy.stats import t
 
 from farfield.episodes.contrasts import Cell, Cells, by_cell, estimate
 from farfield.reporting.claims import CLAIMS, Claim, Evidence
@@ -38,6 +37,8 @@ class Measured:
 
     @property
     def verdict(self) -> Verdict:
+        from scipy.stats import t
+
         if self.episodes < 2:  # one episode has an interval of no width, which says nothing
             return "undecided"
         # The published interval takes the normal quantile and the population's deviation; of few episodes

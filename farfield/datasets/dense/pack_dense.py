@@ -9,9 +9,9 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import DTypeLike
 from tqdm import tqdm
 
@@ -24,6 +24,9 @@ from farfield.datasets.unfinished import Data, Fact, Key, copy_rows, fill, open_
 from farfield.datasets.unreadable import UnreadableImageError
 from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Arrays = dict[str, np.memmap]
 
@@ -183,7 +186,9 @@ def _write(
                 shutil.move(scratch / name, partial / name)
 
 
-def _manifest(index: DenseIndex, facts: Mapping[Key, Fact], kept: list[int]) -> pd.DataFrame:
+def _manifest(index: DenseIndex, facts: Mapping[Key, Fact], kept: list[int]) -> "pd.DataFrame":
+    import pandas as pd
+
     points = [index.points[row] for row in kept]
     images = [facts[f"image {row}"] for row in kept]
     columns = {

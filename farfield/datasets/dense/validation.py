@@ -5,9 +5,7 @@ each task in each split. `classes` and `unreadable` are as in `datasets.validati
 every class that it shows.
 """
 
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.cards import Expected
 from farfield.datasets.dense.records import TASKS
@@ -21,6 +19,9 @@ from farfield.datasets.validation import (
 )
 from farfield.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # What the numbers of a depth map that is `factor` times too large are likely to be.
 MISTAKES = {
     "metres": {1000: "millimetres", 100: "centimetres"},
@@ -30,10 +31,12 @@ MISTAKES = {
 
 
 def dense_tables(
-    manifest: pd.DataFrame, unreadable: list[dict[str, str]], class_names: list[str], expected: Expected
+    manifest: "pd.DataFrame", unreadable: list[dict[str, str]], class_names: list[str], expected: Expected
 ) -> Tables:
     """The five tables. dense_targets: path, task, least, most, lower, upper (bounds). dense_tasks: place
     ("depth in test"), task, split, valid (share of known pixels), fewest (the share the card expects)."""
+    import pandas as pd
+
     tasks = [task for task in TASKS if f"valid_{task}" in manifest]
     bounds = {
         "segmentation": (0, len(class_names) - 1),
