@@ -99,7 +99,7 @@ def choose(params: Params, wanted: list[str]) -> tuple[dict[str, list[str]], lis
         if missing and wanted:
             raise InputError(
                 f"{rows[0]} needs {missing[0]}, which is not there or was trained with other parameters than "
-                f"those of params.yaml. Run `make repro` first."
+                f"those of params/. Run `make repro` first."
             )
         if missing:
             absent += [fewshot.rows[row].title for row in rows]
@@ -108,7 +108,7 @@ def choose(params: Params, wanted: list[str]) -> tuple[dict[str, list[str]], lis
     if not chosen:
         raise InputError(
             f"there are no models yet in {paths.FEWSHOT}/models, or they were trained with other parameters "
-            f"than those of params.yaml. Run `make repro` once; it trains them."
+            f"than those of params/. Run `make repro` once; it trains them."
         )
     return chosen, absent
 

@@ -19,8 +19,12 @@ from typing import NamedTuple
 
 # `stages` first, since it sets what torch reads when it loads.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
-# What is worth importing once where several stages of a kind are to run, but not for other kinds.
-PRELOADED_FOR = {"stages.validate": ("great_expectations",), "stages.metatest": ("scipy.optimize",)}
+# What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds.
+TRAINING = ("pretrain", "metatrain", "spottune", "baseline", "warmup", "search", "retrain")
+PRELOADED_FOR = {
+    "stages.validate": ("great_expectations",),
+    **{f"stages.{name}": ("torch._dynamo",) for name in TRAINING},
+}
 
 _FORKS = multiprocessing.get_context("forkserver")
 
@@ -46,8 +50,8 @@ class Running(NamedTuple):
 def preload(commands: Iterable[str]) -> None:
     """Before the first start: what the processes of these commands will find imported."""
     modules = {module for command in commands if (module := _module(command))}
-    extra = [name for module in sorted(modules) for name in PRELOADED_FOR.get(module, ())]
-    _FORKS.set_forkserver_preload([*PRELOADED, *extra])
+    extra = {name for module in modules for name in PRELOADED_FOR.get(module, ())}
+    _FORKS.set_forkserver_preload([*PRELOADED, *sorted(extra)])
 
 
 def start(command: str, folder: Path, log: Path, environment: dict[str, str]) -> Running:

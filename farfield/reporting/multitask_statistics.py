@@ -120,7 +120,7 @@ def compare(found: pd.DataFrame, first: str, second: str, task: str = OVERALL) -
     that of Student, which takes both to vary alike. None without two in either row, or if none differ. Rows
     are taken for independent: trainings that both share make it wider than it need be.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # Student's quantile, without scipy.stats, which takes a second
 
     found = found[found["task"] == task]
     one, other = (_variation(found[found["method"] == key]) for key in (first, second))
@@ -139,7 +139,7 @@ def compare(found: pd.DataFrame, first: str, second: str, task: str = OVERALL) -
         freedom = variance**2 / spread if spread else 1.0
     if variance == 0:
         return Difference(difference, None)
-    return Difference(difference, float(t.ppf(0.975, freedom)) * variance**0.5)
+    return Difference(difference, float(stdtrit(freedom, 0.975)) * variance**0.5)
 
 
 def above_constant(study: MultiTaskStudy) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def summarise(study: FineTuningStudy) -> pd.DataFrame:
     trainings (ddof=1), and trainings_ci95: half of Student's interval of the mean over trainings; both NaN
     for a single one.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     rows = []
     for method in study.shown_methods:
@@ -60,7 +60,7 @@ def summarise(study: FineTuningStudy) -> pd.DataFrame:
             count, std, around = len(accuracies), np.nan, np.nan
             if count > 1:
                 std = accuracies.std(ddof=1)
-                around = t.ppf(0.975, count - 1) * std / count**0.5
+                around = stdtrit(count - 1, 0.975) * std / count**0.5
             rows.append((method, dataset, len(hits), count, *mean_interval(hits[method]), std, around))
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
@@ -74,7 +74,7 @@ def compare(study: FineTuningStudy, first: str, second: str, datasets: Sequence[
     freedom of Welch and Satterthwaite ("An Approximate Distribution of Estimates of Variance Components",
     1946). The first part holds a share of what varies between trainings too, so intervals are a little wide.
     """
-    from scipy.stats import t
+    from scipy.special import stdtr, stdtrit
 
     values: list[float] = []
     parts: list[tuple[float, int]] = []  # variance of the mean, degrees of freedom
@@ -99,8 +99,8 @@ def compare(study: FineTuningStudy, first: str, second: str, datasets: Sequence[
         return Difference(mean, 0.0, float(mean == 0), images, several)
     freedom = variance**2 / float((variances**2 / freedoms).sum())
     error = variance**0.5
-    p = 2 * float(t.sf(abs(mean) / error, freedom))
-    return Difference(mean, float(t.ppf(0.975, freedom)) * error, p, images, several)
+    p = 2 * float(stdtr(freedom, -abs(mean) / error))
+    return Difference(mean, float(stdtrit(freedom, 0.975)) * error, p, images, several)
 
 
 def against_reference(study: FineTuningStudy) -> pd.DataFrame:

@@ -37,13 +37,13 @@ class Measured:
 
     @property
     def verdict(self) -> Verdict:
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         if self.episodes < 2:  # one episode has an interval of no width, which says nothing
             return "undecided"
         # The published interval takes the normal quantile and the population's deviation; of few episodes
         # both are too small, so a verdict asks for Student's.
-        wider = t.ppf(0.975, self.episodes - 1) / 1.96 * (self.episodes / (self.episodes - 1)) ** 0.5
+        wider = stdtrit(self.episodes - 1, 0.975) / 1.96 * (self.episodes / (self.episodes - 1)) ** 0.5
         if abs(self.difference) <= self.ci95 * wider:
             return "undecided"
         return "supported" if self.difference > 0 else "contradicted"

@@ -1,1 +1,1 @@
-"""The schema of params.yaml: what each section must hold. `stages.params` puts them together."""
+"""The schema of the parameters: what each section must hold. `stages.params` puts them together."""

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,10 @@ from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
 from stages import evaluate, own_images, predict
 from stages.answering import choose
-from stages.compose import composed
+from stages.compose import composed, texts
 from stages.exporting import exportable
 from stages.params import load_params
+from stages.record import fresh_record, recorded
 
 COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 40), "red": (220, 30, 30)}
 REPOSITORY = Path(__file__).parents[2]
@@ -50,8 +52,20 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FARFIELD_WORKERS", "1")
     monkeypatch.setenv("FARFIELD_DEVICE", "cpu")
-    (tmp_path / "params.yaml").write_text(composed(["profile=tiny"], REPOSITORY / "conf"))
+    write_params(tmp_path)
     return tmp_path
+
+
+@cache
+def tiny(*overrides: str) -> dict[Path, str]:
+    conf = REPOSITORY / "conf"
+    return texts(composed(recorded([*overrides], fresh_record("tiny", conf), conf), conf))
+
+
+def write_params(folder: Path, *overrides: str) -> None:
+    for path, text in tiny(*overrides).items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
 
 
 @pytest.fixture
@@ -202,8 +216,8 @@ def test_every_method_of_one_network_becomes_a_classifier(data, models, method):
 
 
 def test_models_of_other_parameters_are_not_used(models, here):
-    (here / "params.yaml").write_text(composed(["profile=tiny", "image_size=17"], REPOSITORY / "conf"))
-    with pytest.raises(InputError, match=r"trained with other parameters than those of params\.yaml"):
+    write_params(here, "image_size=17")
+    with pytest.raises(InputError, match=r"trained with other parameters than those of params/"):
         choose(load_params(), [])
 
 
