@@ -266,8 +266,8 @@ def print_tail(log: Path) -> None:
 
 
 def main(jobs: int, devices: Sequence[str] = ()) -> None:
-    logging.getLogger("dvc").setLevel(logging.WARNING)
     repo = open_repository()
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     with repo.lock:
         todo = to_run(repo)
     if not todo:

@@ -38,8 +38,11 @@ def kill_when(clone, command, condition):
     assert not alive, "the stage outlived dvc"
 
 
-@pytest.mark.parametrize("killed", ["pack@leaves", "pretrain@objects"])
-def test_a_killed_stage_resumes_to_the_same_result(fresh, killed):
+@pytest.mark.parametrize(
+    ("killed", "runner"), [("pack@leaves", "dvc"), ("pretrain@objects", "dvc"), ("pack@leaves", "make")]
+)
+def test_a_killed_stage_resumes_to_the_same_result(fresh, killed, runner):
+    """Whether `dvc repro` is killed, or what `make repro` runs."""
     fresh.compose(
         MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "recipes.pretraining.epochs=40"
     )
@@ -52,10 +55,14 @@ def test_a_killed_stage_resumes_to_the_same_result(fresh, killed):
     scratch = fresh.path / ".farfield/scratch"
 
     def some_work_is_done():
-        journals = [path.stat().st_size > 0 for path in scratch.glob("pack-*/journal.jsonl")]
+        journals = [path.stat().st_size > 0 for path in scratch.glob("pack-leaves-*/journal.jsonl")]
         return any(journals) or any(scratch.glob("pretrain-*/checkpoint.safetensors"))
 
-    kill_when(fresh, ["dvc", "repro", "--single-item", stage], some_work_is_done)
+    commands = {
+        "dvc": ["dvc", "repro", "--single-item", stage],
+        "make": ["python", "-m", "stages.side_by_side", "2"],
+    }
+    kill_when(fresh, commands[runner], some_work_is_done)
     assert not hashes(fresh.path / outputs), "a killed stage left an output"
     output = fresh.dvc("repro", "--single-item", stage)
     assert ran(output) == [killed]
