@@ -111,7 +111,7 @@ def _require_complete(study: str, results: pd.DataFrame, tasks: Sequence[str]) -
     expected = {(METRICS[name].task, name) for name in results["metric"]}
     expected |= {(task, f"any metric of {task}") for task in set(tasks) - {task for task, _ in expected}}
     for (method, sample), own in results.groupby(["method", "sample"]):
-        found = set(own[["task", "metric"]].itertuples(index=False, name=None))
+        found = set(zip(own["task"], own["metric"], strict=True))
         if found != expected:
             task, metric = sorted(found ^ expected)[0]
             raise InputError(

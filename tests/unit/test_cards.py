@@ -1,10 +1,11 @@
 """Dataset cards: each one composes with Hydra, fits the schema and says what it must."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from pydantic import TypeAdapter, ValidationError
 
 from farfield.datasets.cards import Card
@@ -16,17 +17,25 @@ OFFICIAL = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml") if pat
 SAMPLES = sorted(path.stem for path in (CONF / "dataset/mirror").glob("*.yaml") if path.stem != "cleared")
 
 
-def composed(group: str, slug: str) -> dict:
+EVERY = [("dataset", slug) for slug in OFFICIAL] + [("dataset/mirror", slug) for slug in SAMPLES]
+
+
+@cache
+def every_card() -> DictConfig:
+    """All cards in one composition, which reads what they share once."""
     with initialize_config_dir(str(CONF), version_base=None):
-        config = compose(overrides=[f"+{group}@datasets.{slug}={slug}"])
-    return OmegaConf.to_container(config.datasets[slug], resolve=True)
+        return compose(
+            overrides=[f"+{group}@{group.replace('/', '.')}.{slug}={slug}" for group, slug in EVERY]
+        )
+
+
+def composed(group: str, slug: str) -> dict:
+    found = OmegaConf.select(every_card(), f"{group.replace('/', '.')}.{slug}")
+    return OmegaConf.to_container(found, resolve=True)
 
 
 def card(group: str, slug: str) -> Card:
     return TypeAdapter(Card).validate_python(composed(group, slug))
-
-
-EVERY = [("dataset", slug) for slug in OFFICIAL] + [("dataset/mirror", slug) for slug in SAMPLES]
 
 
 @pytest.mark.parametrize(("group", "slug"), EVERY)

@@ -28,6 +28,7 @@ READOUTS = (
     "query_stages",
 )
 MOMENTUM = SGD(0.01, 0.9, 0.9, 0.001)
+ONE = Workers(1)  # this process
 
 
 def trained_names(network, last, unit):
@@ -150,8 +151,8 @@ VARIANTS = {
 def test_stacked_episodes_train_as_single_ones(name, settings, monkeypatch):
     """Ten images, so that the last minibatch of 4 is smaller; three episodes in groups of two."""
     monkeypatch.setattr(engine, "episodes_together", lambda *_: 2)
-    # The last maps of ResNet-10 are 2 x 2 and those of Conv4 4 x 4.
-    size = 64 if name == "conv4" else 40
+    # The last maps are 2 x 2.
+    size = 32 if name == "conv4" else 40
     backbone = pretrained(name, size=size)
     before = copy.deepcopy(backbone.state_dict())
     support, query = images(3, 2, 6, size)
@@ -265,24 +266,30 @@ def test_unknown_readout_is_refused():
         fine_tune(pretrained("conv4"), *images(1, 1, 5), ALL, ("tail",), seed=0)
 
 
-def run_driver(folder, scratch, *, workers, count=11, settings=ALL, seed=0):
+@pytest.fixture(scope="module")
+def pair():
+    """Two processes for all tests of this file, since each takes seconds to import torch."""
+    with Workers(2) as workers:
+        yield workers
+
+
+def run_driver(folder, scratch, *, workers=ONE, count=11, settings=ALL, seed=0):
     backbone = pretrained("conv4", torch.float32, size=16)
     rows = np.random.default_rng(0).permuted(np.tile(np.arange(60), (11, 1)), axis=1)[:, :20]
     episodes = Episodes(rows.reshape(11, 5, 4).astype(np.int32), np.zeros((11, 5), np.int32), 2)
-    with Workers(workers) as pool:
-        return fine_tune_episodes(
-            backbone,
-            np.load(folder / "images.npy", mmap_mode="r"),
-            episodes.first(count),
-            settings,
-            ("head", "transductive", "support_stages"),
-            image_size=16,
-            seed=seed,
-            device=torch.device("cpu"),
-            workers=pool,
-            scratch=folder / scratch,
-            title="test",
-        )
+    return fine_tune_episodes(
+        backbone,
+        np.load(folder / "images.npy", mmap_mode="r"),
+        episodes.first(count),
+        settings,
+        ("head", "transductive", "support_stages"),
+        image_size=16,
+        seed=seed,
+        device=torch.device("cpu"),
+        workers=workers,
+        scratch=folder / scratch,
+        title="test",
+    )
 
 
 @pytest.fixture
@@ -292,17 +299,17 @@ def packed(tmp_path):
     return tmp_path
 
 
-def test_results_do_not_depend_on_the_number_of_workers(packed):
-    alone = run_driver(packed, "alone", workers=1)
+def test_results_do_not_depend_on_the_number_of_workers(packed, pair):
+    alone = run_driver(packed, "alone")
     assert alone["head"].shape == (11, 10, 5)
     assert alone["support_stages"].shape == (11, 5, 2, 16)
-    pair = run_driver(packed, "pair", workers=2)
+    together = run_driver(packed, "pair", workers=pair)
     for name, values in alone.items():
-        assert values.tobytes() == pair[name].tobytes()
+        assert values.tobytes() == together[name].tobytes()
 
 
 def test_a_killed_run_resumes_with_the_chunks_it_finished(packed, monkeypatch):
-    whole = run_driver(packed, "whole", workers=1)
+    whole = run_driver(packed, "whole")
     chunks = sorted((packed / "whole").rglob("*.safetensors"))
     assert len(chunks) == 3
     chunks[2].unlink()
@@ -313,15 +320,15 @@ def test_a_killed_run_resumes_with_the_chunks_it_finished(packed, monkeypatch):
         return fine_tune(*args, **kwargs)
 
     monkeypatch.setattr("farfield.transfer.finetuning.driver.fine_tune", counted)
-    again = run_driver(packed, "whole", workers=1)
+    again = run_driver(packed, "whole")
     assert calls == [8]
     for name, values in whole.items():
         assert values.tobytes() == again[name].tobytes()
     # The first eight episodes are two chunks of a shorter list, too; other settings or seeds are not.
-    run_driver(packed, "whole", workers=1, count=8)
+    run_driver(packed, "whole", count=8)
     assert calls == [8]
-    run_driver(packed, "whole", workers=1, count=8, seed=1)
-    run_driver(packed, "whole", workers=1, count=8, settings=replace(ALL, epochs=1))
+    run_driver(packed, "whole", count=8, seed=1)
+    run_driver(packed, "whole", count=8, settings=replace(ALL, epochs=1))
     assert calls == [8, 0, 4, 0, 4]
 
 
@@ -329,7 +336,6 @@ def square(number):
     return number * number, torch.get_num_threads()
 
 
-def test_workers_keep_the_order_and_have_one_thread_each():
-    for count in (1, 2):
-        with Workers(count) as workers:
-            assert list(workers.map(square, range(5))) == [(n * n, 1) for n in range(5)]
+def test_workers_keep_the_order_and_have_one_thread_each(pair):
+    for workers in (ONE, pair):
+        assert list(workers.map(square, range(5))) == [(n * n, 1) for n in range(5)]

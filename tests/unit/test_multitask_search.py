@@ -43,6 +43,14 @@ def searched(network, policy, data, objective, recipe=RECIPE, **further):
     return search(network, policy, data, objective, recipe, seed=3, device=CPU, **further)
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """Network, policy and history of a search that never stopped."""
+    network, policy, data, objective = made()
+    history = searched(network, policy, data, objective)
+    return network, policy, history
+
+
 class KilledError(Exception):
     pass
 
@@ -119,9 +127,8 @@ def test_a_pass_has_the_full_batches_of_its_part():
 
 
 @pytest.mark.parametrize("stop", [2, 7, 9])  # in the middle of the weights' turn, at its end, in the policy's
-def test_a_resumed_search_ends_with_the_bytes_of_one_that_never_stopped(tmp_path, monkeypatch, stop):
-    network, policy, data, objective = made()
-    expected = searched(network, policy, data, objective)
+def test_a_resumed_search_ends_with_the_bytes_of_one_that_never_stopped(tmp_path, monkeypatch, stop, whole):
+    network, policy, expected = whole
     checkpoint = tmp_path / "state.safetensors"
 
     def killed(path, modules, optimizers, facts, best):
@@ -133,7 +140,7 @@ def test_a_resumed_search_ends_with_the_bytes_of_one_that_never_stopped(tmp_path
     with pytest.raises(KilledError):
         searched(*made(), checkpoint=checkpoint, checkpoint_every=1)
     monkeypatch.undo()
-    resumed, found, *_ = made()
+    resumed, found, data, objective = made()
     assert searched(resumed, found, data, objective, checkpoint=checkpoint) == expected
     assert_same(snapshot(resumed), snapshot(network))
     assert_same(snapshot(found), snapshot(policy))
@@ -195,18 +202,15 @@ def test_a_search_is_that_of_a_loop_written_out(hard):
         torch.testing.assert_close(parameter, plain.get_parameter(name), rtol=1e-3, atol=1e-4)
 
 
-def test_dropout_is_keyed_by_the_step():
-    network, policy, data, objective = made()
-    searched(network, policy, data, objective)
-    again, found, *_ = made()
+def test_dropout_is_keyed_by_the_step(whole):
+    again, found, data, objective = made()
     torch.manual_seed(99)
     searched(again, found, data, objective)
-    assert_same(snapshot(network), snapshot(again))
+    assert_same(snapshot(whole[0]), snapshot(again))
 
 
-def test_history_has_a_row_an_alternation():
-    network, policy, data, objective = made()
-    history = searched(network, policy, data, objective)
+def test_history_has_a_row_an_alternation(whole):
+    _, policy, history = whole
     assert [row["alternation"] for row in history] == [1, 2, 3, 4]
     assert [row["opened"] for row in history] == [1, 2, 3, 4]
     assert all(row["logit_gradient"] > 0 for row in history)

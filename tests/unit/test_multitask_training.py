@@ -1,5 +1,7 @@
 """Training by iterations, for all multi-task networks."""
 
+from functools import cache
+
 import pytest
 import torch
 from dense_task import CPU, NETWORK, assert_same, channels, snapshot, study
@@ -108,16 +110,26 @@ def test_training_lowers_the_loss(name):
     assert objective_value(network, data, objective, device=CPU) < before
 
 
-@pytest.mark.parametrize("name", ["multi_task", "sluice", "stochastic_depth"])
-@pytest.mark.parametrize("stop", [2, 5])
-def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(tmp_path, monkeypatch, name, stop):
-    network, data, objective = made(name)
-
+def validated(network, data, objective, **further):
     def validate(current):  # best in the first row, which the run that goes on knows from the checkpoint
         return {"score": objective_value(current, data, objective, device=CPU)}
 
     settings = {"validate": validate, "validate_every": 3, "select": "score", "checkpoint_every": 1}
-    expected = trained(network, data, objective, **settings)
+    return trained(network, data, objective, **settings, **further)
+
+
+@cache
+def never_stopped(name):
+    """State and curve of a whole training."""
+    network, data, objective = made(name)
+    curve = validated(network, data, objective)
+    return snapshot(network), curve
+
+
+@pytest.mark.parametrize("name", ["multi_task", "sluice", "stochastic_depth"])
+@pytest.mark.parametrize("stop", [2, 5])
+def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(tmp_path, monkeypatch, name, stop):
+    state, curve = never_stopped(name)
     checkpoint = tmp_path / "state.safetensors"
 
     def killed(path, modules, optimizers, facts, best):
@@ -127,11 +139,11 @@ def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(tmp_pa
 
     monkeypatch.setattr(training, "save_state", killed)
     with pytest.raises(KilledError):
-        trained(made(name)[0], data, objective, checkpoint=checkpoint, **settings)
+        validated(*made(name), checkpoint=checkpoint)
     monkeypatch.undo()
-    resumed, *_ = made(name)
-    assert trained(resumed, data, objective, checkpoint=checkpoint, **settings) == expected
-    assert_same(snapshot(resumed), snapshot(network))
+    resumed, data, objective = made(name)
+    assert validated(resumed, data, objective, checkpoint=checkpoint) == curve
+    assert_same(snapshot(resumed), state)
 
 
 def test_a_training_may_go_on_where_a_shorter_one_ended(tmp_path):

@@ -5,9 +5,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import distributed_task
 import numpy as np
 import pytest
 import torch
+from distributed_task import coloured_squares, train_squares
 from interrupted import kill_after_two_epochs
 from torch import nn
 from torch.nn import functional as F
@@ -25,15 +27,6 @@ from farfield.training.recipe import Augmentation, Recipe, learning_rate
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=4, batch_size=12, learning_rate=3e-3, schedule="cosine", warmup=1)
-
-
-def coloured_squares(count=60, size=20):
-    """uint8 [count, size, size, 3] of three classes that differ in their strongest channel."""
-    random = np.random.default_rng(0)
-    labels = np.arange(count) % 3
-    images = random.integers(0, 120, (count, size, size, 3), dtype=np.uint8)
-    images[np.arange(count), :, :, labels] += 100
-    return images, labels
 
 
 def train(recipe=RECIPE, checkpoint=None, holdout=0.2):
@@ -194,42 +187,20 @@ def test_an_absent_device_is_an_error():
         choose_device("tpu")
 
 
-DISTRIBUTED = """
-import sys, torch
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_training import Classifier, LabelledImages, Recipe, build, coloured_squares, fit
-from farfield.training.checkpoints import save_tensors
-from farfield.training.distributed import process_group, rank
-images, labels = coloured_squares(61)
-with process_group(torch.device("cpu")) as device:
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 3))
-    data = LabelledImages(torch.from_numpy(images), torch.arange(61), torch.from_numpy(labels))
-    curve = fit(network, data, Recipe(epochs=2, batch_size=12), image_size=16, seed=0, device=device)
-    if rank() == 0:
-        save_tensors(Path(sys.argv[1]), network.state_dict(), {{"curve": curve}})
-"""
-
-
 def test_two_processes_train_as_one(tmp_path):
     """61 images in batches of 12: the last batch has one image, so one rank has none of it."""
-    script = tmp_path / "train.py"
-    script.write_text(DISTRIBUTED.format(tests=str(Path(__file__).parent)))
+    train_squares(tmp_path / "one.safetensors")
     root = Path(__file__).parents[2]
-    results = []
-    for launcher in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]):
-        out = tmp_path / f"{len(results)}.safetensors"
-        command = [sys.executable, *launcher, str(script), str(out)]
-        subprocess.run(
-            command,
-            check=True,
-            cwd=root,
-            env={"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
-            capture_output=True,
-        )
-        results.append(load_tensors(out))
-    (one, one_facts), (two, two_facts) = results
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [sys.executable, *launcher, distributed_task.__file__, str(tmp_path / "two.safetensors")],
+        check=True,
+        cwd=root,
+        env={"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+    )
+    one, one_facts = load_tensors(tmp_path / "one.safetensors")
+    two, two_facts = load_tensors(tmp_path / "two.safetensors")
     for name in one:
         torch.testing.assert_close(one[name], two[name], atol=1e-5, rtol=1e-4)
     assert one_facts["curve"][-1]["train_loss"] == pytest.approx(
