@@ -39,8 +39,11 @@ class KilledError(Exception):
 
 
 def test_a_step_is_that_of_a_loop_written_out():
+    """In float64: Adam divides by the size of a gradient, so that the rounding of a small one shows."""
     network, data, objective = made("sluice", ("segmentation", "depth"))
     plain, *_ = made("sluice", ("segmentation", "depth"))
+    for each in (network, plain):
+        each.double().register_forward_pre_hook(lambda _, given: (given[0].double(),))
     objective = Objective(objective.tasks, {"segmentation": 1.0, "depth": 20.0})
     recipe = DenseRecipe(iterations=3, batch_size=5, head_rate=1e-3, backbone_rate=1e-2, decay_every=2)
     trained(network, data, objective, recipe)
@@ -69,7 +72,7 @@ def test_a_step_is_that_of_a_loop_written_out():
         (losses["segmentation"] + 20 * losses["depth"] + plain.penalty()).backward()
         optimizer.step()
     for name, parameter in network.named_parameters():
-        torch.testing.assert_close(parameter, plain.get_parameter(name), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(parameter, plain.get_parameter(name), rtol=1e-7, atol=1e-9)
 
 
 def test_batches_are_passes_over_all_images_and_full():
