@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -71,6 +72,35 @@ class Workers:
                 f"One of {self.count} worker processes was killed, most likely because memory ran out. What "
                 f"is finished is kept: run the same command again with fewer workers."
             ) from error
+
+
+def forked(tasks: Sequence[Callable[[], Result]], count: int) -> list[Result]:
+    """The results of functions without arguments, in their order, by `count` forks of this process.
+
+    For work on what is in memory already, whose results can be pickled. Neither the tasks nor this process
+    before them may use torch's threads or an accelerator, which do not survive a fork. Where forks are not
+    safe, as on macOS, and with a count of 1 this process does the work.
+    """
+    if count <= 1 or sys.platform != "linux":
+        return [task() for task in tasks]
+    with ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("fork"), initializer=_inherit, initargs=(tasks,)
+    ) as pool:
+        return list(pool.map(_inherited, range(len(tasks))))
+
+
+_tasks: Sequence[Callable[[], Any]] = ()
+
+
+def _inherit(tasks: Sequence[Callable[[], Any]]) -> None:
+    """In a fork, arguments are inherited, not pickled."""
+    global _tasks
+    _tasks = tasks
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _inherited(place: int) -> Any:
+    return _tasks[place]()
 
 
 def _start() -> None:

@@ -1,7 +1,9 @@
 """report: from cached scores to what people read: metrics/, in Git, and site/, a folder of pages."""
 
+import functools
 import importlib.metadata
 import platform
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +14,7 @@ from farfield.reporting.claims_page import claims_headline, claims_page
 from farfield.reporting.comparisons import comparisons_page
 from farfield.reporting.data_page import data_page
 from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
-from farfield.reporting.index_page import index_page
+from farfield.reporting.index_page import Headline, index_page
 from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
 from farfield.reporting.multitask import (
     multitask_claims_metrics,
@@ -22,8 +24,9 @@ from farfield.reporting.multitask import (
     plotted_multitask,
 )
 from farfield.reporting.multitask_policies_page import sharing_page
+from farfield.reporting.multitask_study import MultiTask, MultiTaskStudy
 from farfield.reporting.provenance_page import provenance_page
-from farfield.reporting.site import write_site
+from farfield.reporting.site import Page, write_site
 from farfield.reporting.spottune import (
     finetuning_claims_metrics,
     finetuning_headlines,
@@ -38,6 +41,7 @@ from farfield.reporting.verdicts import claims_metrics
 from farfield.transfer.finetuning.settings import FineTuning
 from stages import paths
 from stages.leftovers import prune_undeclared
+from stages.local import load_local
 from stages.multitask_studies import multitask_studies
 from stages.params import Params, load_params
 from stages.run import run
@@ -45,10 +49,16 @@ from stages.schema.fewshot import FewShot, Target
 from stages.tuned_studies import plotted_policies, tuned_studies
 
 PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
+Part = tuple[Sequence[Headline], Sequence[Page | None]]  # of the overview, and pages of its own
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
 
 
 def main() -> None:
+    import torch
+
+    from farfield.execution import forked
+
+    torch.set_num_threads(1)  # its threads would not survive a fork
     params = load_params()
     prune_undeclared(params)
     folders = {name: paths.validated(name, card) for name, card in params.datasets.items()}
@@ -95,29 +105,32 @@ def main() -> None:
         "Device": provenance["device"],
         "torch": versions["torch"],
     }
-    pages = [
-        index_page(
-            [
-                *fewshot_headlines(study),
-                claims_headline(study),
-                *finetuning_headlines(tuned),
-                *multitask_headlines(multitask),
-            ],
-            ran,
-            study.reservations,
-        ),
-        *fewshot_pages(study),
-        comparisons_page(study),
-        claims_page(study),
-        *finetuning_pages(tuned),
-        *([policies] if (policies := policies_page(tuned)) else []),
-        *multitask_pages(multitask),
-        *([sharing] if (sharing := sharing_page(multitask)) else []),
-        training_page(study),
-        data_page(datasets, validation, previews),
-        provenance_page(provenance),
+    # Most of the time goes to pictures. What they are of is computed by now, for the metrics.
+    parts: list[Callable[[], Part]] = [
+        lambda: (fewshot_headlines(study), fewshot_pages(study)),
+        lambda: ([], [comparisons_page(study)]),
+        lambda: ([claims_headline(study)], [claims_page(study)]),
+        lambda: (finetuning_headlines(tuned), [*finetuning_pages(tuned), policies_page(tuned)]),
+        *(functools.partial(multitask_part, {name: study}) for name, study in multitask.items()),
+        lambda: ([], [sharing_page(multitask)]),
+        lambda: ([], [training_page(study)]),
     ]
-    write_site(paths.SITE, pages)
+    made = forked(parts, load_local().workers)
+    headlines = [headline for some, _ in made for headline in some]
+    pages = [page for _, some in made for page in some if page]
+    write_site(
+        paths.SITE,
+        [
+            index_page(headlines, ran, study.reservations),
+            *pages,
+            data_page(datasets, validation, previews),
+            provenance_page(provenance),
+        ],
+    )
+
+
+def multitask_part(studies: Mapping[MultiTask, MultiTaskStudy]) -> Part:
+    return multitask_headlines(studies), multitask_pages(studies)
 
 
 def described(card: Card, target: Target | None, images: int) -> Dataset:

@@ -74,23 +74,24 @@ def _reference(study: FineTuningStudy, routed: str) -> list[str]:
     return [study.reference]
 
 
-def _asked(override: str) -> Callable[[FineTuningStudy, str], list[str]]:
+@dataclass(frozen=True)
+class _Asked:
     """The rows that ask SpotTune's own networks with another override of the policy."""
 
-    def rows(study: FineTuningStudy, routed: str) -> list[str]:
+    override: str
+
+    def __call__(self, study: FineTuningStudy, routed: str) -> list[str]:
         training = study.methods[routed]["training"]
         return [
             key
             for key, method in study.methods.items()
-            if method["training"] == training and method["override"] == override
+            if method["training"] == training and method["override"] == self.override
         ]
-
-    return rows
 
 
 def _random(study: FineTuningStudy, routed: str) -> list[str]:
     trained = [key for key, method in study.methods.items() if method["published"] == RANDOM]
-    return [*trained, *_asked("random")(study, routed)]
+    return [*trained, *_Asked("random")(study, routed)]
 
 
 CLAIMS = (
@@ -105,14 +106,14 @@ CLAIMS = (
         "routing_above_tuned_blocks",
         "Routing helps, not the tuned blocks alone.",
         "SpotTune minus the same networks with every tuned block running, whatever the policy says.",
-        _asked("all_tuned"),
+        _Asked("all_tuned"),
         ("SpotTune (running fine-tuned blocks)",),
     ),
     TuningClaim(
         "routing_above_frozen_blocks",
         "Routing helps, not the frozen blocks alone.",
         "SpotTune minus the same networks with every frozen block running. The talk has no such row.",
-        _asked("all_frozen"),
+        _Asked("all_frozen"),
     ),
     TuningClaim(
         "routing_above_chance",
