@@ -66,4 +66,5 @@ def _prune(folder: Path, kept: set[str]) -> None:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name not in kept:
             print(f"removing {path}, which the parameters no longer declare", file=sys.stderr)
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            # Of a link the link: what it points to belongs to somebody else.
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
