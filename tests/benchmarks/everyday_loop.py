@@ -113,7 +113,15 @@ class Clone:
             self.run("dvc", "remote", "add", "-f", "--local", "-d", "team", str(remote))
             self.run("dvc", "push")
             self.run(
-                "git", "-c", "user.name=me", "-c", "user.email=me@example.org", "commit", "-qam", "results"
+                "git",
+                "-c",
+                "user.name=me",
+                "-c",
+                "user.email=me@example.org",
+                "commit",
+                "-qam",
+                "results",
+                "--allow-empty",
             )
         shutil.rmtree(fresh, ignore_errors=True)
         subprocess.run(["git", "clone", "-q", self.path, fresh], check=True)
