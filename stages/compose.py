@@ -8,19 +8,21 @@ fewshot.episodes=200` first says that in params.yaml; `profile=` begins anew the
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from ruamel.yaml import YAML
 
 from farfield.errors import InputError
-from farfield.files import atomic_file
+from farfield.files import atomic_file, file_hash
 from stages.choices import check_choices
 from stages.leftovers import prune_undeclared
 from stages.params import PARAMS, check_params
-from stages.record import CONF, RECORD, Record, fresh_record, hydra_config, read_record, recorded
+from stages.record import CONF, RECORD, Record, hydra_config, read_record, recorded
 from stages.run import die_with_dvc, one_message
 from stages.side_by_side import record_compose
 
@@ -40,7 +42,7 @@ def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
         config.merge_with(json.loads(json.dumps(values)))  # plain values, without the comments
         OmegaConf.resolve(config)
         tree = OmegaConf.to_container(config, throw_on_missing=True)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise InputError(f"conf/ does not compose with the values of {RECORD}: {error}") from error
     assert isinstance(tree, dict)
     for section in tree.values():
@@ -51,29 +53,33 @@ def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
 
 
 def texts(tree: dict[str, Any]) -> dict[Path, str]:
-    """The files of params/ and what they hold."""
-    return {
-        PARAMS / f"{file}.json": json.dumps(
-            {key: tree[key] for key in keys}, indent=1, ensure_ascii=False, allow_nan=False
-        )
-        + "\n"
-        for file, keys in FILES.items()
-    }
+    """The files of params/ and what they hold. InputError if a parameter is no number that JSON has."""
+    try:
+        return {
+            PARAMS / f"{file}.json": json.dumps(
+                {key: tree[key] for key in keys}, indent=1, ensure_ascii=False, allow_nan=False
+            )
+            + "\n"
+            for file, keys in FILES.items()
+        }
+    except ValueError as error:
+        raise InputError(f"a parameter is infinite or no number at all: {error}") from error
 
 
 def main(overrides: list[str]) -> None:
-    record = read_record() if RECORD.exists() or not overrides else fresh_record("quick")
-    record = recorded(overrides, record)
+    record = recorded(overrides) if overrides else read_record()
     tree = composed(record)
-    if overrides:
-        with atomic_file(RECORD) as partial:
-            YAML().dump(record, partial)
     changed = {
         path: text
         for path, text in texts(tree).items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     }
+    if overrides:
+        with atomic_file(RECORD) as partial:
+            YAML().dump(record, partial)
     as_stage = "DVC_STAGE" in os.environ
+    if as_stage:
+        require_untouched(changed)
     before = declared() if changed and as_stage else {}
     for path, text in changed.items():
         with atomic_file(path) as partial:
@@ -86,8 +92,21 @@ def main(overrides: list[str]) -> None:
     if names := sorted(name for name in {*before, *after} if before.get(name) != after.get(name)):
         raise InputError(
             f"{RECORD} asks for other stages than those that this run began with: {', '.join(names[:4])}"
-            f"{' and more' if len(names) > 4 else ''}. params/ now says so; run the same command once more."
+            f"{' and more' if len(names) > 4 else ''}. params/ now says so: run the same command once more, or, "
+            f"if this was an experiment in a folder of its own, `python -m stages.compose` first."
         )
+
+
+def require_untouched(paths: Iterable[Path], lock: Path = Path("dvc.lock")) -> None:
+    """InputError if one of the files was edited since DVC knows it: what it says would be lost."""
+    stages = yaml.load(lock.read_bytes(), yaml.CSafeLoader)["stages"] if lock.exists() else {}
+    known = {out["path"]: out["md5"] for out in stages.get("compose", {}).get("outs", [])}
+    for path in paths:
+        if path.exists() and file_hash(path, "md5") != known.get(str(path), file_hash(path, "md5")):
+            raise InputError(
+                f"{path} was edited, but it is composed from {RECORD} and conf/. Say there what it should hold, "
+                f"as `dvc exp run -S ++fewshot.episodes=200` does; `python -m stages.compose` writes it anew."
+            )
 
 
 def declared() -> dict[str, Any]:

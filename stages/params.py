@@ -184,7 +184,11 @@ def _with_recipe(entry: Any, recipes: dict[str, Any], key: str) -> Any:
         raise InputError(
             f"{key}.recipe is {entry['recipe']!r}, which is not one of recipes: {', '.join(recipes)}"
         )
-    changes = entry.get("changes") or {}
+    changes = entry.get("changes") if entry.get("changes") is not None else {}
+    if not isinstance(changes, dict):
+        raise InputError(
+            f"{key}.changes must be settings of a recipe, as in {{epochs: 3}}, found {changes!r}"
+        )
     rest = {name: value for name, value in entry.items() if name != "changes"}
     return rest | {"recipe": _merged(recipes[entry["recipe"]], changes)}
 

@@ -25,7 +25,7 @@ FRESH = """\
 # What this checkout runs, on top of conf/. Any other parameter can stand here too, and wins, as in
 #   fewshot: {{episodes: 200}}
 # `python -m stages.compose fewshot.episodes=200` and `dvc exp run -S ++fewshot.episodes=200` write it here.
-profile: {profile}
+profile: quick
 overrides: []   # Hydra's, of groups and deletions: +dataset@datasets.mine=mine, ~fewshot.targets.leaves
 seeds:          # every random draw hangs on one of these
 {seeds}
@@ -54,19 +54,27 @@ def fresh_record(profile: str, conf: Path = CONF) -> Record:
     """Nothing but a profile and the seeds of conf/."""
     seeds = OmegaConf.load(conf / "config.yaml").seeds
     lines = "\n".join(f"  {name}: {seed}" for name, seed in seeds.items())
-    record: Record = YAML().load(FRESH.format(profile=profile, seeds=lines))
+    record: Record = YAML().load(FRESH.format(seeds=lines))
+    record["profile"] = profile
     return record
 
 
-def recorded(overrides: list[str], record: Record, conf: Path = CONF) -> Record:
+def recorded(overrides: list[str], record: Record | None = None, conf: Path = CONF) -> Record:
     """`record` with these overrides said in it: values as values, groups and deletions as Hydra's overrides.
 
-    `profile=` among them begins a fresh record. InputError if one cannot be read.
+    `profile=` among them begins a fresh record, whatever was there. Without it, and without a record, that
+    of params.yaml. InputError if one cannot be read, or deletes what is not there.
     """
     given = _parsed(overrides)
     for override in given:
         if override.key_or_group == "profile":
-            record = fresh_record(str(override.value()), conf)
+            if override.is_delete() or not isinstance(override.value(), str):
+                raise InputError(
+                    f"{override.input_line}: a profile is one of conf/profile, as in profile=quick"
+                )
+            record = fresh_record(override.value(), conf)
+    if record is None:
+        record = read_record()
     for override in given:
         key = override.key_or_group
         if key == "profile":
@@ -74,9 +82,14 @@ def recorded(overrides: list[str], record: Record, conf: Path = CONF) -> Record:
         if override.package is not None or "/" in key or (conf / key).is_dir():
             _say(record, override)
         elif override.is_delete():
-            _forget(record, key.split("."))
-            if OmegaConf.select(hydra_config(record, conf), key) is not None:
+            said = _forget(record, key.split("."))
+            *section, name = key.split(".")
+            config = hydra_config(record, conf)
+            holder = OmegaConf.select(config, ".".join(section)) if section else config
+            if isinstance(holder, DictConfig) and name in list(holder):
                 _say(record, override)
+            elif not said:
+                raise InputError(f"{override.input_line} deletes what is not there")
         else:
             _set(record, key.split("."), override.value())
     return record
@@ -124,10 +137,10 @@ def _set(record: Record, path: list[str], value: Any) -> None:
     record[name] = value
 
 
-def _forget(record: Record, path: list[str]) -> None:
-    """Remove a value, and the sections that hold nothing without it."""
+def _forget(record: Record, path: list[str]) -> bool:
+    """Remove a value, and the sections that hold nothing without it. Whether it was there."""
     name, *rest = path
-    if rest and isinstance(record.get(name), dict):
-        _forget(record[name], rest)
+    found = _forget(record[name], rest) if rest and isinstance(record.get(name), dict) else False
     if not rest or record.get(name) == {}:
-        record.pop(name, None)
+        found = record.pop(name, None) is not None or found
+    return found

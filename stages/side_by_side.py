@@ -9,6 +9,7 @@ stages that it depends on are done. Outputs and lock files are those of `dvc rep
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from stages import starting
+from stages.params import PARAMS
 from stages.starting import Running
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def open_repository() -> "Repo":
     from dvc.repo import Repo
 
     repo = Repo(_wait_for_lock=True)
+    if not PARAMS.exists() and Path("params.yaml").exists():
+        sys.exit(f"error: {PARAMS} is missing; `python -m stages.compose` writes it from params.yaml")
     with repo.lock:
         compose = next((stage for stage in repo.index.stages if stage.addressing == "compose"), None)
         if compose is None or not compose.changed():
@@ -61,9 +65,8 @@ def open_repository() -> "Repo":
     starting.preload([])
     status = starting.start(compose.cmd, Path(compose.wdir), log, dict(os.environ)).result()
     if status != 0:
-        print_tail(log)
+        print(tail(log), file=sys.stderr)
         sys.exit("error: the parameters do not compose; mend params.yaml or conf/ and run the same again.")
-    record_compose()
     return Repo(_wait_for_lock=True)
 
 
@@ -76,6 +79,10 @@ def record_compose() -> None:
         for stage in repo.index.stages:
             if stage.addressing == "compose" and stage.changed():
                 keep(stage)
+
+
+def command_of(stage: "Stage") -> str:
+    return " && ".join(stage.cmd) if isinstance(stage.cmd, list) else stage.cmd or ""
 
 
 def keep(stage: "Stage") -> None:
@@ -108,13 +115,14 @@ class SideBySide:
         self.jobs: dict[Running, Job] = {}
         self.left = len(todo)
         self.failed: list[str] = []
+        self.problems = problems()
         self.bar = tqdm(total=len(todo), disable=not sys.stderr.isatty(), bar_format="{desc}", leave=False)
         self.spoke = time.perf_counter()
 
     def run(self) -> list[str]:
         """The stages that failed: after a failure those that run are finished, and no other is started."""
         LOGS.mkdir(parents=True, exist_ok=True)
-        starting.preload(stage.cmd for stage in self.todo)
+        starting.preload(command_of(stage) for stage in self.todo)
         sorter = TopologicalSorter(self.todo)
         sorter.prepare()
         ready: list[Stage] = []
@@ -123,7 +131,13 @@ class SideBySide:
                 ready += sorter.get_ready()
                 while ready and self.free and not self.failed:
                     stage = ready.pop(0)
-                    if not self._begin(stage):
+                    try:
+                        runs = self._begin(stage)
+                    except self.problems as error:  # such as a dependency that is not there
+                        self._fail(stage, str(error))
+                        break
+                    if not runs:
+                        self.left -= 1
                         sorter.done(stage)
                         ready += sorter.get_ready()
                 if not self.jobs:
@@ -148,13 +162,15 @@ class SideBySide:
 
         with self.repo.lock:
             if not stage.changed():
-                self.left -= 1
+                return False
+            if not stage.cmd:  # data that DVC only watches
+                stage.reproduce()
+                stage.dump(update_pipeline=False)
                 return False
             stage.remove_outs(ignore_remove=False, force=False)
             try:
                 self.repo.stage_cache.restore(stage)
                 keep(stage)
-                self.left -= 1
                 self._say(f"cached {stage.addressing}")
                 return False
             except RunCacheNotFoundError:
@@ -166,35 +182,35 @@ class SideBySide:
         if device:
             environment["FARFIELD_DEVICE"] = device
         log = log_of(stage.addressing)
-        running = starting.start(stage.cmd, Path(stage.wdir), log, environment)
+        running = starting.start(command_of(stage), Path(stage.wdir), log, environment)
         self.jobs[running] = Job(stage, running, device, log, held)
         return True
 
     def _end(self, job: Job) -> bool:
         """Whether the command of a stage has left what it should."""
-        from dvc.exceptions import DvcException
-
         status = job.running.result()
         self.free.append(job.device)
         job.held.close()
-        self.left -= 1
-        name, problem = job.stage.addressing, ""
+        problem = "" if status == 0 else tail(job.log)
         if status == 0:
             try:
                 with self.repo.lock:
                     keep(job.stage)
-            except DvcException as error:  # an output that is not there
-                problem = str(error)
-        if status == 0 and not problem:
-            self._say(f"done {name} ({job.seconds:.0f} s)")
-            return True
-        self.failed.append(name)
-        self._say(f"FAILED {name} ({job.seconds:.0f} s)")
+            except self.problems as error:  # such as an output that is not there
+                problem = f"{tail(job.log)}\n{error}"
+        if problem:
+            self._fail(job.stage, problem, f" ({job.seconds:.0f} s)")
+            return False
+        self.left -= 1
+        self._say(f"done {job.stage.addressing} ({job.seconds:.0f} s)")
+        return True
+
+    def _fail(self, stage: "Stage", problem: str, took: str = "") -> None:
+        self.left -= 1
+        self.failed.append(stage.addressing)
+        self._say(f"FAILED {stage.addressing}{took}")
         with self.bar.external_write_mode(file=sys.stderr):
-            print_tail(job.log)
-            if problem:
-                print(problem, file=sys.stderr)
-        return False
+            print(problem, file=sys.stderr)
 
     def _say(self, words: str) -> None:
         with self.bar.external_write_mode(file=sys.stdout):
@@ -261,20 +277,34 @@ def log_of(name: str) -> Path:
     return LOGS / f"{name.replace('/', '-').replace(':', '-')}.log"
 
 
-def print_tail(log: Path) -> None:
-    print("\n".join(log.read_text(errors="replace").splitlines()[-TAIL:]), file=sys.stderr)
+def tail(log: Path) -> str:
+    """The last lines of a log, or that there are none: never empty."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:]) or "it printed nothing"
+
+
+def problems() -> tuple[type[Exception], ...]:
+    """What DVC and a disk raise where something given is wrong: one stage fails, and others go on."""
+    from dvc.exceptions import DvcException
+
+    return DvcException, OSError
 
 
 def main(jobs: int, devices: Sequence[str] = ()) -> None:
-    repo = open_repository()
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    with repo.lock:
-        todo = to_run(repo)
-    if not todo:
-        print("Data and pipelines are up to date.")
-        return
-    with repo.scm_context(quiet=True), locks_in_order(repo):
-        failed = SideBySide(repo, todo, jobs, devices).run()
+    if jobs < 1:
+        sys.exit(f"error: JOBS is the number of stages at once, at least 1, found {jobs}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that stages end with this process
+    try:
+        repo = open_repository()
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        with repo.lock:
+            todo = to_run(repo)
+        if not todo:
+            print("Data and pipelines are up to date.")
+            return
+        with repo.scm_context(quiet=True), locks_in_order(repo):
+            failed = SideBySide(repo, todo, jobs, devices).run()
+    except problems() as error:
+        sys.exit(f"error: {error}")
     if failed:
         sys.exit(
             f"error: {', '.join(failed)} failed; the whole output is in {LOGS}. Run the same again when "
@@ -284,4 +314,5 @@ def main(jobs: int, devices: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2].split(",") if len(sys.argv) > 2 else ())
+    count, *further = sys.argv[1:]
+    main(int(count) if count.isdigit() else 0, further[0].split(",") if further else ())

@@ -4,11 +4,13 @@ The command of a stage stays `python -m stages.<stage> ...`, as DVC runs it. Wha
 used no device, so a fork is as good as a fresh process: the same code, parameters and seeds, the same bytes.
 """
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -26,6 +28,7 @@ PRELOADED_FOR = {
     **{f"stages.{name}": ("torch._dynamo",) for name in TRAINING},
 }
 
+SHELL = set("|&;<>$`(){}*?~#!\\\n")
 _FORKS = multiprocessing.get_context("forkserver")
 
 
@@ -44,7 +47,14 @@ class Running(NamedTuple):
         return self.process.exitcode or 0
 
     def stop(self) -> None:
-        self.process.terminate()
+        """End it, and what it started itself."""
+        if isinstance(self.process, subprocess.Popen):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait()
+        else:
+            self.process.terminate()
+            self.process.join()
 
 
 def preload(commands: Iterable[str]) -> None:
@@ -55,7 +65,7 @@ def preload(commands: Iterable[str]) -> None:
 
 
 def start(command: str, folder: Path, log: Path, environment: dict[str, str]) -> Running:
-    """Start a command in `folder`; what it prints goes to `log`. It ends when this process does."""
+    """Start a command in `folder`; what it prints goes to `log`. A stage of ours ends when this process does."""
     if _module(command):
         fork = _FORKS.Process(target=_run, args=(command, folder, log.absolute(), environment))
         fork.start()
@@ -64,7 +74,14 @@ def start(command: str, folder: Path, log: Path, environment: dict[str, str]) ->
     ended, held = os.pipe()
     with log.open("wb") as out:
         child = subprocess.Popen(
-            command, shell=True, cwd=folder, env=environment, stdout=out, stderr=out, pass_fds=[held]
+            command,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=out,
+            pass_fds=[held],
+            start_new_session=True,
         )
     os.close(held)
     return Running(child, ended)
@@ -79,7 +96,9 @@ def wait(running: Iterable[Running], seconds: float) -> list[Running]:
 
 
 def _module(command: str) -> str | None:
-    """The stage's module, if the command is one of ours."""
+    """The stage's module, if the command is one of ours and asks nothing of a shell."""
+    if set(command) & SHELL:
+        return None
     words = shlex.split(command)
     ours = words[:2] == ["python", "-m"] and words[2:] and words[2].startswith("stages.")
     return words[2] if ours else None

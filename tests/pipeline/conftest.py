@@ -196,9 +196,9 @@ def fresh(template, tmp_path):
 @pytest.fixture(scope="session")
 def two_runs(template, tmp_path_factory):
     """Two clones that ran everything from scratch, side by side: one by plain `dvc repro` and with two
-    processes to adapt networks, one as `make repro` does it, and with none."""
+    processes to adapt networks, one as `make repro` does it, two stages at a time, and with one process."""
     clones, running = [], []
-    commands = (["dvc", "repro"], ["python", "-m", "stages.side_by_side", "1"])
+    commands = (["dvc", "repro"], ["python", "-m", "stages.side_by_side", "2"])
     for i, command in enumerate(commands):
         path = tmp_path_factory.mktemp("runs") / f"run{i}"
         shutil.copytree(template.path, path, symlinks=True)

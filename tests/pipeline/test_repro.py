@@ -25,7 +25,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
 
 
 def test_two_runs_from_scratch_give_the_same_bytes(two_runs):
-    """Also of two ways: `dvc repro`, and `make repro` with as many workers as there are cores."""
+    """Of `dvc repro` with two workers, and of what `make repro` runs with one."""
     one, two = (clone.lock() for clone in two_runs)
     assert len(one) == 37
     assert one == two
@@ -133,6 +133,10 @@ def test_an_experiment_runs_what_its_parameter_touches(done):
     ("setting", "message"),
     [
         ("profile=quick", r"params.yaml asks for other stages than those that this run began with"),
+        (
+            "params/fewshot.json:fewshot.episodes=7",
+            r"params/fewshot\.json was edited, but it is composed from",
+        ),
         ("fewshot.epsodes=7", r"To append to your config use \+fewshot\.epsodes"),
         ("++fewshot.epsodes=7", r"fewshot\.epsodes: there is no such parameter"),
     ],

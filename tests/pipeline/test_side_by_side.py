@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -27,10 +29,12 @@ def repository(folder: Path, command: str = "cp in.txt ${item}.txt") -> Path:
     return folder
 
 
-def run(folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stages.side_by_side", "2"]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+
+
+def run(folder: Path, jobs: str = "2") -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stages.side_by_side", jobs]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -57,3 +61,64 @@ def test_a_failure_is_shown_and_nothing_is_built_on_it(tmp_path):
     assert "FAILED part@b" in failed.stdout
     assert not (folder / "whole.txt").exists()
     assert (folder / "a.txt").exists()
+
+
+def test_what_a_stage_lacks_is_named_and_the_others_are_finished(folder):
+    (folder / "in.txt").rename(folder / "own.txt")
+    plan = yaml.safe_load((folder / "dvc.yaml").read_text())
+    plan["stages"]["slow"] = {"cmd": "sleep 1; echo 1 > slow.txt", "deps": ["own.txt"], "outs": ["slow.txt"]}
+    plan["stages"]["nothing"] = {"cmd": "true", "deps": ["own.txt"], "outs": ["nothing.txt"]}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(plan))
+    failed = run(folder, "8")
+    assert failed.returncode == 1
+    assert "in.txt" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert "FAILED part@" in failed.stdout
+    del plan["stages"]["part"], plan["stages"]["whole"]
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(plan))
+    failed = run(folder)
+    assert "nothing.txt" in failed.stderr
+    assert "done slow" in failed.stdout
+    assert "Traceback" not in failed.stderr
+
+
+def test_commands_are_those_of_a_shell_and_may_be_several(tmp_path):
+    folder = repository(tmp_path, "cp in.txt ${item}.txt && echo more >> ${item}.txt")
+    plan = yaml.safe_load((folder / "dvc.yaml").read_text())
+    plan["stages"]["two"] = {
+        "cmd": ["echo 1 > two.txt", "echo 2 >> two.txt"],
+        "deps": ["in.txt"],
+        "outs": ["two.txt"],
+    }
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(plan))
+    assert run(folder).returncode == 0
+    assert (folder / "a.txt").read_text() == "1\nmore\n"
+    assert (folder / "two.txt").read_text() == "1\n2\n"
+    status = subprocess.run(["dvc", "status"], cwd=folder, capture_output=True, text=True)
+    assert "up to date" in status.stdout
+
+
+@pytest.mark.parametrize("jobs", ["0", "two"])
+def test_a_number_of_jobs_that_is_none_is_refused(folder, jobs):
+    failed = run(folder, jobs)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: JOBS is the number of stages at once")
+    assert not (folder / "a.txt").exists()
+
+
+def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
+    folder = repository(tmp_path, "touch begun && sleep 60; cp in.txt ${item}.txt")
+    command = [sys.executable, "-m", "stages.side_by_side", "2"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    until = time.monotonic() + 60
+    while not (folder / "begun").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert process.wait(20) == 143
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert not (folder / "a.txt").exists()

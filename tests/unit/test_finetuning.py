@@ -151,8 +151,8 @@ VARIANTS = {
 def test_stacked_episodes_train_as_single_ones(name, settings, monkeypatch):
     """Ten images, so that the last minibatch of 4 is smaller; three episodes in groups of two."""
     monkeypatch.setattr(engine, "episodes_together", lambda *_: 2)
-    # The last maps are 2 x 2.
-    size = 32 if name == "conv4" else 40
+    # The last maps of ResNet-10 are 2 x 2 and those of Conv4 4 x 4.
+    size = 64 if name == "conv4" else 40
     backbone = pretrained(name, size=size)
     before = copy.deepcopy(backbone.state_dict())
     support, query = images(3, 2, 6, size)

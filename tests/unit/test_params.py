@@ -125,6 +125,11 @@ def test_what_is_written_is_read(tmp_path):
     assert load_params(tmp_path) == check_params(tiny(), "")
 
 
+def test_what_is_no_number_is_refused():
+    with pytest.raises(InputError, match="infinite or no number"):
+        texts(changed("recipes.pretraining.learning_rate", float("inf")))
+
+
 def test_changes_stand_in_place_of_a_recipes_settings():
     values = changed("fewshot.models.objects.changes", {"epochs": 7, "augmentation": {"flip": 0.0}})
     recipe = check_params(values, "").fewshot.models["objects"].recipe

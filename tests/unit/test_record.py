@@ -1,11 +1,15 @@
 """params.yaml: what is said there on top of conf/, and how a command line adds to it."""
 
+from pathlib import Path
+
 import pytest
 from ruamel.yaml import YAML
 
 from farfield.errors import InputError
 from stages.compose import composed
 from stages.record import fresh_record, read_record, recorded
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
@@ -99,3 +103,17 @@ def test_an_absent_file_is_named(tmp_path):
 def test_an_override_that_is_none_is_refused(tiny, override):
     with pytest.raises(InputError):
         recorded([override], tiny)
+
+
+@pytest.mark.parametrize("override", ["~fewshot.nothere", "~profile", "profile=3"])
+def test_what_cannot_be_done_is_refused(tiny, override):
+    with pytest.raises(InputError):
+        recorded([override], tiny)
+
+
+def test_a_profile_needs_no_readable_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("profile: [")
+    assert recorded(["profile=tiny"], None, CONF)["profile"] == "tiny"
+    with pytest.raises(InputError, match=r"params\.yaml cannot be read"):
+        recorded(["fewshot.episodes=3"], None, CONF)
