@@ -54,7 +54,7 @@ predict: .venv/installed
 
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed
-	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: .venv/installed
 	python -m pytest tests/benchmarks --benchmark-only $(BENCH)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import resource
 import subprocess
 import sys
@@ -211,6 +212,8 @@ def test_full_disk(fresh, given, tmp_path):
         cwd=fresh.path,
         text=True,
         capture_output=True,
+        # Python itself would cut its bytecode off at the limit, keep it, and stumble over it later.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert result.returncode == 1

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from farfield.errors import InputError
 from farfield.files import write_json
 from stages.compose import composed
 from stages.dense_tasks import LEGACY_SELECTION, study_data
 from stages.params import check_params
+from stages.record import recorded
 
-ROOT = Path(__file__).parents[2]
+CONF = Path(__file__).parents[2] / "conf"
 TRAIN, TEST = 40, 200
 CPU = torch.device("cpu")
 
@@ -39,7 +39,8 @@ def params(tmp_path, monkeypatch):
     def made(protocol="fixed", **known):
         manifest.assign(**known).to_parquet(folder / "manifest.parquet")
         return check_params(
-            yaml.safe_load(composed(["profile=tiny", f"protocol={protocol}"], ROOT / "conf")), "tiny"
+            composed(recorded(["profile=tiny", f"protocol={protocol}"], None, ROOT / "conf"), ROOT / "conf"),
+            "tiny",
         )
 
     return made
