@@ -39,7 +39,7 @@ def params(tmp_path, monkeypatch):
     def made(protocol="fixed", **known):
         manifest.assign(**known).to_parquet(folder / "manifest.parquet")
         return check_params(
-            composed(recorded(["profile=tiny", f"protocol={protocol}"], None, ROOT / "conf"), ROOT / "conf"),
+            composed(recorded(["profile=tiny", f"protocol={protocol}"], None, CONF), CONF),
             "tiny",
         )
 
