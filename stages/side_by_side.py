@@ -9,8 +9,11 @@ stages that it depends on are done. Outputs and lock files are those of `dvc rep
 import contextlib
 import logging
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from farfield.files import atomic_file
 from stages import starting
 from stages.params import PARAMS
 from stages.starting import Running
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
 LOGS = Path(".farfield/logs")
 TAIL = 20  # lines of a failed stage's log that are shown
+TOLD_TO_END = threading.Event()  # by SIGTERM; seen between two steps, so that none is cut off
 HEARTBEAT = 60.0  # seconds without a word, where no terminal shows what is running
 
 
@@ -61,11 +66,8 @@ def open_repository() -> "Repo":
         compose = next((stage for stage in repo.index.stages if stage.addressing == "compose"), None)
         if compose is None or not compose.changed():
             return repo
-    log = log_of("compose")
-    starting.preload([])
-    status = starting.start(compose.cmd, Path(compose.wdir), log, dict(os.environ)).result()
-    if status != 0:
-        print(tail(log), file=sys.stderr)
+    # Not forked: what forks find imported depends on which stages are to run, and that is not known yet.
+    if subprocess.run(compose.cmd, shell=True, cwd=compose.wdir, check=False).returncode != 0:
         sys.exit("error: the parameters do not compose; mend params.yaml or conf/ and run the same again.")
     return Repo(_wait_for_lock=True)
 
@@ -90,7 +92,19 @@ def keep(stage: "Stage") -> None:
     uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
     stage.save(run_cache=not uncached)
     stage.commit()
-    stage.dump(update_pipeline=False)
+    lock, tracked = stage.dvcfile._lockfile, stage.repo.scm_context
+    path = Path(lock.path)
+    # DVC writes a lock in place, and a kill would leave half of it, which DVC then refuses to read.
+    with atomic_file(path) as partial:
+        if path.exists():
+            shutil.copyfile(path, partial)
+        lock.path = str(partial)
+        try:
+            lock.dump(stage)
+        finally:
+            tracked.files_to_track.discard(lock.relpath)
+            lock.path = str(path)
+    tracked.track_file(lock.relpath)
 
 
 def to_run(repo: "Repo") -> dict["Stage", set["Stage"]]:
@@ -128,6 +142,8 @@ class SideBySide:
         ready: list[Stage] = []
         try:
             while sorter.is_active():
+                if TOLD_TO_END.is_set():
+                    sys.exit(143)
                 ready += sorter.get_ready()
                 while ready and self.free and not self.failed:
                     stage = ready.pop(0)
@@ -292,7 +308,7 @@ def problems() -> tuple[type[Exception], ...]:
 def main(jobs: int, devices: Sequence[str] = ()) -> None:
     if jobs < 1:
         sys.exit(f"error: JOBS is the number of stages at once, at least 1, found {jobs}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that stages end with this process
+    signal.signal(signal.SIGTERM, lambda *_: TOLD_TO_END.set())
     try:
         repo = open_repository()
         logging.getLogger("dvc").setLevel(logging.WARNING)
