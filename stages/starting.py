@@ -1,8 +1,8 @@
 """How stages start under `make repro`: forked from a process that has imported torch once for all of them.
 
-The command of a stage stays `python -m stages.<stage> ...`, as DVC runs it. What is forked has no
-thread of Python's and has used no device, and the libraries' own threads (OpenBLAS, jemalloc) come back in a fork:
-it is as good as a fresh process, with the same bytes.
+The command of a stage stays `python -m stages.<stage> ...`, as DVC runs it. What is forked has no thread of
+Python's and has used no device, and the libraries' own threads (OpenBLAS, jemalloc) come back in a fork: it is
+as good as a fresh process, with the same bytes.
 """
 
 import contextlib
