@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -55,11 +55,32 @@ class Job:
         return time.perf_counter() - self.began
 
 
-def open_repository() -> "Repo":
-    """DVC's repository, its parameters composed first: they decide which stages there are."""
+def _repository() -> "Repo":
+    """DVC's repository, whose table of locks is replaced whole: a kill leaves no half, which DVC refuses."""
+    from dvc.fs import LocalFileSystem
     from dvc.repo import Repo
 
+    class WholeFiles(LocalFileSystem):
+        def open(self, path: str, mode: str = "r", **how: Any) -> IO[Any]:
+            return replaced_whole(path, **how) if mode == "w" else super().open(path, mode, **how)
+
     repo = Repo(_wait_for_lock=True)
+    repo.fs = WholeFiles()
+    return repo
+
+
+@contextlib.contextmanager
+def replaced_whole(path: str, encoding: str = "utf-8") -> Iterator[IO[str]]:
+    """A file to write to, which takes the place of `path` at the end; nothing waits for the disk."""
+    partial = f"{path}.{os.getpid()}.partial"
+    with open(partial, "w", encoding=encoding) as file:
+        yield file
+    os.replace(partial, path)
+
+
+def open_repository() -> "Repo":
+    """DVC's repository, its parameters composed first: they decide which stages there are."""
+    repo = _repository()
     if not PARAMS.exists() and Path("params.yaml").exists():
         sys.exit(f"error: {PARAMS} is missing; `python -m stages.compose` writes it from params.yaml")
     with repo.lock:
@@ -69,14 +90,12 @@ def open_repository() -> "Repo":
     # Not forked: what forks find imported depends on which stages are to run, and that is not known yet.
     if subprocess.run(compose.cmd, shell=True, cwd=compose.wdir, check=False).returncode != 0:
         sys.exit("error: the parameters do not compose; mend params.yaml or conf/ and run the same again.")
-    return Repo(_wait_for_lock=True)
+    return _repository()
 
 
 def record_compose() -> None:
     """Tell DVC that the parameters are composed, so that it need not run the stage for it."""
-    from dvc.repo import Repo
-
-    repo = Repo(_wait_for_lock=True)
+    repo = _repository()
     with repo.lock, repo.scm_context(quiet=True):
         for stage in repo.index.stages:
             if stage.addressing == "compose" and stage.changed():

@@ -9,6 +9,8 @@ import psutil
 import pytest
 import yaml
 
+from stages import side_by_side
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("a", "b", "c")
 
@@ -122,3 +124,19 @@ def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
     assert not (folder / "a.txt").exists()
+
+
+def test_a_kill_while_dvc_writes_its_table_of_locks_leaves_the_old_table(folder, monkeypatch):
+    """Half a table would keep every later `dvc repro` from starting."""
+    monkeypatch.chdir(folder)
+    repo = side_by_side.open_repository()
+    table = folder / ".dvc/tmp/rwlock"
+    with repo.lock, side_by_side._locked(next(iter(repo.index.stages))):
+        whole = table.read_text()
+        with repo.fs.open(str(table), "w", encoding="utf-8") as file:
+            file.write('{"wri')
+            file.flush()
+            assert table.read_text() == whole
+            file.seek(0)
+            file.write(whole)
+    assert subprocess.run(["dvc", "repro", "-q"], cwd=folder).returncode == 0

@@ -1,6 +1,7 @@
 """A web server on this machine, for tests of downloads."""
 
 import http.server
+import threading
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -11,6 +12,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.ranges = ranges
         self.sent = 0
+        self.counting = threading.Lock()
         self.cut: int | None = None  # the connection breaks after so many bytes
 
     def url(self, name: str) -> str:
@@ -43,8 +45,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if body:
             sent = content[first : last + 1][: self.server.cut]
+            with self.server.counting:  # before they leave: the client may ask as soon as it has them all
+                self.server.sent += len(sent)
             self.wfile.write(sent)
-            self.server.sent += len(sent)
 
     def log_message(self, *args: object) -> None:
         pass
