@@ -22,14 +22,14 @@ endif
 
 repro: .venv/installed
 ifdef PROFILE
-	python -m stages.compose profile=$(PROFILE)
+	python -m commands.compose profile=$(PROFILE)
 endif
 ifeq ($(JOBS)$(STAGE),1)
 	dvc repro
 else ifdef STAGE
 	dvc repro $(STAGE)
 else
-	@python -m stages.side_by_side $(JOBS) $(DEVICES)
+	@python -m commands.side_by_side $(JOBS) $(DEVICES)
 endif
 
 GENERATED = params metrics ':(glob)**/dvc.lock'
@@ -44,13 +44,13 @@ site: .venv/installed
 
 evaluate: .venv/installed
 	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))
-	@python -m stages.evaluate "$(DATA)" $(if $(METHODS),--methods "$(METHODS)") $(if $(SHOTS),--shots $(SHOTS)) \
+	@python -m commands.evaluate "$(DATA)" $(if $(METHODS),--methods "$(METHODS)") $(if $(SHOTS),--shots $(SHOTS)) \
 		$(if $(EPISODES),--episodes $(EPISODES)) $(if $(OUT),--out "$(OUT)") \
 		$(if $(ADAPTED_EPISODES),--adapted-episodes $(ADAPTED_EPISODES))
 
 predict: .venv/installed
 	$(if $(IMAGES),,$(error IMAGES is missing: make predict IMAGES=path/to/images))
-	@python -m stages.predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
+	@python -m commands.predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
 
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed

@@ -9,13 +9,13 @@ from farfield.files import atomic_folder
 from farfield.multitask.methods import build_method, constant_predictor
 from farfield.seeds import integer_seed
 from farfield.training.devices import choose_device, deterministic
-from stages import paths
-from stages.dense_tasks import network_settings, study_data, unfinished
-from stages.leftovers import prune_undeclared
-from stages.local import load_local
-from stages.multitask_training import gather, score, train_network
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.dense_tasks import network_settings, study_data, unfinished
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.multitask_training import gather, score, train_network
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main(key: str) -> None:

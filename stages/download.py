@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from farfield.files import atomic_folder
-from stages import paths
-from stages.local import load_local
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.local import load_local
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main(dataset: str) -> None:

@@ -8,12 +8,12 @@ from farfield.backbones.embedding import embed, feature_columns
 from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
 from farfield.training.devices import choose_device, deterministic, resident
-from stages import paths
-from stages.leftovers import prune_undeclared
-from stages.local import load_local
-from stages.models import load_backbone
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.models import load_backbone
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main(model: str) -> None:

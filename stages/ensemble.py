@@ -4,8 +4,8 @@ The models are adapted to every episode, or stay as they are and their stored fe
 the results, choices/<ensemble>.json counts which stages and models IMS took.
 """
 
+import functools
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,16 +23,16 @@ from farfield.transfer.ensembles.all_embeddings import all_embeddings
 from farfield.transfer.ensembles.ims import ims
 from farfield.transfer.ensembles.settings import IMS, IMSChoices
 from farfield.transfer.finetuning.driver import fine_tune_episodes
-from farfield.transfer.finetuning.settings import Readout
+from farfield.transfer.finetuning.settings import FineTuning, Readout
 from farfield.transfer.linear_head import HeadTraining
-from stages import paths
-from stages.leftovers import prune_undeclared
-from stages.local import load_local
-from stages.models import load_backbone
-from stages.params import load_params
-from stages.results import answered, cells, save_results
-from stages.run import run
-from stages.schema.fewshot import CombinedRow
+from stages.frame import paths
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.models import load_backbone
+from stages.frame.params import load_params
+from stages.frame.results import answered, cells, save_results
+from stages.frame.run import run
+from stages.frame.schema.fewshot import CombinedRow
 
 # Of each model: support [E, way, shot, D] and query [E, Q, D], D being all its pooled stages.
 Features = tuple[list[Tensor], list[Tensor]]
@@ -41,7 +41,14 @@ STAGES: tuple[Readout, ...] = ("support_stages", "query_stages")
 
 def main(key: str) -> None:
     params, local = load_params(), load_local()
-    prune_undeclared(params, paths.FEWSHOT / "features", paths.FEWSHOT / "models")
+    prune_undeclared(
+        params,
+        paths.EPISODES,
+        paths.PACKED_TARGETS,
+        paths.VALID_TARGETS,
+        paths.FEWSHOT / "features",
+        paths.FEWSHOT / "models",
+    )
     deterministic()
     device = choose_device(local.device)
     unit = params.fewshot.ensemble[key]
@@ -50,14 +57,14 @@ def main(key: str) -> None:
     backbones = {model: load_backbone(model) for model in unit.models}
     stage_dims = [backbone.stage_dims for backbone in backbones.values()]
 
-    def adapted(dataset: str, shot: int, episodes: Episodes) -> Features:
+    def adapted(settings: FineTuning, dataset: str, shot: int, episodes: Episodes) -> Features:
         images = load_images(paths.packed(dataset, params.card(dataset)))
         outputs = [
             fine_tune_episodes(
                 backbone,
                 images,
                 episodes,
-                unit.adapt,
+                settings,
                 STAGES,
                 image_size=params.image_size,
                 seed=params.seeds.transfer,
@@ -75,8 +82,9 @@ def main(key: str) -> None:
         arrays = [np.load(folder / model / f"{dataset}.npy", mmap_mode="r") for model in unit.models]
         return stored_features(arrays, stage_dims, episodes)
 
-    tables, choices = [], {}
-    gather: Callable[[str, int, Episodes], Features] = adapted if unit.adapt else stored
+    tables = []
+    choices: dict[str, Any] = {}
+    gather = functools.partial(adapted, unit.adapt) if unit.adapt else stored
     with Workers(local.workers) as workers:
         for dataset, shot, episodes in cells(params, unit.episodes):
             support, query = gather(dataset, shot, episodes)

@@ -7,9 +7,9 @@ import numpy as np
 
 from farfield.datasets.packed import in_splits, load_manifest
 from farfield.episodes.sampling import eligible_classes, sample_episodes, save_episodes
-from stages import paths
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def main(dataset: str) -> None:
             episodes=fewshot.episodes,
             seed=params.seeds.episodes,
             name=dataset,
-            class_names=names.to_dict(),
+            class_names=dict(zip(names.index, names, strict=True)),
             parts=parts,
         )
     save_episodes(paths.episodes(dataset), lists)

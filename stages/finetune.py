@@ -18,13 +18,14 @@ from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import Readout
 from farfield.transfer.nearest_centroid import NearestCentroid
-from stages import paths
-from stages.local import load_local
-from stages.models import load_backbone
-from stages.params import load_params
-from stages.results import answered, cells, save_results
-from stages.run import run
-from stages.schema.fewshot import AdaptedRow
+from stages.frame import paths
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.models import load_backbone
+from stages.frame.params import load_params
+from stages.frame.results import answered, cells, save_results
+from stages.frame.run import run
+from stages.frame.schema.fewshot import AdaptedRow
 
 READOUTS: dict[str, tuple[Readout, ...]] = {
     "head": ("head",),
@@ -42,6 +43,7 @@ def main(key: str) -> None:
     readouts = list(dict.fromkeys(name for row in unit.rows.values() for name in READOUTS[row.readout]))
     facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
     scratch = paths.scratch(f"finetune {key}", facts, paths.DATA / "packed/target")
+    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     tables = []
     with Workers(local.workers) as workers:
         for dataset, shot, episodes in cells(params, unit.episodes):

@@ -22,12 +22,12 @@ from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
-from stages import paths
-from stages.leftovers import prune_undeclared
-from stages.local import load_local
-from stages.params import Params, load_params
-from stages.run import run
-from stages.schema.fewshot import MetaRow
+from stages.frame import paths
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
+from stages.frame.schema.fewshot import MetaRow
 
 META = paths.FEWSHOT / "meta"
 COLUMNS = ["shot", "epoch", "train_loss", "unseen_loss", "train_accuracy"]

@@ -24,13 +24,13 @@ from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier, pretrain
 from farfield.training.devices import choose_device, deterministic, resident
 from farfield.training.distributed import process_group, rank
-from stages import paths
-from stages.local import load_local
-from stages.models import model_file
-from stages.params import Params, load_params
-from stages.run import run
-from stages.schema.finetuning import Network
-from stages.schema.section import Model
+from stages.frame import paths
+from stages.frame.local import load_local
+from stages.frame.models import model_file
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
+from stages.frame.schema.finetuning import Network
+from stages.frame.schema.section import Model
 
 
 def main(study: str, model: str) -> None:

@@ -25,7 +25,7 @@ from farfield.reporting.multitask import (
 )
 from farfield.reporting.multitask_policies_page import sharing_page
 from farfield.reporting.multitask_study import MultiTask, MultiTaskStudy
-from farfield.reporting.provenance_page import provenance_page
+from farfield.reporting.provenance_page import Provenance, provenance_page
 from farfield.reporting.site import Page, write_site
 from farfield.reporting.spottune import (
     finetuning_claims_metrics,
@@ -39,14 +39,14 @@ from farfield.reporting.tables import metrics
 from farfield.reporting.training_page import training_page
 from farfield.reporting.verdicts import claims_metrics
 from farfield.transfer.finetuning.settings import FineTuning
-from stages import paths
-from stages.leftovers import prune_undeclared
-from stages.local import load_local
-from stages.multitask_studies import multitask_studies
-from stages.params import Params, load_params
-from stages.run import run
-from stages.schema.fewshot import FewShot, Target
-from stages.tuned_studies import plotted_policies, tuned_studies
+from stages.frame import paths
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.multitask_studies import multitask_studies
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
+from stages.frame.schema.fewshot import FewShot, Target
+from stages.frame.tuned_studies import plotted_policies, tuned_studies
 
 PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
 Part = tuple[Sequence[Headline], Sequence[Page | None]]  # of the overview, and pages of its own
@@ -76,7 +76,7 @@ def main() -> None:
     write_json(
         paths.METRICS / "adashare.json", {name: multitask_metrics(part) for name, part in multitask.items()}
     )
-    claims = claims_metrics({name: part.claims for name, part in study.parts.items()})
+    claims: dict[str, Any] = claims_metrics({name: part.claims for name, part in study.parts.items()})
     claims |= {name: finetuning_claims_metrics(part) for name, part in tuned.items()}
     claims |= {f"adashare_{name}": multitask_claims_metrics(part) for name, part in multitask.items()}
     write_json(paths.METRICS / "claims.json", claims)
@@ -91,7 +91,7 @@ def main() -> None:
     devices = sorted({read_json(path)["device"] for path in trained})
     versions = {"python": platform.python_version()}
     versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
-    provenance = {
+    provenance: Provenance = {
         "profile": params.profile,
         "seeds": params.seeds.model_dump(),
         "versions": versions,

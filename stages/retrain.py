@@ -14,12 +14,12 @@ from farfield.multitask.policy import Policy
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device, deterministic
-from stages import paths
-from stages.dense_tasks import network_settings, study_data, unfinished
-from stages.local import load_local
-from stages.multitask_training import gather, train_network
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.dense_tasks import network_settings, study_data, unfinished
+from stages.frame.local import load_local
+from stages.frame.multitask_training import gather, train_network
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main(key: str) -> None:

@@ -14,12 +14,12 @@ from farfield.multitask.search import search
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
-from stages import paths
-from stages.dense_tasks import network_settings, study_data, unfinished
-from stages.local import load_local
-from stages.params import load_params
-from stages.run import run
-from stages.schema.multitask import changed
+from stages.frame import paths
+from stages.frame.dense_tasks import network_settings, study_data, unfinished
+from stages.frame.local import load_local
+from stages.frame.params import load_params
+from stages.frame.run import run
+from stages.frame.schema.multitask import changed
 
 
 def main(key: str) -> None:

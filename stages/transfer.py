@@ -9,11 +9,12 @@ from farfield.episodes.evaluation import evaluate
 from farfield.files import read_json
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.feature_learners import feature_learner
-from stages import paths
-from stages.local import load_local
-from stages.params import load_params
-from stages.results import answered, cells, save_results
-from stages.run import run
+from stages.frame import paths
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.params import load_params
+from stages.frame.results import answered, cells, save_results
+from stages.frame.run import run
 
 
 def main(method: str) -> None:
@@ -24,6 +25,7 @@ def main(method: str) -> None:
     learner = feature_learner(spec.learner, params.seeds.transfer, spec.settings)
     folder = paths.FEWSHOT / "features" / spec.model
     first, last = read_json(folder / "columns.json")["features"]
+    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     tables = []
     for dataset, shot, episodes in tqdm(
         [*cells(params, spec.episodes)], desc=spec.title, unit="cell", file=sys.stderr

@@ -1,6 +1,6 @@
 """validate@<dataset>: hold the packed dataset against its card; stop the pipeline if it fails.
 
-Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python -m stages.docs
+Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python -m commands.docs
 <dataset>` makes Great Expectations' Data Docs to browse.
 """
 
@@ -12,9 +12,9 @@ from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.previews import contact_sheet
 from farfield.datasets.validation import Tables, require_valid, summary, tables, validate
 from farfield.files import atomic_folder, read_json, write_json
-from stages import paths
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main(dataset: str) -> None:

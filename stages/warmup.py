@@ -9,12 +9,12 @@ from farfield.multitask.training import fit
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from farfield.training.devices import choose_device, deterministic
-from stages import paths
-from stages.dense_tasks import network_settings, study_data, unfinished
-from stages.leftovers import prune_undeclared
-from stages.local import load_local
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.dense_tasks import network_settings, study_data, unfinished
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ from farfield.datasets.download import fetch
 from farfield.errors import InputError
 from farfield.files import write_json
 from farfield.training.checkpoints import save_tensors
-from stages import paths
-from stages.local import load_local
-from stages.models import model_file
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.local import load_local
+from stages.frame.models import model_file
+from stages.frame.params import load_params
+from stages.frame.run import run
 
 
 def main(study: str, name: str) -> None:

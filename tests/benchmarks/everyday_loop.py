@@ -28,15 +28,14 @@ FIGURES = ("first", "noop", "status", "change", "pull", "start", "test")
 # Imports and parameters of a stage, without its work; in a fork where stages are forked.
 STARTED = """
 import importlib, os, resource, sys
-fork, modules = sys.argv[1] == "fork", sys.argv[2:]
+fork, modules = sys.argv[1] == "fork", sys.argv[3:]
 if fork:
-    from stages.starting import PRELOADED, PRELOADED_FOR
+    from commands.starting import PRELOADED, PRELOADED_FOR
     for name in {*PRELOADED, *(name for module in modules for name in PRELOADED_FOR.get(module, ()))}:
         importlib.import_module(name)
 def start(module):
     importlib.import_module(module)
-    from stages.params import load_params
-    load_params()
+    importlib.import_module(sys.argv[2]).load_params()
 if not fork:
     start(modules[0])
 for module in modules if fork else ():
@@ -103,7 +102,8 @@ class Clone:
     def change(self) -> float:
         self.epochs += 1
         setting = f"fewshot.transfer.fixed.settings.epochs={self.epochs}"
-        return self.run("python", "-m", "stages.compose", setting) + self.run("dvc", "repro")
+        module = "commands.compose" if (self.path / "commands").exists() else "stages.compose"
+        return self.run("python", "-m", module, setting) + self.run("dvc", "repro")
 
     def pull(self) -> float:
         remote, fresh = (self.path.parent / f"{self.path.name}-{name}" for name in ("remote", "colleague"))
@@ -130,7 +130,7 @@ class Clone:
 
     def start(self) -> float:
         modules = self.commands()
-        forks = (self.path / "stages/starting.py").exists()
+        forks = (self.path / "commands/starting.py").exists()
         own = _cpu(
             ["make", "repro"], self.path, self.environment
         )  # with nothing to do: deciding for all stages
@@ -141,7 +141,9 @@ class Clone:
         return own + sum(each[module] + alone for module in modules)
 
     def _started(self, *words: str) -> float:
-        command = ["python", "-c", STARTED, *words]
+        frame = "stages.frame.params" if (self.path / "stages/frame").exists() else "stages.params"
+        how, *modules = words
+        command = ["python", "-c", STARTED, how, frame, *modules]
         ran = subprocess.run(
             command, cwd=self.path, env=self.environment, check=True, capture_output=True, text=True
         )

@@ -19,8 +19,8 @@ import dvc.cli
 import pytest
 import yaml
 
+from commands import compose
 from farfield.errors import InputError
-from stages import compose
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ class Clone:
         )
 
     def compose(self, *overrides: str, ok: bool = True) -> str:
-        """`python -m stages.compose profile=tiny` with these overrides, in this process."""
+        """`python -m commands.compose profile=tiny` with these overrides, in this process."""
         problem = ""
         with self._inside({}) as said:
             try:
@@ -198,7 +198,7 @@ def two_runs(template, tmp_path_factory):
     """Two clones that ran everything from scratch, side by side: one by plain `dvc repro` and with two
     processes to adapt networks, one as `make repro` does it, two stages at a time, and with one process."""
     clones, running = [], []
-    commands = (["dvc", "repro"], ["python", "-m", "stages.side_by_side", "2"])
+    commands = (["dvc", "repro"], ["python", "-m", "commands.side_by_side", "2"])
     for i, command in enumerate(commands):
         path = tmp_path_factory.mktemp("runs") / f"run{i}"
         shutil.copytree(template.path, path, symlinks=True)

@@ -60,7 +60,7 @@ def test_a_killed_stage_resumes_to_the_same_result(fresh, killed, runner):
 
     commands = {
         "dvc": ["dvc", "repro", "--single-item", stage],
-        "make": ["python", "-m", "stages.side_by_side", "2"],
+        "make": ["python", "-m", "commands.side_by_side", "2"],
     }
     kill_when(fresh, commands[runner], some_work_is_done)
     assert not hashes(fresh.path / outputs), "a killed stage left an output"

@@ -13,7 +13,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
     assert len(executed) == len(set(executed)) == 36
     assert executed[-1] == "report"
     assert ran(clone.run("dvc", "repro")) == []
-    assert "up to date" in two_runs[1].run("python", "-m", "stages.side_by_side", "2")
+    assert "up to date" in two_runs[1].run("python", "-m", "commands.side_by_side", "2")
     scores = json.loads((clone.path / "metrics/fewshot.json").read_text())
     assert list(scores) == [
         *("protonet", "random", "fixed", "ft_all", "transductive", "mean_centroid"),

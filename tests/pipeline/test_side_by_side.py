@@ -9,7 +9,7 @@ import psutil
 import pytest
 import yaml
 
-from stages import side_by_side
+from commands import side_by_side
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("a", "b", "c")
@@ -35,7 +35,7 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:
 
 
 def run(folder: Path, jobs: str = "2") -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stages.side_by_side", jobs]
+    command = [sys.executable, "-m", "commands.side_by_side", jobs]
     return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
 
 
@@ -110,7 +110,7 @@ def test_a_number_of_jobs_that_is_none_is_refused(folder, jobs):
 
 def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
     folder = repository(tmp_path, "touch begun && sleep 60; cp in.txt ${item}.txt")
-    command = [sys.executable, "-m", "stages.side_by_side", "2"]
+    command = [sys.executable, "-m", "commands.side_by_side", "2"]
     process = subprocess.Popen(
         command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
+from commands.compose import composed
+from commands.record import recorded
 from farfield.errors import InputError
 from farfield.files import write_json
-from stages.compose import composed
-from stages.dense_tasks import LEGACY_SELECTION, study_data
-from stages.params import check_params
-from stages.record import recorded
+from stages.frame.dense_tasks import LEGACY_SELECTION, study_data
+from stages.frame.params import check_params
 
 CONF = Path(__file__).parents[2] / "conf"
 TRAIN, TEST = 40, 200

@@ -13,6 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
+from commands import evaluate, own_images, predict
+from commands.answering import choose
+from commands.compose import composed, texts
+from commands.exporting import exportable
+from commands.record import fresh_record, recorded
 from farfield.backbones import build
 from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import class_folders
@@ -23,12 +28,7 @@ from farfield.files import read_json
 from farfield.metalearning.architecture import Architecture
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
-from stages import evaluate, own_images, predict
-from stages.answering import choose
-from stages.compose import composed, texts
-from stages.exporting import exportable
-from stages.params import load_params
-from stages.record import fresh_record, recorded
+from stages.frame.params import load_params
 
 COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 40), "red": (220, 30, 30)}
 REPOSITORY = Path(__file__).parents[2]

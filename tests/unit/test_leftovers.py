@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.compose import composed
-from stages.leftovers import prune_undeclared
-from stages.params import Params, check_params
-from stages.record import fresh_record
+from commands.compose import composed
+from commands.record import fresh_record
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.params import Params, check_params
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -5,12 +5,12 @@ from functools import cache
 
 import pytest
 
+from commands.choices import check_choices
+from commands.compose import composed, texts
+from commands.record import fresh_record, recorded
 from farfield.errors import InputError
-from stages.choices import check_choices
-from stages.compose import composed, texts
-from stages.local import load_local
-from stages.params import check_params, load_params
-from stages.record import fresh_record, recorded
+from stages.frame.local import load_local
+from stages.frame.params import check_params, load_params
 
 
 @cache
@@ -115,7 +115,7 @@ def test_absent_or_broken_files_are_named(tmp_path):
     with pytest.raises(InputError, match="holds no parameters; write them with"):
         load_params(tmp_path)
     (tmp_path / "fewshot.json").write_text('{"fewshot": ')
-    with pytest.raises(InputError, match=r"fewshot\.json cannot be read.*stages\.compose"):
+    with pytest.raises(InputError, match=r"fewshot\.json cannot be read.*commands\.compose"):
         load_params(tmp_path)
 
 

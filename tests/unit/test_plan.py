@@ -11,27 +11,29 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from stages.compose import composed, texts
-from stages.params import with_recipes
-from stages.record import fresh_record, read_record
+from commands.compose import composed, texts
+from commands.record import fresh_record, read_record
+from stages.frame.params import with_recipes
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
 # How a stage is started, finds its files and reads its parameters. None of it can change what a stage
 # computes: the values it reads are declared as `params`, the places as `outs` and `deps`.
 FRAME = {
+    "stages/__init__.py",
+    "commands/__init__.py",
     *(
-        f"stages/{name}.py"
+        f"stages/frame/{name}.py"
         for name in ("__init__", "declared", "leftovers", "local", "params", "paths", "run")
     ),
-    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/schema").glob("*.py")),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/frame/schema").glob("*.py")),
     "farfield/errors.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
-ONLY_REFUSES = {"stages/choices.py", "stages/side_by_side.py"}
+ONLY_REFUSES = {"commands/choices.py", "commands/side_by_side.py"}
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
 # The module that a stage imports once it knows the name of a method.
-METHODS = {"stages.spottune": "farfield.spottune.methods", "stages.baseline": "farfield.multitask.methods"}
+METHODS = {"stages.tune": "farfield.spottune.methods", "stages.baseline": "farfield.multitask.methods"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def imports(path: Path) -> frozenset[str]:
 
     walk(ast.parse(path.read_text()))
     parents = {".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 2)}
-    return frozenset(name for name in parents if name.split(".")[0] in ("farfield", "stages"))
+    return frozenset(name for name in parents if name.split(".")[0] in ("farfield", "stages", "commands"))
 
 
 def closure(module: str) -> set[str]:
@@ -116,7 +118,7 @@ def test_params_are_what_conf_and_params_yaml_compose():
     record = read_record(ROOT / "params.yaml")
     assert record["profile"] == "quick"
     for path, text in texts(composed(record, CONF)).items():
-        assert (ROOT / path).read_text() == text, f"{path} is not what `python -m stages.compose` writes"
+        assert (ROOT / path).read_text() == text, f"{path} is not what `python -m commands.compose` writes"
     assert len(texts(composed(record, CONF))) == len(list((ROOT / "params").iterdir()))
 
 
@@ -146,7 +148,7 @@ def test_no_stage_depends_on_code_that_it_never_imports(stages, params):
             code |= {
                 path.relative_to(ROOT).as_posix()
                 for path in inside
-                if dep.startswith(("farfield", "stages")) and holds_code(path)
+                if dep.startswith(("farfield", "stages", "commands")) and holds_code(path)
             }
     for (path, name), (files, code) in groups.items():
         assert not code - files, f"{name} of {path} declares {sorted(code - files)} and never imports them"
@@ -199,7 +201,7 @@ def test_the_lock_file_pins_hashes_and_names_no_host():
 def test_the_library_knows_neither_dvc_nor_params():
     for path in (ROOT / "farfield").rglob("*.py"):
         names = imports(path)
-        assert not any(name.startswith("stages") for name in names), path
+        assert not any(name.startswith(("stages", "commands")) for name in names), path
         assert not re.search(r"^\s*(import|from) (dvc|hydra)\b", path.read_text(), re.M), path
 
 

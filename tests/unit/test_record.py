@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from commands.compose import composed
+from commands.record import fresh_record, read_record, recorded
 from farfield.errors import InputError
-from stages.compose import composed
-from stages.record import fresh_record, read_record, recorded
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 from farfield.datasets.cards import Role
-from stages import paths
-from stages.params import Params
+from stages.frame import paths
+from stages.frame.params import Params
 
 # Where datasets lie once they are packed and once they are validated, and in which role.
 DATA_FOLDERS: dict[Path, Role] = {

@@ -1,7 +1,10 @@
 """Whether the parameters name what the code has. It only refuses: nothing that a stage computes hangs on it."""
 
-from stages.params import Params
-from stages.schema.multitask import changed
+from collections.abc import Callable
+from typing import Any
+
+from stages.frame.params import Params
+from stages.frame.schema.multitask import changed
 
 
 def check_choices(params: Params) -> None:
@@ -29,29 +32,37 @@ def check_choices(params: Params) -> None:
     for model in params.fewshot.models.values():
         build(model.backbone, width=1, image_size=params.image_size)
     fewshot = params.fewshot
-    for row in fewshot.meta.values():
-        backbone = build(row.backbone, width=4, image_size=params.image_size)
-        if row.transform != "none":
+    for meta in fewshot.meta.values():
+        backbone = build(meta.backbone, width=4, image_size=params.image_size)
+        if meta.transform != "none":
             feature_wise_transform(backbone)
-        meta_learner(row.learner, backbone, fewshot.way, row.settings)
-    for study in params.finetuning.values():
-        for network in (*study.networks.values(), *study.weights.values()):
-            build(network.backbone, width=4, image_size=params.image_size)
-        for training in study.methods.values():
+        meta_learner(meta.learner, backbone, fewshot.way, meta.settings)
+    for tuned in params.finetuning.values():
+        for name in (
+            *(n.backbone for n in tuned.networks.values()),
+            *(w.backbone for w in tuned.weights.values()),
+        ):
+            build(name, width=4, image_size=params.image_size)
+        for training in tuned.methods.values():
             method(training.method, 0, training.settings)
     for name, study in params.adashare.studies.items():
         narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
-        for row in params.adashare.baselines.values():
-            if row.method != "constant":
-                build_method(row.method, dict.fromkeys(study.tasks, 2), narrow, **row.settings)
+        for baseline in params.adashare.baselines.values():
+            if baseline.method != "constant":
+                tasks: dict[str, int] = dict.fromkeys(study.tasks, 2)
+                build_method(baseline.method, tasks, narrow, **baseline.settings)
         for key, search in params.adashare.searches.items():
             changed(study.search, search.changes, f"adashare.searches.{key}, {name}")
-    for row in fewshot.transfer.values():
-        feature_learner(row.learner, params.seeds.transfer, row.settings)
-    kinds = {"centroid": NearestCentroid, "ims": IMS, "all_embeddings": HeadTraining}
-    for unit in fewshot.finetune.values():
-        for key, row in unit.rows.items():
-            configured(kinds.get(row.readout, dict), f"the finetune row {key}", row.settings)
-    for unit in fewshot.ensemble.values():
-        for key, row in unit.rows.items():
-            configured(kinds[row.combine], f"the ensemble row {key}", row.settings)
+    for frozen in fewshot.transfer.values():
+        feature_learner(frozen.learner, params.seeds.transfer, frozen.settings)
+    kinds: dict[str, Callable[..., Any]] = {
+        "centroid": NearestCentroid,
+        "ims": IMS,
+        "all_embeddings": HeadTraining,
+    }
+    for adapted in fewshot.finetune.values():
+        for key, readout in adapted.rows.items():
+            configured(kinds.get(readout.readout, dict), f"the finetune row {key}", readout.settings)
+    for ensemble in fewshot.ensemble.values():
+        for key, combined in ensemble.rows.items():
+            configured(kinds[combined.combine], f"the ensemble row {key}", combined.settings)

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from farfield.datasets.cards import Archive
 from farfield.training.recipe import Recipe
-from stages.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.section import Model, NotNegative, Positive, Section
 
 WITH_POLICY = "spottune"  # the method whose policy is there to be overridden
 Channels = tuple[float, float, float]

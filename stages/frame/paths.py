@@ -7,7 +7,7 @@ from typing import Any
 
 from farfield.datasets.cards import Card
 from farfield.files import file_hash
-from stages.declared import declared_code
+from stages.frame.declared import declared_code
 
 DATA = Path("data")
 PIPELINES = Path("pipelines")

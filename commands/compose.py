@@ -1,7 +1,7 @@
 """compose: the parameters of all stages, from params.yaml and conf/ to the files of params/.
 
 As a stage it runs before all others: `dvc repro` after an edit of params.yaml or conf/, and `dvc exp run -S`,
-which edits params.yaml, run with what these files then say. As a command, `python -m stages.compose
+which edits params.yaml, run with what these files then say. As a command, `python -m commands.compose
 fewshot.episodes=200` first says that in params.yaml; `profile=` begins anew there, anything else is added.
 """
 
@@ -17,14 +17,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from ruamel.yaml import YAML
 
+from commands.choices import check_choices
+from commands.record import CONF, RECORD, Record, hydra_config, read_record, recorded
+from commands.side_by_side import record_compose
 from farfield.errors import InputError
 from farfield.files import atomic_file, file_hash
-from stages.choices import check_choices
-from stages.leftovers import prune_undeclared
-from stages.params import PARAMS, check_params
-from stages.record import CONF, RECORD, Record, hydra_config, read_record, recorded
-from stages.run import die_with_dvc, one_message
-from stages.side_by_side import record_compose
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.params import PARAMS, check_params
+from stages.frame.run import die_with_dvc, one_message
 
 # The parameters of each file of params/.
 FILES = {
@@ -45,11 +45,12 @@ def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
     except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise InputError(f"conf/ does not compose with the values of {RECORD}: {error}") from error
     assert isinstance(tree, dict)
-    for section in tree.values():
+    parameters = {str(key): section for key, section in tree.items()}
+    for section in parameters.values():
         if isinstance(section, dict):
             section.pop("shared", None)  # what the files of conf/ refer to, and nothing else
-    check_choices(check_params(tree, f"what {RECORD} and conf/ compose"))
-    return tree
+    check_choices(check_params(parameters, f"what {RECORD} and conf/ compose"))
+    return parameters
 
 
 def texts(tree: dict[str, Any]) -> dict[Path, str]:
@@ -93,7 +94,7 @@ def main(overrides: list[str]) -> None:
         raise InputError(
             f"{RECORD} asks for other stages than those that this run began with: {', '.join(names[:4])}"
             f"{' and more' if len(names) > 4 else ''}. params/ now says so: run the same command once more, or, "
-            f"if this was an experiment in a folder of its own, `python -m stages.compose` first."
+            f"if this was an experiment in a folder of its own, `python -m commands.compose` first."
         )
 
 
@@ -105,7 +106,7 @@ def require_untouched(paths: Iterable[Path], lock: Path = Path("dvc.lock")) -> N
         if path.exists() and file_hash(path, "md5") != known.get(str(path), file_hash(path, "md5")):
             raise InputError(
                 f"{path} was edited, but it is composed from {RECORD} and conf/. Say there what it should hold, "
-                f"as `dvc exp run -S ++fewshot.episodes=200` does; `python -m stages.compose` writes it anew."
+                f"as `dvc exp run -S ++fewshot.episodes=200` does; `python -m commands.compose` writes it anew."
             )
 
 

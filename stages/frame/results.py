@@ -11,9 +11,8 @@ import numpy as np
 
 from farfield.episodes.sampling import Episodes, load_episodes
 from farfield.files import atomic_file
-from stages import paths
-from stages.leftovers import prune_undeclared
-from stages.params import Params
+from stages.frame import paths
+from stages.frame.params import Params
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 def cells(params: Params, budget: int) -> Iterator[tuple[str, int, Episodes]]:
     """(dataset, shot, episodes) of every target and shot, the first `budget` episodes (0: all)."""
-    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     for name, target in params.fewshot.targets.items():
         lists = load_episodes(paths.episodes(name))
         for shot in target.shots:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from farfield.errors import InputError
-from stages.schema.section import Section
+from stages.frame.schema.section import Section
 
 Count = Annotated[int, Field(gt=0)]
 

@@ -1,4 +1,4 @@
-"""Run what has changed with independent stages side by side: `python -m stages.side_by_side 2`.
+"""Run what has changed with independent stages side by side: `python -m commands.side_by_side 2`.
 
 One process holds DVC's repository. It decides, restores from the cache, hashes and writes the lock files, as
 `dvc repro` does for one stage after another; only the commands of stages run beside it, each as soon as the
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -24,10 +24,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from commands import starting
+from commands.starting import Running
 from farfield.files import atomic_file
-from stages import starting
-from stages.params import PARAMS
-from stages.starting import Running
+from stages.frame.params import PARAMS
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -60,9 +60,11 @@ def _repository() -> "Repo":
     from dvc.fs import LocalFileSystem
     from dvc.repo import Repo
 
-    class WholeFiles(LocalFileSystem):
-        def open(self, path: str, mode: str = "r", **how: Any) -> IO[Any]:
-            return replaced_whole(path, **how) if mode == "w" else super().open(path, mode, **how)
+    class WholeFiles(LocalFileSystem):  # type: ignore[misc]  # of a package without types
+        def open(self, path: str, mode: str = "r", **how: Any) -> AbstractContextManager[IO[Any]]:
+            opened: AbstractContextManager[IO[Any]]
+            opened = replaced_whole(path, **how) if mode == "w" else super().open(path, mode, **how)
+            return opened
 
     repo = Repo(_wait_for_lock=True)
     repo.fs = WholeFiles()
@@ -82,7 +84,7 @@ def open_repository() -> "Repo":
     """DVC's repository, its parameters composed first: they decide which stages there are."""
     repo = _repository()
     if not PARAMS.exists() and Path("params.yaml").exists():
-        sys.exit(f"error: {PARAMS} is missing; `python -m stages.compose` writes it from params.yaml")
+        sys.exit(f"error: {PARAMS} is missing; `python -m commands.compose` writes it from params.yaml")
     with repo.lock:
         compose = next((stage for stage in repo.index.stages if stage.addressing == "compose"), None)
         if compose is None or not compose.changed():

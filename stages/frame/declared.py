@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from farfield.errors import InputError
-from stages.params import PARAMS
+from stages.frame.params import PARAMS
 
 CODE = ("farfield/", "stages/")
 

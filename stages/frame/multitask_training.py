@@ -14,8 +14,8 @@ from farfield.multitask.methods.network import TaskNetwork
 from farfield.multitask.methods.shared import Shared
 from farfield.multitask.training import fit
 from farfield.training.checkpoints import load_tensors, save_tensors
-from stages.dense_tasks import StudyData, example_positions, network_settings
-from stages.schema.multitask import Study
+from stages.frame.dense_tasks import StudyData, example_positions, network_settings
+from stages.frame.schema.multitask import Study
 
 
 def train_network(
@@ -100,7 +100,8 @@ def gather(folders: dict[tuple[str, int], Path], protocol: str, out: Path) -> No
     """
     import pandas as pd
 
-    rows, costs, curves, examples = [], [], {}, {}
+    rows, costs, curves = [], [], {}
+    examples: dict[str, torch.Tensor] = {}
     for (study, sample), folder in folders.items():
         found = read_json(folder / "scores.json")
         chosen = float("nan") if found["selection"] is None else found["selection"]

@@ -1,8 +1,8 @@
 """From the cached results of the fine-tuning studies to what the report shows of them."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from farfield.datasets.packed import load_images
@@ -16,8 +16,11 @@ from farfield.reporting.spottune_study import (
     PolicyRecord,
     TunedMethod,
 )
-from stages import paths
-from stages.params import Params
+from stages.frame import paths
+from stages.frame.params import Params
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGENET = ("decathlon_imagenet",)  # sources with the images that the published networks learned from
 
@@ -114,8 +117,6 @@ def _caveats(params: Params, name: FineTuning, datasets: dict[str, Dataset]) -> 
     )
 
 
-def _record(tensors: dict[str, "np.ndarray"]) -> PolicyRecord:
-    actions, probabilities, rows = (
-        np.asarray(tensors[name]) for name in ("actions", "probabilities", "rows")
-    )
+def _record(tensors: "dict[str, Tensor]") -> PolicyRecord:
+    actions, probabilities, rows = (tensors[name].numpy() for name in ("actions", "probabilities", "rows"))
     return PolicyRecord(actions, probabilities, rows)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 # `stages` first, since it sets what torch reads when it loads.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
 # What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds.
-TRAINING = ("pretrain", "metatrain", "spottune", "baseline", "warmup", "search", "retrain")
+TRAINING = ("pretrain", "metatrain", "tune", "baseline", "warmup", "search", "retrain")
 PRELOADED_FOR = {
     "stages.validate": ("great_expectations",),
     **{f"stages.{name}": ("torch._dynamo",) for name in TRAINING},

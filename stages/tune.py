@@ -1,4 +1,4 @@
-"""spottune@<method>: a fine-tuning method on every task of a study, to pipelines/<study>/results/<method>/.
+"""tune@<method>: a fine-tuning method on every task of a study, to pipelines/<study>/results/<method>/.
 
 predictions.parquet has a row for each test image: method, task, replicate, row, draw, label, prediction.
 curves.csv has a row an epoch. costs.json counts parameters and multiplications. Of a network with a
@@ -29,14 +29,14 @@ from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import renormalise
 from farfield.training.loop import Loss, predict
-from stages import paths
-from stages.leftovers import DATA_FOLDERS, prune_undeclared
-from stages.local import load_local
-from stages.models import load_network, model_file
-from stages.params import Params, load_params
-from stages.run import run
-from stages.schema.finetuning import Training
-from stages.tasks import TaskData, task_data
+from stages.frame import paths
+from stages.frame.leftovers import DATA_FOLDERS, prune_undeclared
+from stages.frame.local import load_local
+from stages.frame.models import load_network, model_file
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
+from stages.frame.schema.finetuning import Training
+from stages.frame.tasks import TaskData, task_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def main(study: str, key: str) -> None:
         "seed": params.seeds.finetune,
     }
     scratch = paths.scratch(
-        f"spottune {study} {key}", facts, model_file(study, training.network), paths.DATA / "packed"
+        f"tune {study} {key}", facts, model_file(study, training.network), paths.DATA / "packed"
     )
     done: list[Path] = []
     for task in spec.tasks:
@@ -147,6 +147,7 @@ def answers(
     tensors: dict[str, Tensor] = {}
     given: dict[str, Tensor] = {}  # int64 [draws, images]
     if overrides:
+        assert isinstance(adapted.network, Routed)  # the schema gives an override to no other
         routed = evaluate_routed(
             adapted.network,
             data.test,

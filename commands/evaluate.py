@@ -1,6 +1,6 @@
 """Your own images: which method to take, and a classifier fitted by it. A command, no stage.
 
-`make evaluate DATA=path/to/class/folders`, or `python -m stages.evaluate --help`. Writes evaluation.csv,
+`make evaluate DATA=path/to/class/folders`, or `python -m commands.evaluate --help`. Writes evaluation.csv,
 report.md and classifier/ to the output folder.
 """
 
@@ -12,6 +12,9 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from commands.answering import Bench, choose
+from commands.exporting import Fitting, exportable, require_free, write_classifier
+from commands.own_images import OwnImages, draw, own_images, remarks, temporary
 from farfield.episodes.recommendation import NEAR, rank, recommend
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
@@ -19,13 +22,10 @@ from farfield.errors import InputError
 from farfield.execution import Workers
 from farfield.files import atomic_file
 from farfield.training.devices import choose_device, deterministic
-from stages.answering import Bench, choose
-from stages.exporting import Fitting, exportable, require_free, write_classifier
-from stages.local import load_local
-from stages.own_images import OwnImages, draw, own_images, remarks, temporary
-from stages.params import Params, load_params
-from stages.results import answered
-from stages.run import one_message
+from stages.frame.local import load_local
+from stages.frame.params import Params, load_params
+from stages.frame.results import answered
+from stages.frame.run import one_message
 
 NAME = "own images"
 
@@ -158,7 +158,7 @@ def _fitted(title: str, recommended: bool) -> str:
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m commands.evaluate", description=__doc__)
     parser.add_argument("data", type=_path, help="a folder of class folders of images")
     parser.add_argument("--methods", default="", help="rows of the study, with commas; default: all")
     parser.add_argument("--shots", type=_at_least(1), default=5, help="images of a class to learn from")

@@ -8,7 +8,7 @@ from farfield.backbones import build
 from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import Backbone
 from farfield.training.checkpoints import load_tensors, subset
-from stages import paths
+from stages.frame import paths
 
 
 def model_file(study: str, model: str) -> Path:

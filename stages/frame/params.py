@@ -1,6 +1,6 @@
 """The composed parameters, read through one schema that refuses what it does not know.
 
-`stages.compose` writes them into the files of params/, one for each dvc.yaml that expands over them. They
+`commands.compose` writes them into the files of params/, one for each dvc.yaml that expands over them. They
 are JSON, since DVC parses a file of parameters anew for every stage that names it, and JSON in C.
 """
 
@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError, model_validator
 from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
 from farfield.training.recipe import Recipe
-from stages.schema.fewshot import FewShot
-from stages.schema.finetuning import FineTuningStudy
-from stages.schema.multitask import MultiTask
-from stages.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.fewshot import FewShot
+from stages.frame.schema.finetuning import FineTuningStudy
+from stages.frame.schema.multitask import MultiTask
+from stages.frame.schema.section import Model, NotNegative, Positive, Section
 
 PARAMS = Path("params")
 # What is trained by a recipe that has a name: {of section: its groups}.
@@ -140,10 +140,10 @@ def load_params(folder: Path = PARAMS) -> Params:
             values |= json.loads(path.read_bytes())
         except (ValueError, TypeError) as error:
             raise InputError(
-                f"{path} cannot be read: {error}; `python -m stages.compose` writes it anew from params.yaml"
+                f"{path} cannot be read: {error}; `python -m commands.compose` writes it anew from params.yaml"
             ) from error
     if not values:
-        raise InputError(f"{folder} holds no parameters; write them with `python -m stages.compose`")
+        raise InputError(f"{folder} holds no parameters; write them with `python -m commands.compose`")
     return check_params(values, str(folder))
 
 

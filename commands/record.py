@@ -24,7 +24,7 @@ RECORD, CONF = Path("params.yaml"), Path("conf")
 FRESH = """\
 # What this checkout runs, on top of conf/. Any other parameter can stand here too, and wins, as in
 #   fewshot: {{episodes: 200}}
-# `python -m stages.compose fewshot.episodes=200` and `dvc exp run -S ++fewshot.episodes=200` write it here.
+# `python -m commands.compose fewshot.episodes=200` and `dvc exp run -S ++fewshot.episodes=200` write it here.
 profile: quick
 overrides: []   # Hydra's, of groups and deletions: +dataset@datasets.mine=mine, ~fewshot.targets.leaves
 seeds:          # every random draw hangs on one of these
@@ -38,7 +38,7 @@ def read_record(path: Path = RECORD) -> Record:
         record = YAML().load(path)
     except FileNotFoundError as error:
         raise InputError(
-            f"{path} is missing; write it with `python -m stages.compose profile=quick`"
+            f"{path} is missing; write it with `python -m commands.compose profile=quick`"
         ) from error
     except YAMLError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
@@ -68,11 +68,12 @@ def recorded(overrides: list[str], record: Record | None = None, conf: Path = CO
     given = _parsed(overrides)
     for override in given:
         if override.key_or_group == "profile":
-            if override.is_delete() or not isinstance(override.value(), str):
+            profile = override.value()
+            if override.is_delete() or not isinstance(profile, str):
                 raise InputError(
                     f"{override.input_line}: a profile is one of conf/profile, as in profile=quick"
                 )
-            record = fresh_record(override.value(), conf)
+            record = fresh_record(profile, conf)
     if record is None:
         record = read_record()
     for override in given:

@@ -17,9 +17,9 @@ from farfield.multitask.protocol import protocol
 from farfield.multitask.splitting import split
 from farfield.multitask.tasks import make_tasks
 from farfield.seeds import integer_seed
-from stages import paths
-from stages.params import Params
-from stages.schema.multitask import Study
+from stages.frame import paths
+from stages.frame.params import Params
+from stages.frame.schema.multitask import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,8 @@ def study_data(params: Params, name: str, device: torch.device) -> StudyData:
         _require_known(manifest, data, study, key)
     classes = len(load_class_names(folder))
     tasks = make_tasks(study.kind, [*study.tasks], classes, whole.protocol, study.class_weights)
-    weights = {task: study.tasks[task] for task in tasks}
+    known: dict[str, float] = {str(task): weight for task, weight in study.tasks.items()}
+    weights = {task: known[task] for task in tasks}
     return StudyData(Objective(tasks, weights), train, selection, test)
 
 

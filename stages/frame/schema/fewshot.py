@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from farfield.training.recipe import Recipe
 from farfield.transfer.finetuning.settings import FineTuning
-from stages.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.section import Model, NotNegative, Positive, Section
 
 
 class Target(Section):
@@ -129,7 +129,8 @@ class FewShot(Section):
     def rows(self) -> dict[str, Row]:
         """Every row by its key, in the order of the published tables."""
         families: list[Mapping[str, Row]] = [self.meta, self.transfer]
-        families += [unit.rows for unit in (*self.finetune.values(), *self.ensemble.values())]
+        families += [unit.rows for unit in self.finetune.values()]
+        families += [unit.rows for unit in self.ensemble.values()]
         return {key: row for family in families for key, row in family.items()}
 
     @property
@@ -155,7 +156,8 @@ class FewShot(Section):
     @model_validator(mode="after")
     def keys_differ(self) -> "FewShot":
         rows = [*self.meta, *self.transfer]
-        rows += [row for unit in (*self.finetune.values(), *self.ensemble.values()) for row in unit.rows]
+        rows += [row for unit in self.finetune.values() for row in unit.rows]
+        rows += [row for unit in self.ensemble.values() for row in unit.rows]
         for what, keys in (("rows", rows), ("stages", self.units)):
             twice = sorted({key for key in keys if keys.count(key) > 1})
             if twice:

@@ -1,4 +1,4 @@
-"""A user's folder of class folders, packed once and checked, for `stages.evaluate`."""
+"""A user's folder of class folders, packed once and checked, for `commands.evaluate`."""
 
 import hashlib
 import json

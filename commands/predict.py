@@ -1,6 +1,6 @@
 """Classes of images by a classifier that `make evaluate` wrote. A command, no stage.
 
-`python -m stages.predict evaluation/classifier image_or_folder ...` prints CSV: path, class,
+`python -m commands.predict evaluation/classifier image_or_folder ...` prints CSV: path, class,
 probability. Files that cannot be read are named on standard error; the exit status is then 1.
 """
 
@@ -16,15 +16,16 @@ import numpy as np
 import torch
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoding import UnreadableImageError, decode
+from farfield.datasets.decoding import decode
 from farfield.datasets.download import visible_paths
 from farfield.datasets.layouts.contents import IMAGES
+from farfield.datasets.unreadable import UnreadableImageError
 from farfield.deployment.classifier import load_classifier
 from farfield.errors import InputError
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import evaluation_view
-from stages.local import load_local
-from stages.run import one_message
+from stages.frame.local import load_local
+from stages.frame.run import one_message
 
 BATCH = 64  # images decoded and classified at once
 
@@ -79,7 +80,7 @@ def pixels(path: Path, packing: Packing) -> np.ndarray | None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m stages.predict", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m commands.predict", description=__doc__)
     parser.add_argument("classifier", type=Path, help="the folder of a classifier")
     parser.add_argument("images", type=Path, nargs="+", help="images, or folders of them")
     given = parser.parse_args()

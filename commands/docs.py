@@ -1,4 +1,4 @@
-"""`python -m stages.docs <dataset>`: Great Expectations' Data Docs of a packed dataset, in data_docs/.
+"""`python -m commands.docs <dataset>`: Great Expectations' Data Docs of a packed dataset, in data_docs/.
 
 Not a DVC stage: the pages carry random identifiers and times, so they differ at each run.
 """
@@ -6,9 +6,9 @@ Not a DVC stage: the pages carry random identifiers and times, so they differ at
 from pathlib import Path
 
 from farfield.datasets.validation import validate
-from stages import paths
-from stages.params import load_params
-from stages.run import run
+from stages.frame import paths
+from stages.frame.params import load_params
+from stages.frame.run import run
 from stages.validate import tables_of
 
 

@@ -1,6 +1,6 @@
 """Episodes of a user's own images, answered by rows of the study with the models that are there.
 
-For `stages.evaluate`; the same functions answer as in the stages transfer, finetune, ensemble and
+For `commands.evaluate`; the same functions answer as in the stages transfer, finetune, ensemble and
 metatest. Costs are seconds an episode as if each came alone, its images embedded for it.
 """
 
@@ -27,14 +27,14 @@ from farfield.training.devices import resident
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import FineTuning, Readout
-from stages import paths
 from stages.ensemble import STAGES, Features, adapted_features, combined, stored_features
 from stages.finetune import READOUTS, logits
+from stages.frame import paths
+from stages.frame.models import load_backbone
+from stages.frame.params import Params
+from stages.frame.schema.fewshot import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow
+from stages.frame.schema.section import Model
 from stages.metatest import load_networks, nearest
-from stages.models import load_backbone
-from stages.params import Params
-from stages.schema.fewshot import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow
-from stages.schema.section import Model
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from farfield.errors import InputError
 from farfield.multitask.recipe import DenseRecipe, SearchRecipe
-from stages.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import NotNegative, Positive, Section
 
 TaskName = Literal["segmentation", "normals", "depth", "keypoints", "edges"]
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -11,8 +11,8 @@ from farfield.seeds import integer_seed
 from farfield.training.classifier import held_out
 from farfield.training.devices import resident
 from farfield.training.loop import LabelledImages
-from stages import paths
-from stages.params import Params
+from stages.frame import paths
+from stages.frame.params import Params
 
 
 class TaskData(NamedTuple):

@@ -1,4 +1,4 @@
-"""From a row of the study to a classifier of all of a user's images, for `stages.evaluate`."""
+"""From a row of the study to a classifier of all of a user's images, for `commands.evaluate`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from commands.own_images import OwnImages
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.embedding import embed, feature_columns
@@ -20,12 +21,11 @@ from farfield.training.devices import resident
 from farfield.training.images import evaluation_view
 from farfield.transfer.linear_head import HeadTraining
 from farfield.transfer.nearest_centroid import NearestCentroid
+from stages.frame.models import load_backbone
+from stages.frame.params import Params
+from stages.frame.schema.fewshot import Adaptation, FewShot, FrozenRow, MetaRow
+from stages.frame.schema.section import Model
 from stages.metatest import load_networks, nearest
-from stages.models import load_backbone
-from stages.own_images import OwnImages
-from stages.params import Params
-from stages.schema.fewshot import Adaptation, FewShot, FrozenRow, MetaRow
-from stages.schema.section import Model
 
 # Most steps of a fit. A network takes no more than in an episode of 5 ways and 50 shots: 100 epochs of 63
 # minibatches, which at 224 px are about four hours of one CPU core, and with 10,000 images would be a

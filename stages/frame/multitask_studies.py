@@ -18,8 +18,8 @@ from farfield.reporting.multitask_study import (
     NetworkCost,
     PolicyRecord,
 )
-from stages import paths
-from stages.params import Params
+from stages.frame import paths
+from stages.frame.params import Params
 
 RESULTS = paths.ADASHARE / "results"
 PUBLISHED = {"cityscapes": 20_000, "nyuv2": 20_000, "taskonomy": 30_000}  # iterations of re-training
@@ -40,7 +40,7 @@ def _study(params: Params, name: MultiTask, datasets: Mapping[str, Dataset]) -> 
 
     from farfield.multitask.deeplab import DEPTHS
     from farfield.training.checkpoints import load_tensors, subset
-    from stages.dense_tasks import example_positions, study_data
+    from stages.frame.dense_tasks import example_positions, study_data
 
     section = params.adashare
     study = section.studies[name]

@@ -1,0 +1,1 @@
+"""What stages share: how one starts and ends, where files are, what the parameters say."""

@@ -1,1 +1,0 @@
-"""The schema of the parameters: what each section must hold. `stages.params` puts them together."""
