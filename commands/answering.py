@@ -158,7 +158,7 @@ class Bench:
 
     def _frozen(self, key: str, row: FrozenRow) -> Iterator[Answer]:
         features, (first, last), seconds = self.features(row.model)
-        learner = feature_learner(row.learner, self.params.seeds.transfer, row.settings)
+        learner = feature_learner(row.learner, self.params.seeds.fewshot, row.settings)
         table, spent = _timed(lambda: evaluate(learner, features[:, first:last], self.episodes, self.device))
         yield Answer(key, table, spent / len(table) + seconds * self.episodes.rows[0].size)
 
@@ -180,7 +180,7 @@ class Bench:
             settings,
             readouts,
             image_size=self.params.image_size,
-            seed=self.params.seeds.transfer,
+            seed=self.params.seeds.fewshot,
             device=self.device,
             workers=self.workers,
             scratch=self.scratch / "episodes",
@@ -198,7 +198,7 @@ class Bench:
             each = spent / len(episodes.rows)
         for row in rows:
             begin = time.perf_counter()
-            answer, _ = combined(unit.rows[row], support, query, dims, self.params.seeds.transfer)
+            answer, _ = combined(unit.rows[row], support, query, dims, self.params.seeds.fewshot)
             spent = time.perf_counter() - begin
             yield Answer(row, scores(answer, episodes), spent / len(answer) + each)
 

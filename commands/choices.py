@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stages.frame.params import Params
-from stages.frame.schema.multitask import changed
+from stages.frame.schema.sharing import changed
 
 
 def check_choices(params: Params) -> None:
@@ -15,19 +15,19 @@ def check_choices(params: Params) -> None:
     from farfield.datasets.procedural.scenes import SceneRecipe
     from farfield.metalearning import meta_learner
     from farfield.metalearning.fwt import feature_wise_transform
-    from farfield.multitask.methods import build_method
-    from farfield.multitask.methods.network import NetworkSettings
     from farfield.settings import configured
-    from farfield.spottune.registry import method
+    from farfield.sharing.methods import build_method
+    from farfield.sharing.methods.network import NetworkSettings
     from farfield.transfer.ensembles.settings import IMS
     from farfield.transfer.feature_learners import feature_learner
     from farfield.transfer.linear_head import HeadTraining
     from farfield.transfer.nearest_centroid import NearestCentroid
+    from farfield.tuning.registry import method
 
     for card in params.datasets.values():
-        (find_dense_layout if card.role == "multitask" else find_layout)(card.layout)
+        (find_dense_layout if card.role == "sharing" else find_layout)(card.layout)
         if card.generator:
-            kind = SceneRecipe if card.role == "multitask" else Recipe
+            kind = SceneRecipe if card.role == "sharing" else Recipe
             kind.from_section(card.generator)
     for model in params.fewshot.models.values():
         build(model.backbone, width=1, image_size=params.image_size)
@@ -37,7 +37,7 @@ def check_choices(params: Params) -> None:
         if meta.transform != "none":
             feature_wise_transform(backbone)
         meta_learner(meta.learner, backbone, fewshot.way, meta.settings)
-    for tuned in params.finetuning.values():
+    for tuned in params.tuning.values():
         for name in (
             *(n.backbone for n in tuned.networks.values()),
             *(w.backbone for w in tuned.weights.values()),
@@ -45,16 +45,16 @@ def check_choices(params: Params) -> None:
             build(name, width=4, image_size=params.image_size)
         for training in tuned.methods.values():
             method(training.method, 0, training.settings)
-    for name, study in params.adashare.studies.items():
+    for name, study in params.sharing.studies.items():
         narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
-        for baseline in params.adashare.baselines.values():
+        for baseline in params.sharing.baselines.values():
             if baseline.method != "constant":
                 tasks: dict[str, int] = dict.fromkeys(study.tasks, 2)
                 build_method(baseline.method, tasks, narrow, **baseline.settings)
-        for key, search in params.adashare.searches.items():
-            changed(study.search, search.changes, f"adashare.searches.{key}, {name}")
+        for key, search in params.sharing.searches.items():
+            changed(study.search, search.changes, f"sharing.searches.{key}, {name}")
     for frozen in fewshot.transfer.values():
-        feature_learner(frozen.learner, params.seeds.transfer, frozen.settings)
+        feature_learner(frozen.learner, params.seeds.fewshot, frozen.settings)
     kinds: dict[str, Callable[..., Any]] = {
         "centroid": NearestCentroid,
         "ims": IMS,

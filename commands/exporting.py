@@ -99,7 +99,7 @@ class Fitting:
             return self._means(backbone, NearestCentroid(**row.settings)), {}
         training, count = HeadTraining(**row.settings), len(self.own.labels)
         epochs = affordable_epochs(training.epochs, count, training.batch_size, HEAD_STEPS)
-        seed, classes = self.params.seeds.transfer, len(self.own.class_names)
+        seed, classes = self.params.seeds.fewshot, len(self.own.class_names)
         head = fit_head(self._features(backbone), self.own.labels, classes, training, seed, epochs)
         return ImageClassifier(backbone, head), {"epochs": epochs, "epochs_in_episodes": training.epochs}
 
@@ -113,7 +113,7 @@ class Fitting:
             len(self.own.class_names),
             settings,
             image_size=self.params.image_size,
-            seed=self.params.seeds.transfer,
+            seed=self.params.seeds.fewshot,
             device=self.device,
             epochs=epochs,
             title=f"fitting {chosen.title} to all images",

@@ -98,6 +98,7 @@ def open_repository() -> "Repo":
 def record_compose() -> None:
     """Tell DVC that the parameters are composed, so that it need not run the stage for it."""
     repo = _repository()
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     with repo.lock, repo.scm_context(quiet=True):
         for stage in repo.index.stages:
             if stage.addressing == "compose" and stage.changed():

@@ -1,4 +1,4 @@
-"""baseline@<row>: a multi-task network on every table, to pipelines/adashare/results/<row>/.
+"""baseline@<row>: a multi-task network on every table, to pipelines/sharing/results/<row>/.
 
 Finished trainings are kept outside the outputs, so a killed run goes on where it was.
 """
@@ -6,16 +6,16 @@ Finished trainings are kept outside the outputs, so a killed run goes on where i
 import shutil
 
 from farfield.files import atomic_folder
-from farfield.multitask.methods import build_method, constant_predictor
 from farfield.seeds import integer_seed
+from farfield.sharing.methods import build_method, constant_predictor
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
-from stages.frame.dense_tasks import network_settings, study_data, unfinished
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
-from stages.frame.multitask_training import gather, score, train_network
 from stages.frame.params import load_params
 from stages.frame.run import run
+from stages.frame.sharing_tasks import network_settings, study_data, unfinished
+from stages.frame.sharing_training import gather, score, train_network
 
 
 def main(key: str) -> None:
@@ -23,7 +23,7 @@ def main(key: str) -> None:
     prune_undeclared(params, paths.PACKED_DENSE, paths.VALID_DENSE)
     deterministic()
     device = choose_device(load_local().device)
-    section = params.adashare
+    section = params.sharing
     row = section.baselines[key]
     scratch = unfinished(params, f"baseline {key}", {"row": row.model_dump()})
     folders = {}
@@ -35,12 +35,12 @@ def main(key: str) -> None:
             score(predictor, study, data, None, device, scratch / name)
             continue
         for replicate in range(study.replicates):
-            seed = integer_seed(params.seeds.multitask, name, replicate)
+            seed = integer_seed(params.seeds.sharing, name, replicate)
             folder = folders[name, replicate] = scratch / f"{name}-{replicate}"
             network = build_method(row.method, data.channels, network_settings(study, seed), **row.settings)
             title = f"{row.title}, {name}, {replicate + 1} of {study.replicates}"
             train_network(network, study, data, seed, device, folder, title)
-    with atomic_folder(paths.ADASHARE / "results" / key) as partial:
+    with atomic_folder(paths.SHARING / "results" / key) as partial:
         gather(folders, section.protocol, partial)
     shutil.rmtree(scratch, ignore_errors=True)
 

@@ -52,7 +52,7 @@ def main(key: str) -> None:
     deterministic()
     device = choose_device(local.device)
     unit = params.fewshot.ensemble[key]
-    facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
+    facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_size": params.image_size}
     scratch = paths.scratch(f"ensemble {key}", facts, paths.DATA / "packed/target")
     backbones = {model: load_backbone(model) for model in unit.models}
     stage_dims = [backbone.stage_dims for backbone in backbones.values()]
@@ -67,7 +67,7 @@ def main(key: str) -> None:
                 settings,
                 STAGES,
                 image_size=params.image_size,
-                seed=params.seeds.transfer,
+                seed=params.seeds.fewshot,
                 device=device,
                 workers=workers,
                 scratch=scratch / dataset,
@@ -89,7 +89,7 @@ def main(key: str) -> None:
         for dataset, shot, episodes in cells(params, unit.episodes):
             support, query = gather(dataset, shot, episodes)
             for name, row in unit.rows.items():
-                logits, chosen = combined(row, support, query, stage_dims, params.seeds.transfer)
+                logits, chosen = combined(row, support, query, stage_dims, params.seeds.fewshot)
                 tables.append(answered(name, dataset, shot, scores(logits, episodes)))
                 if chosen is not None:
                     cell = choices.setdefault(name, {}).setdefault(dataset, {})

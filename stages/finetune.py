@@ -41,7 +41,7 @@ def main(key: str) -> None:
     unit = params.fewshot.finetune[key]
     backbone = load_backbone(unit.model)
     readouts = list(dict.fromkeys(name for row in unit.rows.values() for name in READOUTS[row.readout]))
-    facts = {**unit.model_dump(), "seed": params.seeds.transfer, "image_size": params.image_size}
+    facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_size": params.image_size}
     scratch = paths.scratch(f"finetune {key}", facts, paths.DATA / "packed/target")
     prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     tables = []
@@ -54,7 +54,7 @@ def main(key: str) -> None:
                 unit.settings,
                 readouts,
                 image_size=params.image_size,
-                seed=params.seeds.transfer,
+                seed=params.seeds.fewshot,
                 device=device,
                 workers=workers,
                 scratch=scratch / dataset,

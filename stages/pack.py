@@ -18,7 +18,7 @@ def main(dataset: str) -> None:
     raw, folder = paths.raw(dataset), paths.packed(dataset, card)
     facts = {"layout": card.layout, "options": card.options, "packing": asdict(packing)}
     scratch, title = paths.scratch(f"pack {dataset}", facts, raw), f"packing {dataset}"
-    if card.role == "multitask":
+    if card.role == "sharing":
         points = find_dense_layout(card.layout)(raw, card.options)
         pack_dense(points, raw, packing, folder, scratch, workers=local.workers, title=title)
         return

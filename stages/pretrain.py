@@ -29,8 +29,8 @@ from stages.frame.local import load_local
 from stages.frame.models import model_file
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
-from stages.frame.schema.finetuning import Network
 from stages.frame.schema.section import Model
+from stages.frame.schema.tuning import Network
 
 
 def main(study: str, model: str) -> None:

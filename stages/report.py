@@ -16,37 +16,37 @@ from farfield.reporting.data_page import data_page
 from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
 from farfield.reporting.index_page import Headline, index_page
 from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
-from farfield.reporting.multitask import (
-    multitask_claims_metrics,
-    multitask_headlines,
-    multitask_metrics,
-    multitask_pages,
-    plotted_multitask,
-)
-from farfield.reporting.multitask_policies_page import sharing_page
-from farfield.reporting.multitask_study import MultiTask, MultiTaskStudy
 from farfield.reporting.provenance_page import Provenance, provenance_page
-from farfield.reporting.site import Page, write_site
-from farfield.reporting.spottune import (
-    finetuning_claims_metrics,
-    finetuning_headlines,
-    finetuning_metrics,
-    finetuning_pages,
+from farfield.reporting.sharing import (
+    plotted_sharing,
+    sharing_claims_metrics,
+    sharing_headlines,
+    sharing_metrics,
+    sharing_pages,
 )
-from farfield.reporting.spottune_policies_page import policies_page
+from farfield.reporting.sharing_policies_page import sharing_page
+from farfield.reporting.sharing_study import SharingName, SharingStudy
+from farfield.reporting.site import Page, write_site
 from farfield.reporting.study import FewShotStudy
 from farfield.reporting.tables import metrics
 from farfield.reporting.training_page import training_page
+from farfield.reporting.tuning import (
+    tuning_claims_metrics,
+    tuning_headlines,
+    tuning_metrics,
+    tuning_pages,
+)
+from farfield.reporting.tuning_policies_page import policies_page
 from farfield.reporting.verdicts import claims_metrics
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
-from stages.frame.multitask_studies import multitask_studies
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
 from stages.frame.schema.fewshot import FewShot, Target
-from stages.frame.tuned_studies import plotted_policies, tuned_studies
+from stages.frame.sharing_studies import sharing_studies
+from stages.frame.tuning_studies import plotted_policies, tuning_studies
 
 PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
 Part = tuple[Sequence[Headline], Sequence[Page | None]]  # of the overview, and pages of its own
@@ -68,20 +68,20 @@ def main() -> None:
         for name, card in params.datasets.items()
     }
     study = fewshot_study(params, datasets)
-    tuned = tuned_studies(params, datasets)
-    multitask = multitask_studies(params, datasets)
+    tuned = tuning_studies(params, datasets)
+    sharing = sharing_studies(params, datasets)
     write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
     for name, part in tuned.items():
-        write_json(paths.METRICS / f"{name}.json", finetuning_metrics(part))
+        write_json(paths.METRICS / f"{name}.json", tuning_metrics(part))
     write_json(
-        paths.METRICS / "adashare.json", {name: multitask_metrics(part) for name, part in multitask.items()}
+        paths.METRICS / "sharing.json", {name: sharing_metrics(part) for name, part in sharing.items()}
     )
     claims: dict[str, Any] = claims_metrics({name: part.claims for name, part in study.parts.items()})
-    claims |= {name: finetuning_claims_metrics(part) for name, part in tuned.items()}
-    claims |= {f"adashare_{name}": multitask_claims_metrics(part) for name, part in multitask.items()}
+    claims |= {name: tuning_claims_metrics(part) for name, part in tuned.items()}
+    claims |= {f"sharing_{name}": sharing_claims_metrics(part) for name, part in sharing.items()}
     write_json(paths.METRICS / "claims.json", claims)
     write_json(paths.METRICS / "training.json", training_metrics(study))
-    tables = {"fewshot": plotted(study), **plotted_policies(tuned), **plotted_multitask(multitask)}
+    tables = {"fewshot": plotted(study), **plotted_policies(tuned), **plotted_sharing(sharing)}
     for title, table in tables.items():
         with atomic_file(paths.METRICS / f"{title}.csv") as partial:
             table.to_csv(partial, index=False)
@@ -110,9 +110,9 @@ def main() -> None:
         lambda: (fewshot_headlines(study), fewshot_pages(study)),
         lambda: ([], [comparisons_page(study)]),
         lambda: ([claims_headline(study)], [claims_page(study)]),
-        lambda: (finetuning_headlines(tuned), [*finetuning_pages(tuned), policies_page(tuned)]),
-        *(functools.partial(multitask_part, {name: study}) for name, study in multitask.items()),
-        lambda: ([], [sharing_page(multitask)]),
+        lambda: (tuning_headlines(tuned), [*tuning_pages(tuned), policies_page(tuned)]),
+        *(functools.partial(sharing_part, {name: study}) for name, study in sharing.items()),
+        lambda: ([], [sharing_page(sharing)]),
         lambda: ([], [training_page(study)]),
     ]
     made = forked(parts, load_local().workers)
@@ -129,8 +129,8 @@ def main() -> None:
     )
 
 
-def multitask_part(studies: Mapping[MultiTask, MultiTaskStudy]) -> Part:
-    return multitask_headlines(studies), multitask_pages(studies)
+def sharing_part(studies: Mapping[SharingName, SharingStudy]) -> Part:
+    return sharing_headlines(studies), sharing_pages(studies)
 
 
 def described(card: Card, target: Target | None, images: int) -> Dataset:

@@ -1,4 +1,4 @@
-"""retrain@<row>: networks from scratch with fixed policies, to pipelines/adashare/results/<row>/.
+"""retrain@<row>: networks from scratch with fixed policies, to pipelines/sharing/results/<row>/.
 
 Policies that come out alike are trained once. policies.json says which blocks the tasks of each sample run.
 """
@@ -8,27 +8,27 @@ import shutil
 import torch
 
 from farfield.files import atomic_folder, write_json
-from farfield.multitask.methods import build_method
-from farfield.multitask.policies import distinct, policy_hash, random_policies, sampled_policies
-from farfield.multitask.policy import Policy
 from farfield.seeds import integer_seed
+from farfield.sharing.methods import build_method
+from farfield.sharing.policies import distinct, policy_hash, random_policies, sampled_policies
+from farfield.sharing.policy import Policy
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
-from stages.frame.dense_tasks import network_settings, study_data, unfinished
 from stages.frame.local import load_local
-from stages.frame.multitask_training import gather, train_network
 from stages.frame.params import load_params
 from stages.frame.run import run
+from stages.frame.sharing_tasks import network_settings, study_data, unfinished
+from stages.frame.sharing_training import gather, train_network
 
 
 def main(key: str) -> None:
     params = load_params()
     deterministic()
     device = choose_device(load_local().device)
-    section = params.adashare
+    section = params.sharing
     row = section.retrained[key]
-    found = paths.ADASHARE / "policies" / row.search
+    found = paths.SHARING / "policies" / row.search
     scratch = unfinished(params, f"retrain {key}", {"row": row.model_dump()}, found)
     folders, policies = {}, {}
     for name, study in section.studies.items():
@@ -36,7 +36,7 @@ def main(key: str) -> None:
         logits = load_tensors(found / f"{name}.safetensors")[0]["logits"]
         policy = Policy(*logits.shape[:2])
         policy.load_state_dict({"logits": logits})
-        seed = integer_seed(params.seeds.multitask, name)
+        seed = integer_seed(params.seeds.sharing, name)
         samples = sampled_policies(policy, seed, study.samples)
         if row.policies == "likeliest":
             samples = [policy.most_likely()]
@@ -49,9 +49,9 @@ def main(key: str) -> None:
             "runs": [runs.tolist() for runs in samples],
         }
         for digest, runs in distinct(samples).items():
-            seed = integer_seed(params.seeds.multitask, name, digest)
+            seed = integer_seed(params.seeds.sharing, name, digest)
             network = build_method(
-                "shared",
+                "adashare",
                 data.channels,
                 network_settings(study, seed),
                 runs=runs.tolist(),
@@ -61,7 +61,7 @@ def main(key: str) -> None:
             train_network(network, study, data, seed, device, scratch / f"{name}-{digest}", title)
         for number, runs in enumerate(samples):
             folders[name, number] = scratch / f"{name}-{policy_hash(runs)}"
-    with atomic_folder(paths.ADASHARE / "results" / key) as partial:
+    with atomic_folder(paths.SHARING / "results" / key) as partial:
         gather(folders, section.protocol, partial)
         write_json(partial / "policies.json", policies)
     shutil.rmtree(scratch, ignore_errors=True)

@@ -22,7 +22,7 @@ def main(method: str) -> None:
     deterministic()
     device = choose_device(load_local().device)
     spec = params.fewshot.transfer[method]
-    learner = feature_learner(spec.learner, params.seeds.transfer, spec.settings)
+    learner = feature_learner(spec.learner, params.seeds.fewshot, spec.settings)
     folder = paths.FEWSHOT / "features" / spec.model
     first, last = read_json(folder / "columns.json")["features"]
     prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)

@@ -20,23 +20,23 @@ from torch import Tensor
 from farfield.backbones.adapters import fold_parallel
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
 from farfield.seeds import integer_seed
-from farfield.spottune.accounting import cost, macs
-from farfield.spottune.adapted import Adapted, fit_adapted
-from farfield.spottune.policies import evaluate_routed
-from farfield.spottune.registry import method
-from farfield.spottune.routing import Routed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import renormalise
 from farfield.training.loop import Loss, predict
+from farfield.tuning.accounting import cost, macs
+from farfield.tuning.adapted import Adapted, fit_adapted
+from farfield.tuning.policies import evaluate_routed
+from farfield.tuning.registry import method
+from farfield.tuning.routing import Routed
 from stages.frame import paths
 from stages.frame.leftovers import DATA_FOLDERS, prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.models import load_network, model_file
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
-from stages.frame.schema.finetuning import Training
-from stages.frame.tasks import TaskData, task_data
+from stages.frame.schema.tuning import Training
+from stages.frame.tuning_tasks import TaskData, task_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +50,13 @@ def main(study: str, key: str) -> None:
     prune_undeclared(params, *DATA_FOLDERS)
     deterministic()
     device = choose_device(load_local().device)
-    spec = params.finetuning[study]
+    spec = params.tuning[study]
     training = spec.methods[key]
     facts = {
         "training": training.model_dump(),
         "study": spec.model_dump(include={"tasks", "evaluation_size"}),
         "image_size": params.image_size_of(study),
-        "seed": params.seeds.finetune,
+        "seed": params.seeds.tuning,
     }
     scratch = paths.scratch(
         f"tune {study} {key}", facts, model_file(study, training.network), paths.DATA / "packed"
@@ -88,10 +88,10 @@ def train(
     """One training and all its rows, left in `folder`."""
     import pandas as pd
 
-    spec = params.finetuning[study]
+    spec = params.tuning[study]
     training, settings = spec.methods[key], spec.tasks[task]
     # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
-    seed = integer_seed(params.seeds.finetune, study, task, replicate)
+    seed = integer_seed(params.seeds.tuning, study, task, replicate)
     backbone, head = load_network(study, training.network)
     source = copy.deepcopy(backbone)  # as it is before the method changes it
     make = method(training.method, seed, training.settings, head)

@@ -25,7 +25,7 @@ def main(dataset: str) -> None:
     data = tables_of(dataset, card)
     entries = validate(data, card.expected, paths.EXPECTATIONS)
     images = load_images(packed)
-    if card.role == "multitask":
+    if card.role == "sharing":
         result = dense_summary(data, entries)
         require_valid_dense(dataset, result, card.expected)
         sheet = target_sheet(images, load_targets(packed), len(load_class_names(packed)))
@@ -42,7 +42,7 @@ def tables_of(dataset: str, card: Card) -> Tables:
     """What the suites speak of, for a dataset of any role."""
     packed = paths.packed(dataset, card)
     manifest, unreadable = load_manifest(packed), read_json(packed / "unreadable.json")
-    if card.role == "multitask":
+    if card.role == "sharing":
         return dense_tables(manifest, unreadable, load_class_names(packed), card.expected)
     return tables(manifest, unreadable, card.expected)
 

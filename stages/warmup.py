@@ -1,20 +1,20 @@
-"""warmup: the weights that every search of a table begins with, to pipelines/adashare/warmup/."""
+"""warmup: the weights that every search of a table begins with, to pipelines/sharing/warmup/."""
 
 import shutil
 from dataclasses import replace
 
 from farfield.files import atomic_folder
-from farfield.multitask.methods import build_method
-from farfield.multitask.training import fit
 from farfield.seeds import integer_seed
+from farfield.sharing.methods import build_method
+from farfield.sharing.training import fit
 from farfield.training.checkpoints import save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
-from stages.frame.dense_tasks import network_settings, study_data, unfinished
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
+from stages.frame.sharing_tasks import network_settings, study_data, unfinished
 
 
 def main() -> None:
@@ -22,12 +22,12 @@ def main() -> None:
     prune_undeclared(params, paths.PACKED_DENSE, paths.VALID_DENSE)
     deterministic()
     device = choose_device(load_local().device)
-    section = params.adashare
+    section = params.sharing
     scratch = unfinished(params, "warmup", {})
-    with atomic_folder(paths.ADASHARE / "warmup") as partial:
+    with atomic_folder(paths.SHARING / "warmup") as partial:
         for name, study in section.studies.items():
             data = study_data(params, name, device)
-            seed = integer_seed(params.seeds.multitask, name, "search")
+            seed = integer_seed(params.seeds.sharing, name, "search")
             network = build_method("shared", data.channels, network_settings(study, seed))
             fit(
                 network,

@@ -23,7 +23,7 @@ from stages.frame.run import run
 
 def main(study: str, name: str) -> None:
     params = load_params()
-    spec = params.finetuning[study].weights[name]
+    spec = params.tuning[study].weights[name]
     file = Path(spec.archive.path).name
     key = hashlib.sha256(repr(spec.archive).encode()).hexdigest()[:16]
     waiting = Path(".farfield/weights") / key / file

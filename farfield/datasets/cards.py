@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from farfield.errors import InputError
 
-Role = Literal["source", "target", "finetuning", "multitask"]
+Role = Literal["source", "target", "tuning", "sharing"]
 DepthUnit = Literal["metres", "disparity", "log"]
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 

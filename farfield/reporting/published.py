@@ -27,7 +27,7 @@ def table(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def fine_tuning(name: str) -> pd.DataFrame:
+def tuning(name: str) -> pd.DataFrame:
     """`spottune` or `decathlon`: columns method, dataset, accuracy (percent), parameters.
 
     parameters: in multiples of one network, NaN where the table has none. The decathlon's score stands
@@ -37,7 +37,7 @@ def fine_tuning(name: str) -> pd.DataFrame:
     return columns.reindex(columns=["method", "dataset", "accuracy", "parameters"])
 
 
-def multi_task(name: str) -> pd.DataFrame:
+def sharing(name: str) -> pd.DataFrame:
     """AdaShare's table on `cityscapes`, `nyuv2` or `taskonomy`: columns method, parameters, metric, value.
 
     parameters: of all tasks' backbones, in multiples of one.

@@ -44,7 +44,7 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
     }
     tuned = {
         paths.PIPELINES / name / folder: files
-        for name, spec in params.finetuning.items()
+        for name, spec in params.tuning.items()
         for folder, files in {
             "models": [f"{key}.safetensors" for key in (*spec.networks, *spec.weights)],
             "curves": [f"{key}.csv" for key in spec.networks],
@@ -55,8 +55,8 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
     return {
         **data,
         **tuned,
-        paths.ADASHARE / "results": [*params.adashare.rows],
-        paths.ADASHARE / "policies": [*params.adashare.searches],
+        paths.SHARING / "results": [*params.sharing.rows],
+        paths.SHARING / "policies": [*params.sharing.searches],
         paths.EPISODES: [f"{name}.npz" for name in fewshot.targets],
         **{paths.FEWSHOT / folder: names for folder, names in study.items()},
     }

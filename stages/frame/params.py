@@ -15,9 +15,9 @@ from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
 from farfield.training.recipe import Recipe
 from stages.frame.schema.fewshot import FewShot
-from stages.frame.schema.finetuning import FineTuningStudy
-from stages.frame.schema.multitask import MultiTask
 from stages.frame.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.sharing import Sharing
+from stages.frame.schema.tuning import TuningStudy
 
 PARAMS = Path("params")
 # What is trained by a recipe that has a name: {of section: its groups}.
@@ -35,9 +35,9 @@ class Seeds(Section):
     episodes: NotNegative
     pretrain: NotNegative
     metatrain: NotNegative
-    transfer: NotNegative
-    finetune: NotNegative
-    multitask: NotNegative
+    fewshot: NotNegative
+    tuning: NotNegative
+    sharing: NotNegative
     compare: NotNegative
 
 
@@ -49,9 +49,9 @@ class Params(Section):
     recipes: dict[str, Recipe]
     datasets: dict[str, Card]
     fewshot: FewShot
-    spottune: FineTuningStudy
-    decathlon: FineTuningStudy
-    adashare: MultiTask
+    spottune: TuningStudy
+    decathlon: TuningStudy
+    sharing: Sharing
 
     @model_validator(mode="after")
     def datasets_exist(self) -> "Params":
@@ -60,7 +60,7 @@ class Params(Section):
             f"fewshot.targets.{name}": (name, "target") for name in self.fewshot.targets
         }
         wanted |= {key: (name, "source") for key, name in self.fewshot.sources.items()}
-        for study, spec in self.finetuning.items():
+        for study, spec in self.tuning.items():
             wanted |= {
                 f"{study}.tasks.{key}.dataset": (task.dataset, None) for key, task in spec.tasks.items()
             }
@@ -69,8 +69,8 @@ class Params(Section):
                 for key, network in spec.networks.items()
             }
         wanted |= {
-            f"adashare.studies.{key}.dataset": (study.dataset, "multitask")
-            for key, study in self.adashare.studies.items()
+            f"sharing.studies.{key}.dataset": (study.dataset, "sharing")
+            for key, study in self.sharing.studies.items()
         }
         for key, (name, role) in wanted.items():
             if name not in self.datasets:
@@ -84,23 +84,23 @@ class Params(Section):
 
     def networks(self, study: str) -> Mapping[str, Model]:
         """What stage `pretrain` makes for a study."""
-        return self.fewshot.models if study == "fewshot" else self.finetuning[study].networks
+        return self.fewshot.models if study == "fewshot" else self.tuning[study].networks
 
     @property
-    def finetuning(self) -> dict[str, FineTuningStudy]:
+    def tuning(self) -> dict[str, TuningStudy]:
         """The studies of that shape, by name."""
         return {"spottune": self.spottune, "decathlon": self.decathlon}
 
     def image_size_of(self, study: str) -> int:
         """Pixels that the networks of a study see."""
-        return (study != "fewshot" and self.finetuning[study].image_size) or self.image_size
+        return (study != "fewshot" and self.tuning[study].image_size) or self.image_size
 
     @model_validator(mode="after")
     def packings_fit(self) -> "Params":
         fewshot = {*self.fewshot.targets, *self.fewshot.sources.values()}
         for name in self.datasets:
             seen = [self.image_size] if name in fewshot else []
-            for study, spec in self.finetuning.items():
+            for study, spec in self.tuning.items():
                 if name in spec.used:
                     seen.append(max(self.image_size_of(study), spec.evaluation_size))
             needed, size = max(seen, default=self.image_size), self.packing_of(name).size

@@ -12,12 +12,12 @@ from stages.frame.declared import declared_code
 DATA = Path("data")
 PIPELINES = Path("pipelines")
 FEWSHOT = PIPELINES / "fewshot"
-ADASHARE = PIPELINES / "adashare"
+SHARING = PIPELINES / "sharing"
 METRICS = Path("metrics")
 SITE = Path("site")
 PACKED_SOURCES, PACKED_TARGETS = DATA / "packed/source", DATA / "packed/target"
 VALID_SOURCES, VALID_TARGETS = DATA / "validated/source", DATA / "validated/target"
-PACKED_DENSE, VALID_DENSE = DATA / "packed/multitask", DATA / "validated/multitask"
+PACKED_DENSE, VALID_DENSE = DATA / "packed/sharing", DATA / "validated/sharing"
 EPISODES = DATA / "episodes"
 EXPECTATIONS = DATA / "expectations"
 

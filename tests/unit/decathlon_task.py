@@ -6,9 +6,9 @@ from torch import nn
 
 from farfield.backbones import build
 from farfield.backbones.adapters import with_adapters
-from farfield.spottune.adapted import fit_adapted
 from farfield.training.loop import LabelledImages
 from farfield.training.recipe import Augmentation, Recipe
+from farfield.tuning.adapted import fit_adapted
 
 CPU = torch.device("cpu")
 CLASSES = 3

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from farfield.multitask.dense import DenseImages
-from farfield.multitask.methods.network import NetworkSettings
-from farfield.multitask.objective import Objective
-from farfield.multitask.protocol import FIXED
-from farfield.multitask.tasks import make_tasks
+from farfield.sharing.dense import DenseImages
+from farfield.sharing.methods.network import NetworkSettings
+from farfield.sharing.objective import Objective
+from farfield.sharing.protocol import FIXED
+from farfield.sharing.tasks import make_tasks
 
 CPU = torch.device("cpu")
 CLASSES, IMAGES, SIZE = 4, 12, 32

@@ -6,9 +6,9 @@ from made_up_study import dataset
 
 from farfield.reporting.index_page import index_page
 from farfield.reporting.site import Page
-from farfield.reporting.spottune import finetuning_headlines, finetuning_pages
-from farfield.reporting.spottune_policies_page import policies_page
-from farfield.reporting.spottune_study import FineTuningStudy, PolicyRecord
+from farfield.reporting.tuning import tuning_headlines, tuning_pages
+from farfield.reporting.tuning_policies_page import policies_page
+from farfield.reporting.tuning_study import PolicyRecord, TuningStudy
 from farfield.seeds import stream
 
 IMAGES, BLOCKS = 240, 8
@@ -104,7 +104,7 @@ def pictures(name: str) -> np.ndarray:
     return stream(0, name, "images").integers(0, 256, (1000 + IMAGES, 8, 8, 3)).astype(np.uint8)
 
 
-def spottune(datasets: dict = DATASETS, **changed: object) -> FineTuningStudy:
+def spottune(datasets: dict = DATASETS, **changed: object) -> TuningStudy:
     policies = {("spottune", name): record(name) for name in datasets}
     policies |= {("global_k", name): one_for_all() for name in datasets}
     settings = {
@@ -117,13 +117,13 @@ def spottune(datasets: dict = DATASETS, **changed: object) -> FineTuningStudy:
         "caveats": ("Trained for 4 epochs where the paper has 40.",),
     }
     results = answers(METHODS, datasets)
-    return FineTuningStudy("spottune", results, METHODS, datasets, **(settings | changed))
+    return TuningStudy("spottune", results, METHODS, datasets, **(settings | changed))
 
 
-def decathlon(datasets: dict = DECATHLON_DATASETS) -> FineTuningStudy:
+def decathlon(datasets: dict = DECATHLON_DATASETS) -> TuningStudy:
     results = answers(DECATHLON_METHODS, datasets)
     costs = {"finetuning": {"parameters": 10.0}, "routed": {"parameters": 11.38}}
-    return FineTuningStudy(
+    return TuningStudy(
         "decathlon",
         results,
         DECATHLON_METHODS,
@@ -134,12 +134,12 @@ def decathlon(datasets: dict = DECATHLON_DATASETS) -> FineTuningStudy:
     )
 
 
-def tuning_pages() -> list[Page]:
+def all_pages() -> list[Page]:
     studies = {"spottune": spottune(), "decathlon": decathlon()}
     page = policies_page(studies)
     assert page is not None
     return [
-        index_page(finetuning_headlines(studies), {"Profile": "tiny"}),
-        *finetuning_pages(studies),
+        index_page(tuning_headlines(studies), {"Profile": "tiny"}),
+        *tuning_pages(studies),
         page,
     ]

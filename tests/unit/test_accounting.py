@@ -9,18 +9,18 @@ from torch import nn
 from farfield.backbones import build
 from farfield.backbones.adapters import fold_parallel, with_adapters
 from farfield.backbones.backbone import parameter_count
-from farfield.spottune.accounting import cost, macs
-from farfield.spottune.adapted import classifier, freeze
-from farfield.spottune.methods.adapters import Adapters
-from farfield.spottune.methods.dan import DAN
-from farfield.spottune.methods.feature_extractor import FeatureExtractor
-from farfield.spottune.methods.lwf import LwF
-from farfield.spottune.methods.norm_adaptation import NormAdaptation
-from farfield.spottune.methods.piggyback import PiggyBack
-from farfield.spottune.methods.scratch import Scratch
-from farfield.spottune.methods.spottune import SpotTune
-from farfield.spottune.methods.standard import Standard
-from farfield.spottune.routing import Routed
+from farfield.tuning.accounting import cost, macs
+from farfield.tuning.adapted import classifier, freeze
+from farfield.tuning.methods.adapters import Adapters
+from farfield.tuning.methods.dan import DAN
+from farfield.tuning.methods.feature_extractor import FeatureExtractor
+from farfield.tuning.methods.lwf import LwF
+from farfield.tuning.methods.norm_adaptation import NormAdaptation
+from farfield.tuning.methods.piggyback import PiggyBack
+from farfield.tuning.methods.scratch import Scratch
+from farfield.tuning.methods.spottune import SpotTune
+from farfield.tuning.methods.standard import Standard
+from farfield.tuning.routing import Routed
 
 RESNET26 = 5_814_688  # parameters without a head
 NORMS = 7_744  # of them scales and shifts of BatchNorm

@@ -17,8 +17,8 @@ from farfield.backbones.adapters import (
     with_adapters,
 )
 from farfield.errors import InputError
-from farfield.spottune.methods.adapters import Adapters
 from farfield.training.optimizers import make_optimizer
+from farfield.tuning.methods.adapters import Adapters
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from farfield.datasets.cards import Card
 from farfield.datasets.layouts import DENSE_LAYOUTS, LAYOUTS
 
 CONF = Path(__file__).parents[2] / "conf"
-PARTS = {"card", "for_finetuning", "visual_decathlon"}  # of which cards are made
+PARTS = {"card", "for_tuning", "visual_decathlon"}  # of which cards are made
 OFFICIAL = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml") if path.stem not in PARTS)
 SAMPLES = sorted(path.stem for path in (CONF / "dataset/mirror").glob("*.yaml") if path.stem != "cleared")
 
@@ -41,7 +41,7 @@ def card(group: str, slug: str) -> Card:
 @pytest.mark.parametrize(("group", "slug"), EVERY)
 def test_every_card_is_valid_and_complete(group, slug):
     found = card(group, slug)
-    assert found.layout in (DENSE_LAYOUTS if found.role == "multitask" else LAYOUTS)
+    assert found.layout in (DENSE_LAYOUTS if found.role == "sharing" else LAYOUTS)
     assert found.title
     assert found.licence
     assert found.citation
@@ -97,13 +97,13 @@ def test_a_sample_replaces_the_archives_and_counts_as_a_whole():
 )
 def test_the_images_of_a_source_are_fine_tuned_on_with_a_layout_of_their_own(slug, layout, options):
     found = card("dataset", slug)
-    assert (found.role, found.layout, found.options) == ("finetuning", layout, options)
+    assert (found.role, found.layout, found.options) == ("tuning", layout, options)
 
 
 def test_the_sets_of_the_decathlon_share_their_archives():
     cards = [card("dataset", slug) for slug in OFFICIAL if slug.startswith("decathlon_")]
     assert len({found.options["set"] for found in cards}) == len(cards) == 10
-    nine = [found for found in cards if found.role == "finetuning"]
+    nine = [found for found in cards if found.role == "tuning"]
     assert len(nine) == 9
     assert all(found.archives == nine[0].archives for found in nine)
     assert sum(found.expected.images for found in cards) == 1_659_142

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from farfield.backbones import build
 from farfield.errors import InputError
-from farfield.spottune.methods.dan import DAN, ControlledConv2d, least_squares
+from farfield.tuning.methods.dan import DAN, ControlledConv2d, least_squares
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,13 @@ from farfield.backbones import build
 from farfield.backbones.adapters import adapter_convolutions
 from farfield.backbones.reinitialise import reinitialise
 from farfield.errors import InputError
-from farfield.spottune.methods.adapters import Adapters
-from farfield.spottune.methods.dan import DAN
-from farfield.spottune.methods.lwf import LwF
-from farfield.spottune.methods.norm_adaptation import NormAdaptation
-from farfield.spottune.methods.piggyback import PiggyBack
-from farfield.spottune.methods.scratch import Scratch
 from farfield.training.recipe import Recipe, learning_rate
+from farfield.tuning.methods.adapters import Adapters
+from farfield.tuning.methods.dan import DAN
+from farfield.tuning.methods.lwf import LwF
+from farfield.tuning.methods.norm_adaptation import NormAdaptation
+from farfield.tuning.methods.piggyback import PiggyBack
+from farfield.tuning.methods.scratch import Scratch
 
 SOURCE_HEAD = nn.Linear(32, 7)
 

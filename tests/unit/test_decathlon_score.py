@@ -4,7 +4,7 @@ import pytest
 
 from farfield.errors import InputError
 from farfield.reporting.published import table
-from farfield.spottune.decathlon_score import (
+from farfield.tuning.decathlon_score import (
     IMAGENET,
     IMAGENET_ACCURACY,
     PUBLISHED_NAMES,

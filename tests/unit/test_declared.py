@@ -47,7 +47,7 @@ def test_a_comment_elsewhere_keeps_unfinished_work(clone):
     place = paths.scratch("tune spottune standard", {"epochs": 3})
     for elsewhere in (
         "farfield/reporting/tables.py",
-        "farfield/spottune/methods/l2_sp.py",
+        "farfield/tuning/methods/l2_sp.py",
         "stages/report.py",
     ):
         with (clone / elsewhere).open("a") as file:
@@ -55,7 +55,7 @@ def test_a_comment_elsewhere_keeps_unfinished_work(clone):
     assert paths.scratch("tune spottune standard", {"epochs": 3}) == place
 
 
-@pytest.mark.parametrize("changed", ["farfield/spottune/methods/standard.py", "farfield/training/loop.py"])
+@pytest.mark.parametrize("changed", ["farfield/tuning/methods/standard.py", "farfield/training/loop.py"])
 def test_changed_code_of_the_stage_begins_anew(clone, changed):
     place = paths.scratch("tune spottune standard", {"epochs": 3})
     with (clone / changed).open("a") as file:

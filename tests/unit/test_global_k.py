@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from farfield.backbones import build
 from farfield.errors import InputError
-from farfield.spottune.gumbel import straight_through
-from farfield.spottune.methods.global_k import GlobalK, budget, indecision
 from farfield.training.classifier import Classifier
 from farfield.training.images import evaluation_view
 from farfield.training.loop import LabelledImages
+from farfield.tuning.gumbel import straight_through
+from farfield.tuning.methods.global_k import GlobalK, budget, indecision
 
 SETTINGS = {"seed": 0, "policy_width": 8, "epochs": 10}
 

@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from farfield.errors import InputError
-from farfield.spottune.methods.lwf import LwF, distillation
 from farfield.training.optimizers import make_optimizer
 from farfield.training.recipe import Recipe
+from farfield.tuning.methods.lwf import LwF, distillation
 
 HEAD = nn.Linear(32, 7)
 

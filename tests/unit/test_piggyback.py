@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from farfield.errors import InputError
-from farfield.spottune.methods.piggyback import MaskedConv2d, PiggyBack
 from farfield.training.recipe import Recipe
+from farfield.tuning.methods.piggyback import MaskedConv2d, PiggyBack
 
 
 def masked(scores, ternary=False):

@@ -33,7 +33,7 @@ FRAME = {
 ONLY_REFUSES = {"commands/choices.py", "commands/side_by_side.py"}
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
 # The module that a stage imports once it knows the name of a method.
-METHODS = {"stages.tune": "farfield.spottune.methods", "stages.baseline": "farfield.multitask.methods"}
+METHODS = {"stages.tune": "farfield.tuning.methods", "stages.baseline": "farfield.sharing.methods"}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def imported(stage, params) -> set[str]:
     files = closure(module)
     if module in METHODS:
         *study, key = stage.cmd.split()[3:]
-        rows = params[study[0]]["methods"] if study else params["adashare"]["baselines"]
+        rows = params[study[0]]["methods"] if study else params["sharing"]["baselines"]
         files |= closure(f"{METHODS[module]}.{rows[key]['method']}")
     return files
 

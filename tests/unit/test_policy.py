@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from farfield.backbones.backbone import parameter_count
 from farfield.errors import InputError
-from farfield.spottune.decisions import decide, image_keys
-from farfield.spottune.gumbel import relaxed, straight_through
-from farfield.spottune.policy import PolicyNet, PolicyRecord, tuned_probability
+from farfield.tuning.decisions import decide, image_keys
+from farfield.tuning.gumbel import relaxed, straight_through
+from farfield.tuning.policy import PolicyNet, PolicyRecord, tuned_probability
 
 
 def seeded(seed=0):

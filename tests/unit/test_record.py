@@ -41,7 +41,7 @@ def test_groups_and_deletions_are_said_as_overrides(tiny):
     record = recorded(["protocol=legacy", "~fewshot.targets.radiographs", "~datasets.radiographs"], tiny)
     assert record["overrides"] == ["protocol=legacy", "~fewshot.targets.radiographs", "~datasets.radiographs"]
     values = composed(record)
-    assert values["adashare"]["protocol"] == "legacy"
+    assert values["sharing"]["protocol"] == "legacy"
     assert list(values["fewshot"]["targets"]) == ["leaves"]
     assert recorded(["protocol=fixed"], record)["overrides"][-1] == "protocol=fixed"
     assert len(record["overrides"]) == 3

@@ -11,18 +11,18 @@ from torch.nn import functional as F
 from farfield.backbones import build
 from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
-from farfield.spottune.adapted import fit_adapted
-from farfield.spottune.gumbel import relaxed
-from farfield.spottune.methods.random_policy import RandomPolicy
-from farfield.spottune.methods.spottune import SpotTune
-from farfield.spottune.partition import partition, take
-from farfield.spottune.policies import evaluate_routed
-from farfield.spottune.policy import PolicyNet
-from farfield.spottune.routing import Blend, Routed, routed_blocks
 from farfield.training.classifier import Classifier
 from farfield.training.images import evaluation_view
 from farfield.training.loop import LabelledImages
 from farfield.training.recipe import Recipe
+from farfield.tuning.adapted import fit_adapted
+from farfield.tuning.gumbel import relaxed
+from farfield.tuning.methods.random_policy import RandomPolicy
+from farfield.tuning.methods.spottune import SpotTune
+from farfield.tuning.partition import partition, take
+from farfield.tuning.policies import evaluate_routed
+from farfield.tuning.policy import PolicyNet
+from farfield.tuning.routing import Blend, Routed, routed_blocks
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(

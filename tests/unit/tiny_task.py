@@ -7,10 +7,10 @@ from torch import Tensor
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.seeds import stream
-from farfield.spottune.adapted import Adapted, fit_adapted
 from farfield.training.images import evaluation_view
 from farfield.training.loop import Curve, LabelledImages
 from farfield.training.recipe import Recipe
+from farfield.tuning.adapted import Adapted, fit_adapted
 
 CLASSES, IMAGES, SIZE, SEED = 3, 24, 16, 7
 # Momentum and decay move whatever is not properly frozen.

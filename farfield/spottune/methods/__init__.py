@@ -1,1 +1,0 @@
-"""The fine-tuning methods, a file each; `farfield.spottune.registry` names them."""

@@ -1,0 +1,107 @@
+"""The multi-task study: one section for all three tables, since their rows are the same."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from farfield.errors import InputError
+from farfield.sharing.recipe import DenseRecipe, SearchRecipe
+from stages.frame.schema.section import NotNegative, Positive, Section
+
+TaskName = Literal["segmentation", "normals", "depth", "keypoints", "edges"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Network(Section):
+    """The shared form of all networks: a Deeplab-ResNet and a head for each task."""
+
+    backbone: str
+    width: Positive
+    head_width: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    norm: Literal["shared", "per_task"]  # BatchNorm of the tasks' common layers
+
+
+class Study(Section):
+    """A table: a dataset, its tasks, and how everything is trained on it."""
+
+    title: str
+    published: str  # the dataset of the published table
+    kind: Literal["scene", "taskonomy"]  # which losses and metrics its tasks have
+    dataset: str
+    train: Annotated[tuple[str, ...], Field(min_length=1)]
+    test: Annotated[tuple[str, ...], Field(min_length=1)]
+    tasks: Annotated[dict[TaskName, Annotated[float, Field(gt=0)]], Field(min_length=2)]  # weights of losses
+    class_weights: tuple[float, ...] | None  # of segmentation's cross-entropy; None: all alike
+    network: Network
+    recipe: DenseRecipe  # of warm-up, re-training and all baselines
+    warm_up: NotNegative  # iterations before the search
+    search: SearchRecipe
+    selection: Share  # of the training images, held out to choose between checkpoints and policies
+    validations: Positive  # of a training, evenly spaced; the best checkpoint is kept
+    samples: Positive  # policies drawn from a search; each different one is trained
+    replicates: Positive  # trainings of a baseline, with seeds of their own
+
+
+class Row(Section):
+    """A row of the table."""
+
+    title: str
+    published: str  # its name in the published tables, or empty
+
+
+class Baseline(Row):
+    method: str  # of farfield.sharing.methods
+    settings: dict[str, Any]
+
+
+class Search(Section):
+    """A search for policies. changes: what it has in place of each study's own search settings."""
+
+    changes: dict[str, Any]
+
+
+class Retrained(Row):
+    """Networks trained from scratch with fixed policies: samples of those that a search found, its
+    likeliest one, or random ones that skip as many blocks as the samples."""
+
+    search: str
+    policies: Literal["searched", "likeliest", "random"]
+
+
+class Sharing(Section):
+    protocol: Literal["fixed", "legacy"]
+    reference: str  # the row that relative performance is taken against
+    studies: dict[str, Study]
+    baselines: dict[str, Baseline]
+    searches: dict[str, Search]
+    retrained: dict[str, Retrained]
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """Every row by its key, in the order of the table."""
+        return {**self.baselines, **self.retrained}
+
+    @model_validator(mode="after")
+    def names_exist(self) -> "Sharing":
+        for key, row in self.retrained.items():
+            if row.search not in self.searches:
+                raise ValueError(
+                    f"retrained.{key}.search is {row.search!r}, which is not one of searches: "
+                    f"{', '.join(self.searches)}"
+                )
+        if both := set(self.baselines) & set(self.retrained):
+            raise ValueError(f"{min(both)!r} is in baselines and in retrained; a row comes from one of them")
+        if self.rows and self.reference not in self.rows:
+            raise ValueError(f"reference {self.reference!r} is not one of the rows: {', '.join(self.rows)}")
+        return self
+
+
+def changed(search: SearchRecipe, changes: dict[str, Any], key: str) -> SearchRecipe:
+    """`search` with some settings replaced. InputError that names the parameter `key`."""
+    try:
+        return TypeAdapter(SearchRecipe).validate_python({**asdict(search), **changes})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise InputError(f"{key}.changes: {problems}") from error

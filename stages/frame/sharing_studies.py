@@ -1,0 +1,145 @@
+"""The tables of the multi-task study for the report: from results on disk to their value."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from farfield.datasets.dense.packed import load_class_names
+from farfield.files import read_json
+from farfield.reporting.inputs import Dataset
+from farfield.reporting.sharing_policies import history_frame
+from farfield.reporting.sharing_study import (
+    Examples,
+    Kind,
+    NetworkCost,
+    PolicyRecord,
+    SharingMethod,
+    SharingName,
+    SharingStudy,
+)
+from stages.frame import paths
+from stages.frame.params import Params
+
+RESULTS = paths.SHARING / "results"
+PUBLISHED = {"cityscapes": 20_000, "nyuv2": 20_000, "taskonomy": 30_000}  # iterations of re-training
+PUBLISHED_WIDTH = 64
+COLLAPSED = 0.75  # of its blocks that a task skips
+
+
+def sharing_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[SharingName, SharingStudy]:
+    names: list[SharingName] = [
+        name for name in ("cityscapes", "nyuv2", "taskonomy") if name in params.sharing.studies
+    ]
+    return {name: _study(params, name, datasets) for name in names}
+
+
+def _study(params: Params, name: SharingName, datasets: Mapping[str, Dataset]) -> SharingStudy:
+    # Needs torch, as little else of the report does.
+    import torch
+
+    from farfield.sharing.deeplab import DEPTHS
+    from farfield.training.checkpoints import load_tensors, subset
+    from stages.frame.sharing_tasks import example_positions, study_data
+
+    section = params.sharing
+    study = section.studies[name]
+    data = study_data(params, name, torch.device("cpu"))
+    tables, costs, predictions = [], {}, {}
+    for row in section.rows:
+        table = pd.read_parquet(RESULTS / row / "scores.parquet")
+        tables.append(table[table["study"] == name].drop(columns="study").assign(method=row))
+        found: dict[str, NetworkCost] = read_json(RESULTS / row / "costs.json")
+        if name in found:
+            costs[row] = found[name]
+        tensors, _ = load_tensors(RESULTS / row / "examples.safetensors")
+        predictions[row] = {task: maps.numpy() for task, maps in subset(tensors, f"{name}.").items()}
+    policies: dict[str, PolicyRecord] = {}
+    for row in section.retrained:
+        record = read_json(RESULTS / row / "policies.json")[name]
+        policies[row] = {
+            "select": np.array(record["select"]),
+            "runs": [np.array(runs, dtype=bool) for runs in record["runs"]],
+        }
+    searched = paths.SHARING / "policies"
+    history = {
+        row: history_frame(read_json(searched / retrained.search / f"{name}.json"), [*data.objective.tasks])
+        for row, retrained in section.retrained.items()
+        if retrained.policies == "searched"
+    }
+    methods: dict[str, SharingMethod] = {
+        key: {"title": row.title, "published": row.published, "kind": _kind(params, key)}
+        for key, row in section.rows.items()
+    }
+    chosen = torch.tensor(example_positions(len(data.test)))
+    images, targets = data.test.batch(chosen, torch.device("cpu"))
+    examples: Examples = {
+        "images": images.numpy(),
+        "truths": {task: target.numpy() for task, target in targets.items()},
+        "predictions": predictions,
+        "classes": load_class_names(paths.packed(study.dataset, params.card(study.dataset))),
+    }
+    return SharingStudy(
+        name,
+        pd.concat(tables, ignore_index=True),
+        methods,
+        [*data.objective.tasks],
+        _described(datasets[study.dataset], study.published),
+        reference=section.reference,
+        train_images=len(data.train),
+        test_images=len(data.test),
+        depth_unit="m" if params.card(study.dataset).expected.depth_unit == "metres" else "",
+        costs=costs,
+        policies=policies,
+        history=history,
+        examples=examples,
+        stages=DEPTHS[study.network.backbone],
+        caveats=tuple(_reservations(params, name, policies)),
+    )
+
+
+def _described(dataset: Dataset, published: str) -> Dataset:
+    """The dataset, standing for that of the published table."""
+    own, theirs = ("".join(filter(str.isalnum, name)).lower() for name in (dataset["published"], published))
+    stands_in = own not in theirs or not own
+    mirror = (
+        f"{dataset['title']} in its place, {dataset['mirror']}"
+        if stands_in and dataset["mirror"]
+        else dataset["mirror"]
+    )
+    return {**dataset, "published": published, "mirror": mirror}
+
+
+def _kind(params: Params, key: str) -> Kind:
+    section = params.sharing
+    if key in section.baselines and section.baselines[key].method == "constant":
+        return "reference"
+    if not section.rows[key].published:
+        return "ablation"
+    return "adashare" if key in section.retrained else "baseline"
+
+
+def _reservations(params: Params, name: SharingName, policies: Mapping[str, PolicyRecord]) -> list[str]:
+    """What differs from the published run, and what a reader of the policies should know, in words."""
+    study, width = params.sharing.studies[name], PUBLISHED_WIDTH
+    said = []
+    if (study.recipe.iterations, study.network.width) != (PUBLISHED[name], width):
+        cut = (
+            f"crops of {study.recipe.augmentation.crop} pixels"
+            if study.recipe.augmentation
+            else "whole images"
+        )
+        said.append(
+            f"Networks of width {study.network.width} were trained for {study.recipe.iterations:,} iterations on "
+            f"{cut}, after a search of {study.search.iterations:,}; the published ones, of width {width}, for "
+            f"{PUBLISHED[name]:,}."
+        )
+    for row, retrained in params.sharing.retrained.items():
+        skipped = 1 - np.mean(policies[row]["runs"], axis=(0, 2))  # [tasks]
+        if retrained.policies == "searched" and not skipped.any():
+            said.append(f"No sampled policy of {retrained.title} skips a block: it is hard sharing here.")
+        if skipped.max() > COLLAPSED:
+            said.append(
+                f"A task of {retrained.title} skips {skipped.max():.0%} of its blocks: a collapsed policy."
+            )
+    return said

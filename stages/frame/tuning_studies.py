@@ -1,0 +1,122 @@
+"""From the cached results of the fine-tuning studies to what the report shows of them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from farfield.datasets.packed import load_images
+from farfield.files import read_json
+from farfield.reporting.inputs import Dataset
+from farfield.reporting.tuning_policies import entropy, policy_map, usage
+from farfield.reporting.tuning_study import (
+    Cost,
+    PolicyRecord,
+    TunedMethod,
+    TuningName,
+    TuningStudy,
+)
+from stages.frame import paths
+from stages.frame.params import Params
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IMAGENET = ("decathlon_imagenet",)  # sources with the images that the published networks learned from
+
+
+def tuning_studies(params: Params, datasets: dict[str, Dataset]) -> dict[TuningName, TuningStudy]:
+    """Both studies; `datasets` describes every dataset of the parameters."""
+    names: tuple[TuningName, ...] = ("spottune", "decathlon")
+    return {name: _study(params, name, datasets) for name in names if params.tuning[name].methods}
+
+
+def plotted_policies(studies: Mapping[TuningName, TuningStudy]) -> dict[str, pd.DataFrame]:
+    """Tables of policies for `dvc plots`, by file name, with a column that tells methods and sets apart."""
+    tables = {}
+    for name, shown in (("policy_map", policy_map), ("policy_entropy", entropy), ("tuned_blocks", usage)):
+        table = pd.concat([shown(study).assign(study=key) for key, study in studies.items()])
+        tables[name] = table.assign(cell=table["study"] + " " + table["method"] + " " + table["dataset"])
+    return tables
+
+
+def _study(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> TuningStudy:
+    # Needs torch, as little else of the report does.
+    from farfield.training.checkpoints import load_tensors, subset
+
+    spec = params.tuning[name]
+    folders = {key: paths.PIPELINES / name / "results" / key for key in spec.methods}
+    tables = [pd.read_parquet(folder / "predictions.parquet") for folder in folders.values()]
+    methods: dict[str, TunedMethod] = {
+        row: {"title": said.title, "published": said.published, "training": key, "override": said.override}
+        for key, training in spec.methods.items()
+        for row, said in training.rows.items()
+    }
+    described: dict[str, Dataset] = {
+        key: {**datasets[task.dataset], "published": task.published} for key, task in spec.tasks.items()
+    }
+    curves: dict[tuple[str, str], pd.DataFrame] = {}
+    costs: dict[str, Cost] = {}
+    policies: dict[tuple[str, str], PolicyRecord] = {}
+    reference = next(key for key, training in spec.methods.items() if spec.reference in training.rows)
+    unit = next(iter(read_json(folders[reference] / "costs.json").values()))["unit"]
+    for key, training in spec.methods.items():
+        costs |= dict.fromkeys(training.rows, _cost(read_json(folders[key] / "costs.json"), unit))
+        row = next(iter(training.rows))
+        curve = pd.read_csv(folders[key] / "curves.csv")
+        if "policy_entropy" in curve:
+            curves |= {(row, str(task)): part for task, part in curve.groupby("task", sort=False)}
+        stored = folders[key] / "policies.safetensors"
+        if stored.exists():
+            tensors, _ = load_tensors(stored)
+            policies |= {(row, task): _record(subset(tensors, f"{task}.")) for task in spec.tasks}
+    return TuningStudy(
+        name,
+        pd.concat(tables, ignore_index=True).rename(columns={"task": "dataset"}),
+        methods,
+        described,
+        spec.reference,
+        policies=policies,
+        curves=curves,
+        costs=costs,
+        images={
+            key: load_images(paths.packed(task.dataset, params.card(task.dataset)))
+            for key, task in spec.tasks.items()
+        },
+        seed=params.seeds.compare,
+        caveats=_caveats(params, name, datasets),
+    )
+
+
+def _cost(tasks: dict[str, dict[str, float]], unit: float) -> Cost:
+    """Parameters of all tasks together in multiples of `unit`, the reference's network, and MACs an image;
+    both are means over the tasks, which can differ where a method decides what to keep."""
+    parameters = [
+        (cost["source"] + cost["tasks"] * (cost["task"] + cost["policy"])) / unit for cost in tasks.values()
+    ]
+    macs = [cost["macs"] for cost in tasks.values()]
+    return {"parameters": sum(parameters) / len(tasks), "macs": sum(macs) / len(tasks)}
+
+
+def _caveats(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> tuple[str, ...]:
+    """What stands for the published networks, and how long the tasks are trained, in words."""
+    spec = params.tuning[name]
+    said = [
+        f"{key} is a {network.backbone} of width {network.width}, pretrained on "
+        f"{datasets[network.source]['title']} for {network.recipe.epochs} epochs"
+        for key, network in spec.networks.items()
+        if network.source not in IMAGENET
+    ]
+    epochs = sorted({training.recipe.epochs for training in spec.methods.values()})
+    lengths = " or ".join(map(str, epochs))
+    if not said:
+        return ()
+    return (
+        f"No network of ImageNet: {'; '.join(said)}. The tasks are trained for {lengths} epochs. The published "
+        f"numbers are of networks of ImageNet in full width and cannot be expected here.",
+    )
+
+
+def _record(tensors: "dict[str, Tensor]") -> PolicyRecord:
+    actions, probabilities, rows = (tensors[name].numpy() for name in ("actions", "probabilities", "rows"))
+    return PolicyRecord(actions, probabilities, rows)
