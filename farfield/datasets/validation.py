@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # offending rows named in a message
 # The column that names a row of each table, where it is not `path`.
-NAMED_BY = {"classes": "class_name", "sharing_tasks": "place"}
+NAMED_BY = {"classes": "class_name", "dense_tasks": "place"}
 
 Tables = dict[str, "pd.DataFrame"]
 

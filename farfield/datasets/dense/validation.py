@@ -1,6 +1,6 @@
 """Does a packed dense dataset look as its card says? What the suites for dense targets speak of.
 
-`dense_images`: the manifest. `dense_targets`: a row for each target of each image. `sharing_tasks`: a row for
+`dense_images`: the manifest. `dense_targets`: a row for each target of each image. `dense_tasks`: a row for
 each task in each split. `classes` and `unreadable` are as in `datasets.validation`, but an image counts for
 every class that it shows.
 """
@@ -33,7 +33,7 @@ MISTAKES = {
 def dense_tables(
     manifest: "pd.DataFrame", unreadable: list[dict[str, str]], class_names: list[str], expected: Expected
 ) -> Tables:
-    """The five tables. dense_targets: path, task, least, most, lower, upper (bounds). sharing_tasks: place
+    """The five tables. dense_targets: path, task, least, most, lower, upper (bounds). dense_tasks: place
     ("depth in test"), task, split, valid (share of known pixels), fewest (the share the card expects)."""
     import pandas as pd
 
@@ -78,7 +78,7 @@ def dense_tables(
     return {
         "dense_images": with_twins(manifest.drop(columns="classes", errors="ignore")),
         "dense_targets": targets,
-        "sharing_tasks": pd.DataFrame(shares),
+        "dense_tasks": pd.DataFrame(shares),
         "classes": class_counts(names, class_names, expected),
         "unreadable": unreadable_table(unreadable),
     }
@@ -90,7 +90,7 @@ def dense_summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]
     result = summary(data, entries)
     tasks = {}
     for task, rows in data["dense_targets"].groupby("task", sort=False):
-        shares = data["sharing_tasks"].query("task == @task")
+        shares = data["dense_tasks"].query("task == @task")
         seen = rows.dropna(subset=["least"])
         tasks[task] = {
             "valid": dict(zip(shares["split"], shares["valid"].round(6).tolist(), strict=True)),
