@@ -30,10 +30,9 @@ from farfield.transfer.finetuning.settings import FineTuning, Readout
 from stages.ensemble import STAGES, Features, adapted_features, combined, stored_features
 from stages.finetune import READOUTS, logits
 from stages.frame import paths
-from stages.frame.models import load_backbone
+from stages.frame.models import load_backbone, model_file
 from stages.frame.params import Params
 from stages.frame.schema.fewshot import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow
-from stages.frame.schema.section import Model
 from stages.metatest import load_networks, nearest
 
 Result = TypeVar("Result")
@@ -47,27 +46,33 @@ class Answer(NamedTuple):
     seconds: float
 
 
-def models_of(fewshot: FewShot, unit: str) -> dict[Path, Model | MetaRow]:
-    """The files of the networks that a unit of the study needs, and what they must hold."""
+def models_of(params: Params, unit: str) -> dict[Path, tuple[str, int, int]]:
+    """The files of the networks that a unit of the study needs: {file: (backbone, width, pixels)}."""
+    fewshot = params.fewshot
     if unit in fewshot.meta:
         row, folder = fewshot.meta[unit], paths.FEWSHOT / "meta/models" / unit
-        return {folder / f"{shot}-shot.safetensors": row for shot in row.shots}
+        shape = (row.backbone, row.width, params.image_size)
+        return {folder / f"{shot}-shot.safetensors": shape for shot in row.shots}
     if unit in fewshot.ensemble:
         names = fewshot.ensemble[unit].models
     elif unit in fewshot.finetune:
         names = (fewshot.finetune[unit].model,)
     else:
         names = (fewshot.transfer[unit].model,)
-    return {paths.FEWSHOT / "models" / f"{name}.safetensors": fewshot.models[name] for name in names}
+    networks = {name: params.networks.all[name] for name in names}
+    return {
+        model_file(name): (network.backbone, network.width, params.pixels_of(name))
+        for name, network in networks.items()
+    }
 
 
-def usable(path: Path, spec: Model | MetaRow, image_size: int) -> bool:
+def usable(path: Path, shape: tuple[str, int, int]) -> bool:
     """Whether the network is there, and of the shape that the parameters now say."""
     if not path.exists():
         return False
     _, facts = load_tensors(path)
     found = tuple(facts.get(name) for name in ("backbone", "width", "image_size"))
-    return found == (spec.backbone, spec.width, image_size)
+    return found == shape
 
 
 def rows_of(fewshot: FewShot, unit: str) -> list[str]:
@@ -88,14 +93,12 @@ def choose(params: Params, wanted: list[str]) -> tuple[dict[str, list[str]], lis
     chosen: dict[str, list[str]] = {}
     absent = []
     for unit in fewshot.units:
-        untrained = (
-            unit in fewshot.transfer and not fewshot.models[fewshot.transfer[unit].model].recipe.epochs
-        )
+        untrained = unit in fewshot.transfer and params.untrained(fewshot.transfer[unit].model)
         rows = [row for row in rows_of(fewshot, unit) if row in (wanted or fewshot.rows)]
         if not rows or (untrained and not wanted):
             continue
-        models = models_of(fewshot, unit).items()
-        missing = [path for path, spec in models if not usable(path, spec, params.image_size)]
+        models = models_of(params, unit).items()
+        missing = [path for path, shape in models if not usable(path, shape)]
         if missing and wanted:
             raise InputError(
                 f"{rows[0]} needs {missing[0]}, which is not there or was trained with other parameters than "
@@ -107,7 +110,7 @@ def choose(params: Params, wanted: list[str]) -> tuple[dict[str, list[str]], lis
             chosen[unit] = rows
     if not chosen:
         raise InputError(
-            f"there are no models yet in {paths.FEWSHOT}/models, or they were trained with other parameters "
+            f"there are no models yet in {paths.NETWORKS}/models, or they were trained with other parameters "
             f"than those of params/. Run `make repro` once; it trains them."
         )
     return chosen, absent

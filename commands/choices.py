@@ -29,8 +29,8 @@ def check_choices(params: Params) -> None:
         if card.generator:
             kind = SceneRecipe if card.role == "sharing" else Recipe
             kind.from_section(card.generator)
-    for model in params.fewshot.models.values():
-        build(model.backbone, width=1, image_size=params.image_size)
+    for network in params.networks.all.values():
+        build(network.backbone, width=4, image_size=params.image_size)
     fewshot = params.fewshot
     for meta in fewshot.meta.values():
         backbone = build(meta.backbone, width=4, image_size=params.image_size)
@@ -38,11 +38,6 @@ def check_choices(params: Params) -> None:
             feature_wise_transform(backbone)
         meta_learner(meta.learner, backbone, fewshot.way, meta.settings)
     for tuned in params.tuning.values():
-        for name in (
-            *(n.backbone for n in tuned.networks.values()),
-            *(w.backbone for w in tuned.weights.values()),
-        ):
-            build(name, width=4, image_size=params.image_size)
         for training in tuned.methods.values():
             method(training.method, 0, training.settings)
     for name, study in params.sharing.studies.items():

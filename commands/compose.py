@@ -29,7 +29,7 @@ from stages.frame.run import die_with_dvc, one_message
 # The parameters of each file of params/.
 FILES = {
     "shared": ("profile", "image_size", "packing", "seeds", "recipes"),
-    **{name: (name,) for name in ("datasets", "fewshot", "spottune", "decathlon", "sharing")},
+    **{name: (name,) for name in ("datasets", "networks", "fewshot", "spottune", "decathlon", "sharing")},
 }
 
 

@@ -23,8 +23,7 @@ from farfield.transfer.linear_head import HeadTraining
 from farfield.transfer.nearest_centroid import NearestCentroid
 from stages.frame.models import load_backbone
 from stages.frame.params import Params
-from stages.frame.schema.fewshot import Adaptation, FewShot, FrozenRow, MetaRow
-from stages.frame.schema.section import Model
+from stages.frame.schema.fewshot import Adaptation, FewShot, FrozenRow
 from stages.metatest import load_networks, nearest
 
 # Most steps of a fit. A network takes no more than in an episode of 5 ways and 50 shots: 100 epochs of 63
@@ -55,34 +54,51 @@ class Fitting:
         """The classifier of all classes, by the recipe of an exportable row."""
         fewshot = self.params.fewshot
         facts: dict[str, Any]
-        spec: Model | MetaRow
+        shape: dict[str, Any]
         if row in fewshot.meta:
-            spec, (classifier, facts) = fewshot.meta[row], self._meta(row)
+            meta, (classifier, facts) = fewshot.meta[row], self._meta(row)
+            shape = {"backbone": meta.backbone, "width": meta.width, "image_size": self.params.image_size}
+            card = self.params.card(meta.source)
+            seen, licence = card.title, card.licence
         elif row in fewshot.transfer:
             frozen = fewshot.transfer[row]
-            spec, (classifier, facts) = fewshot.models[frozen.model], self._frozen(frozen)
+            shape, seen, licence = self._network(frozen.model)
+            classifier, facts = self._frozen(frozen)
         else:
             [unit] = [unit for unit in fewshot.finetune.values() if row in unit.rows]
-            spec, (classifier, facts) = fewshot.models[unit.model], self._adapted(unit, row)
-        card = self.params.card(spec.source)
+            shape, seen, licence = self._network(unit.model)
+            classifier, facts = self._adapted(unit, row)
         description = Description(
             class_names=self.own.class_names,
-            image_size=self.params.image_size,
             packing=self.params.packing,
-            backbone=spec.backbone,
-            width=spec.width,
+            **shape,
             scale=classifier.scale,
             facts={
                 "method": fewshot.rows[row].title,
                 **facts,
                 "class_images": self.own.counts,
                 "fingerprint": self.own.fingerprint,
-                "pretrained_on": card.title,
-                "licence": f"The weights were first learned from {card.title} ({card.licence}), then fitted to "
+                "pretrained_on": seen,
+                "licence": f"The weights were first learned from {seen} ({licence}), then fitted to "
                 f"your images. The terms of both may bind what is done with them.",
             },
         )
         return classifier.cpu().eval(), description
+
+    def _network(self, name: str) -> tuple[dict[str, Any], str, str]:
+        """What a `Description` says of its architecture; what its weights have seen, and their licence."""
+        network = self.params.networks.all[name]
+        shape = {
+            "backbone": network.backbone,
+            "width": network.width,
+            "image_size": self.params.pixels_of(name),
+            "weights_mean": network.mean,
+            "weights_std": network.std,
+        }
+        if name not in self.params.networks.trained:
+            return shape, network.pretrained_on or "nothing", network.licence or "no licence stated"
+        card = self.params.card(self.params.networks.trained[name].source)
+        return shape, card.title, card.licence
 
     def _meta(self, row: str) -> tuple[ImageClassifier, dict[str, Any]]:
         """On the plain backbone: in evaluation mode feature-wise transformations do nothing."""
@@ -112,7 +128,7 @@ class Fitting:
             self.own.labels,
             len(self.own.class_names),
             settings,
-            image_size=self.params.image_size,
+            image_size=self.params.pixels_of(unit.model),
             seed=self.params.seeds.fewshot,
             device=self.device,
             epochs=epochs,

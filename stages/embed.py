@@ -1,4 +1,4 @@
-"""embed@<model>: features of every image of every target, to pipelines/fewshot/features/<model>/.
+"""embed@<network>: features of every image of every target, to pipelines/fewshot/features/<network>/.
 
 <dataset>.npy: float32 [images, columns], in the order of the packed rows. columns.json: which
 columns are the pooled output of each stage, and which are the backbone's features.
@@ -29,7 +29,7 @@ def main(model: str) -> None:
                 backbone,
                 resident(load_images(paths.packed(dataset, params.card(dataset))), device),
                 partial / f"{dataset}.npy",
-                image_size=params.image_size,
+                image_size=params.pixels_of(model),
                 device=device,
                 title=f"embedding {dataset}",
             )

@@ -1,8 +1,7 @@
-"""pretrain@<model>: a network of a study, to pipelines/<study>/models/<model>.safetensors.
+"""pretrain@<network>: a network trained on its source, to pipelines/networks/models/<network>.safetensors.
 
-Trained on its source. Beside it: curves/<model>.csv, a row an epoch, and training/<model>.json, the
-facts of the run. With `processes` above 1 in local.yaml or FARFIELD_PROCESSES the stage starts itself
-again under torchrun.
+Beside it: curves/<network>.csv, a row an epoch, and training/<network>.json, the facts of the run. With
+`processes` above 1 in local.yaml or FARFIELD_PROCESSES the stage starts itself again under torchrun.
 """
 
 import os
@@ -29,11 +28,10 @@ from stages.frame.local import load_local
 from stages.frame.models import model_file
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
-from stages.frame.schema.section import Model
-from stages.frame.schema.tuning import Network
+from stages.frame.schema.networks import Trained
 
 
-def main(study: str, model: str) -> None:
+def main(name: str) -> None:
     deterministic()
     local = load_local()
     device = choose_device(local.device)
@@ -44,35 +42,35 @@ def main(study: str, model: str) -> None:
         )
     if local.processes > 1 and "RANK" not in os.environ:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={local.processes}"]
-        os.execv(sys.executable, [sys.executable, *launcher, "-m", "stages.pretrain", study, model])
+        os.execv(sys.executable, [sys.executable, *launcher, "-m", "stages.pretrain", name])
     with process_group(device) as device:
         params = load_params()
-        train(study, model, params.networks(study)[model], params, device)
+        train(name, params.networks.trained[name], params, device)
 
 
-def train(study: str, name: str, spec: Model, params: Params, device: torch.device) -> None:
+def train(name: str, spec: Trained, params: Params, device: torch.device) -> None:
     import pandas as pd
 
     packed = paths.packed(spec.source, params.card(spec.source))
     manifest = load_manifest(packed)
-    chosen = manifest[in_splits(manifest, [spec.split], f"{study}, {name}: split", spec.source)]
+    chosen = manifest[in_splits(manifest, [spec.split], f"networks.trained.{name}.split", spec.source)]
     classes, labels = np.unique(chosen["label"], return_inverse=True)
     if 0 < spec.head_outputs < len(classes):
         raise InputError(
-            f"{study}, {name}: head_outputs is {spec.head_outputs}, fewer than the "
+            f"networks.trained.{name}.head_outputs is {spec.head_outputs}, fewer than the "
             f"{len(classes)} classes of {spec.source}"
         )
     torch.manual_seed(integer_seed(params.seeds.pretrain, "initialise", name))
-    backbone = build(spec.backbone, width=spec.width, image_size=params.image_size_of(study))
-    if isinstance(spec, Network) and spec.adapters != "none":
+    backbone = build(spec.backbone, width=spec.width, image_size=params.pixels_of(name))
+    if spec.adapters != "none":
         with_adapters(backbone, spec.adapters, seed=params.seeds.pretrain)
     classifier = Classifier(backbone, spec.head_outputs or len(classes))
     facts = {
         "model": spec.model_dump(),
-        "image_size": params.image_size_of(study),
+        "image_size": params.pixels_of(name),
         "seed": params.seeds.pretrain,
     }
-    scratch = paths.scratch(f"pretrain {study} {name}", facts, packed)
+    scratch = paths.scratch(f"pretrain {name}", facts, packed)
     result = pretrain(
         classifier,
         resident(load_images(packed), device),
@@ -80,7 +78,7 @@ def train(study: str, name: str, spec: Model, params: Params, device: torch.devi
         labels,
         spec.recipe,
         holdout=spec.holdout,
-        image_size=params.image_size_of(study),
+        image_size=params.pixels_of(name),
         seed=params.seeds.pretrain,
         device=device,
         checkpoint=scratch / "checkpoint.safetensors",
@@ -88,11 +86,9 @@ def train(study: str, name: str, spec: Model, params: Params, device: torch.devi
     )
     if rank() > 0:
         return
-    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.image_size_of(study)}
-    if isinstance(spec, Network):
-        architecture["adapters"] = spec.adapters
-    save_tensors(model_file(study, name), classifier.state_dict(), architecture)
-    folder = paths.PIPELINES / study
+    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.pixels_of(name)}
+    save_tensors(model_file(name), classifier.state_dict(), {**architecture, "adapters": spec.adapters})
+    folder = paths.NETWORKS
     with atomic_file(folder / "curves" / f"{name}.csv") as partial:
         columns = ["epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate"]
         pd.DataFrame(result.curve, columns=columns).to_csv(partial, index=False)

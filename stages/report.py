@@ -161,11 +161,11 @@ def fewshot_study(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
     }
     training = {
         key: Training(
-            pd.read_csv(paths.FEWSHOT / "curves" / f"{key}.csv"),
-            read_json(paths.FEWSHOT / "training" / f"{key}.json"),
+            pd.read_csv(paths.NETWORKS / "curves" / f"{key}.csv"),
+            read_json(paths.NETWORKS / "training" / f"{key}.json"),
         )
-        for key, model in fewshot.models.items()
-        if model.recipe.epochs > 0
+        for key in fewshot.models
+        if not params.untrained(key)
     }
     return FewShotStudy(
         pd.concat(tables, ignore_index=True),

@@ -22,7 +22,7 @@ from farfield.files import atomic_file, atomic_folder, read_json, write_json
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
-from farfield.training.images import renormalise
+from farfield.training.images import Renormalise
 from farfield.training.loop import Loss, predict
 from farfield.tuning.accounting import cost, macs
 from farfield.tuning.adapted import Adapted, fit_adapted
@@ -58,9 +58,7 @@ def main(study: str, key: str) -> None:
         "image_size": params.image_size_of(study),
         "seed": params.seeds.tuning,
     }
-    scratch = paths.scratch(
-        f"tune {study} {key}", facts, model_file(study, training.network), paths.DATA / "packed"
-    )
+    scratch = paths.scratch(f"tune {study} {key}", facts, model_file(training.network), paths.DATA / "packed")
     done: list[Path] = []
     for task in spec.tasks:
         data = None
@@ -92,12 +90,12 @@ def train(
     training, settings = spec.methods[key], spec.tasks[task]
     # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
     seed = integer_seed(params.seeds.tuning, study, task, replicate)
-    backbone, head = load_network(study, training.network)
+    backbone, head = load_network(training.network)
     source = copy.deepcopy(backbone)  # as it is before the method changes it
     make = method(training.method, seed, training.settings, head)
     torch.manual_seed(seed)
     adapted = make(backbone, data.classes)
-    view = renormalise(settings.mean, settings.std) if settings.mean and settings.std else None
+    view = Renormalise(settings.mean, settings.std) if settings.mean and settings.std else None
     recipe = training.recipe
     if training.task_decay and settings.weight_decay is not None:
         recipe = replace(recipe, weight_decay=settings.weight_decay)

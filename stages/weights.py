@@ -1,18 +1,22 @@
-"""weights@<network>: a network with published weights, to pipelines/<study>/models/<network>.safetensors.
+"""weights@<network>: a network with weights that are given, to pipelines/networks/models/<network>.safetensors.
 
-Beside it: training/<network>.json, what it is.
+They are random, or somebody published them. Beside it: training/<network>.json, what it is.
 """
 
 import hashlib
 import sys
 from pathlib import Path
 
+import torch
+
 from farfield.backbones import build
-from farfield.backbones.backbone import parameter_count
+from farfield.backbones.backbone import Backbone, parameter_count
 from farfield.backbones.weights import load_weights
+from farfield.datasets.cards import Archive
 from farfield.datasets.download import fetch
 from farfield.errors import InputError
 from farfield.files import write_json
+from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from stages.frame import paths
 from stages.frame.local import load_local
@@ -21,26 +25,34 @@ from stages.frame.params import load_params
 from stages.frame.run import run
 
 
-def main(study: str, name: str) -> None:
+def main(name: str) -> None:
     params = load_params()
-    spec = params.tuning[study].weights[name]
-    file = Path(spec.archive.path).name
-    key = hashlib.sha256(repr(spec.archive).encode()).hexdigest()[:16]
+    spec = params.networks.given[name]
+    torch.manual_seed(integer_seed(params.seeds.pretrain, "initialise", name))
+    backbone = build(spec.backbone, width=spec.width, image_size=params.pixels_of(name))
+    source = "random weights" if spec.archive is None else fill(backbone, spec.archive)
+    state = {f"backbone.{key}": tensor for key, tensor in backbone.state_dict().items()}
+    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.pixels_of(name)}
+    save_tensors(model_file(name), state, {**architecture, "mean": spec.mean, "std": spec.std})
+    said = {"source": source, "licence": spec.licence, "pretrained_on": spec.pretrained_on}
+    counted = {"parameters": parameter_count(backbone), "epochs": 0, "device": "cpu"}
+    write_json(paths.NETWORKS / "training" / f"{name}.json", {**said, **counted, **architecture})
+
+
+def fill(backbone: Backbone, archive: Archive) -> str:
+    """Read published weights into `backbone`; where they are from, in words."""
+    file = Path(archive.path).name
+    key = hashlib.sha256(repr(archive).encode()).hexdigest()[:16]
     waiting = Path(".farfield/weights") / key / file
     if not waiting.exists():
-        access = f"A copy at {spec.archive.path} below the mirror is taken first."
-        print(fetch(file, spec.archive, waiting, load_local().mirror, access), file=sys.stderr)
-    backbone = build(spec.backbone, width=spec.width, image_size=params.image_size_of(study))
+        access = f"A copy at {archive.path} below the mirror is taken first."
+        print(fetch(file, archive, waiting, load_local().mirror, access), file=sys.stderr)
     try:
         load_weights(backbone, waiting)
     except InputError:
         waiting.unlink()  # so that a better file at its source is fetched the next time
         raise
-    state = {f"backbone.{key}": tensor for key, tensor in backbone.state_dict().items()}
-    architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.image_size_of(study)}
-    save_tensors(model_file(study, name), state, architecture)
-    facts = {"source": f"published weights, {file}", "parameters": parameter_count(backbone), "device": "cpu"}
-    write_json(paths.PIPELINES / study / "training" / f"{name}.json", facts | architecture)
+    return f"published weights, {file}"
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ class Backbone(nn.Module):
 
     feature_dim: d, the length of `forward`'s features.
     stage_dims: the channels of each map that `stages` returns.
+    own_statistics: whether its weights expect pixels normalised with others than ImageNet's.
     """
 
     feature_dim: int
     stage_dims: tuple[int, ...]
+    own_statistics: bool = False
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised float images [n, 3, H, W] to features [n, feature_dim]."""

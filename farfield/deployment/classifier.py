@@ -19,7 +19,7 @@ from farfield.datasets.cards import Packing
 from farfield.errors import InputError
 from farfield.files import read_json, write_json
 from farfield.training.checkpoints import load_tensors, save_tensors
-from farfield.training.images import MEAN, STD
+from farfield.training.images import MEAN, STD, expect
 
 WEIGHTS, DESCRIPTION = "classifier.safetensors", "classifier.json"
 
@@ -61,9 +61,10 @@ class ImageClassifier(nn.Module):
 @dataclass(frozen=True)
 class Description:
     """class_names: by class index, the order of the logits. packing: how a file becomes a square of
-    `packing.size` pixels, of which networks see the central `image_size`. mean, std: of the
-    normalisation, for pixels in 0..1. backbone, width: as of `farfield.backbones.build`. scale: of the
-    head. facts: where all of it comes from, for people.
+    `packing.size` pixels, of which networks see the central `image_size`. backbone, width: as of
+    `farfield.backbones.build`. scale: of the head. mean, std: of the normalisation, for pixels in 0..1.
+    weights_mean, weights_std: what the weights expect in their place; none: the same. facts: where all of it
+    comes from, for people.
     """
 
     class_names: tuple[str, ...]
@@ -74,11 +75,16 @@ class Description:
     scale: float | None
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
+    weights_mean: tuple[float, float, float] | None = None
+    weights_std: tuple[float, float, float] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     def architecture(self) -> Backbone:
         """The backbone with random weights."""
-        return build(self.backbone, width=self.width, image_size=self.image_size)
+        backbone = build(self.backbone, width=self.width, image_size=self.image_size)
+        if self.weights_mean and self.weights_std:
+            expect(backbone, self.weights_mean, self.weights_std)
+        return backbone
 
 
 def save_classifier(folder: Path, classifier: ImageClassifier, description: Description) -> None:

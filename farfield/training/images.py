@@ -1,9 +1,13 @@
 """From packed uint8 images to what a backbone eats (BSCD-FSL transforms, on whole batches)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from farfield.backbones.backbone import Backbone
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -28,10 +32,23 @@ def evaluation_view(images: Tensor, size: int) -> Tensor:
     return normalise(crop.permute(0, 3, 1, 2).float())
 
 
-def renormalise(mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
+class Renormalise:
     """A function of images [n, 3, h, w] normalised as here: it takes ImageNet's mean and standard
     deviation back and puts those of pixels in 0..1 in their place, channel by channel."""
-    ours, theirs = (torch.tensor(values).view(3, 1, 1) for values in (STD, std))
-    scale = ours / theirs
-    offset = (torch.tensor(MEAN) - torch.tensor(mean).float()).view(3, 1, 1) / theirs
-    return lambda images: torch.addcmul(offset.to(images), images, scale.to(images))
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        ours, theirs = (torch.tensor(values).view(3, 1, 1) for values in (STD, std))
+        self.scale = ours / theirs
+        self.offset = (torch.tensor(MEAN) - torch.tensor(mean).float()).view(3, 1, 1) / theirs
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.addcmul(self.offset.to(images), images, self.scale.to(images))
+
+
+def expect(backbone: "Backbone", mean: Sequence[float], std: Sequence[float]) -> None:
+    """Let `backbone` see images normalised with these statistics of pixels in 0..1, which its weights were
+    trained with. It is given images normalised as all others are, and its first convolution turns them."""
+    turn = Renormalise(mean, std)
+    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
+    first.register_forward_pre_hook(lambda _, images: (turn(images[0]),))
+    backbone.own_statistics = True

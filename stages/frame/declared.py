@@ -36,20 +36,21 @@ def declared_code(command: str, root: Path = Path()) -> list[Path]:
 
 
 def _key(template: str, command: str) -> str | None:
-    """What `${key}` stands for in a command, empty if it has none; None if this is another command."""
-    pattern = re.escape(template).replace(re.escape("${key}"), "(.+)")
+    """What `${key}` (`${item}` of a list) stands for, empty if it has none; None if this is another command."""
+    pattern = re.sub(r"\\\$\\{(key|item)\\}", r"(\\S+)", re.escape(template))
     found = re.fullmatch(pattern, command)
     return None if found is None else (found[1] if found.groups() else "")
 
 
 def _item(foreach: str, key: str, root: Path) -> Any:
-    """The parameters of one stage of a group: `foreach` names their section, as in ${fewshot.models}."""
+    """The parameters of one stage of a group: `foreach` names their section, as in ${fewshot.transfer}."""
     section, *names = foreach.removeprefix("${").removesuffix("}").split(".")
     values = json.loads((root / PARAMS / f"{section}.json").read_bytes())[section]
-    for name in (*names, key):
+    for name in names:
         values = values[name]
-    return values
+    return values[key] if isinstance(values, dict) else key
 
 
 def _expanded(name: str, key: str, item: Any) -> str:
-    return re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found[1]]), name.replace("${key}", key))
+    named = name.replace("${key}", key).replace("${item}", key)
+    return re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found[1]]), named)

@@ -34,27 +34,17 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
     data = {folder: params.datasets_of(role) for folder, role in DATA_FOLDERS.items()}
     study = {
         "features": [*fewshot.models],
-        "models": [f"{key}.safetensors" for key in fewshot.models],
-        "curves": [f"{key}.csv" for key in fewshot.models],
-        "training": [f"{key}.json" for key in fewshot.models],
         "choices": [f"{key}.json" for key in fewshot.ensemble],
         "results": [f"{key}.parquet" for key in fewshot.units],
         "meta/curves": [f"{key}.csv" for key in fewshot.meta],
         "meta/training": [f"{key}.json" for key in fewshot.meta],
     }
-    tuned = {
-        paths.PIPELINES / name / folder: files
-        for name, spec in params.tuning.items()
-        for folder, files in {
-            "models": [f"{key}.safetensors" for key in (*spec.networks, *spec.weights)],
-            "curves": [f"{key}.csv" for key in spec.networks],
-            "training": [f"{key}.json" for key in (*spec.networks, *spec.weights)],
-            "results": [*spec.methods],
-        }.items()
-    }
     return {
         **data,
-        **tuned,
+        paths.NETWORKS / "models": [f"{key}.safetensors" for key in params.networks.all],
+        paths.NETWORKS / "training": [f"{key}.json" for key in params.networks.all],
+        paths.NETWORKS / "curves": [f"{key}.csv" for key in params.networks.trained],
+        **{paths.PIPELINES / name / "results": [*spec.methods] for name, spec in params.tuning.items()},
         paths.SHARING / "results": [*params.sharing.rows],
         paths.SHARING / "policies": [*params.sharing.searches],
         paths.EPISODES: [f"{name}.npz" for name in fewshot.targets],

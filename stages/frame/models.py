@@ -1,4 +1,4 @@
-"""Networks of a study, as stage `pretrain` saved them."""
+"""Networks, as the stages `pretrain` and `weights` saved them."""
 
 from pathlib import Path
 
@@ -8,26 +8,28 @@ from farfield.backbones import build
 from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import Backbone
 from farfield.training.checkpoints import load_tensors, subset
+from farfield.training.images import expect
 from stages.frame import paths
 
 
-def model_file(study: str, model: str) -> Path:
-    return paths.PIPELINES / study / "models" / f"{model}.safetensors"
+def model_file(model: str) -> Path:
+    return paths.NETWORKS / "models" / f"{model}.safetensors"
 
 
 def load_backbone(model: str) -> Backbone:
-    """A source model of the few-shot study."""
-    return load_network("fewshot", model)[0]
+    return load_network(model)[0]
 
 
-def load_network(study: str, model: str) -> tuple[Backbone, nn.Linear | None]:
+def load_network(model: str) -> tuple[Backbone, nn.Linear | None]:
     """The backbone, and the head that it was trained with if it has one."""
-    tensors, architecture = load_tensors(model_file(study, model))
-    adapters = architecture.pop("adapters", "none")
-    backbone = build(architecture.pop("backbone"), **architecture)
+    tensors, facts = load_tensors(model_file(model))
+    adapters = facts.get("adapters", "none")
+    backbone = build(facts["backbone"], width=facts["width"], image_size=facts["image_size"])
     if adapters != "none":
         with_adapters(backbone, adapters, seed=0)  # their weights are read below
     backbone.load_state_dict(subset(tensors, "backbone."))
+    if facts.get("mean"):
+        expect(backbone, facts["mean"], facts["std"])
     weights = subset(tensors, "head.")
     if not weights:
         return backbone, None

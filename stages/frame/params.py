@@ -5,7 +5,6 @@ are JSON, since DVC parses a file of parameters anew for every stage that names 
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,18 @@ from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
 from farfield.training.recipe import Recipe
 from stages.frame.schema.fewshot import FewShot
-from stages.frame.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.networks import Networks
+from stages.frame.schema.section import NotNegative, Positive, Section
 from stages.frame.schema.sharing import Sharing
 from stages.frame.schema.tuning import TuningStudy
 
 PARAMS = Path("params")
 # What is trained by a recipe that has a name: {of section: its groups}.
 TRAINED = {
-    "fewshot": ("models", "meta"),
-    "spottune": ("networks", "methods"),
-    "decathlon": ("networks", "methods"),
+    "networks": ("trained",),
+    "fewshot": ("meta",),
+    "spottune": ("methods",),
+    "decathlon": ("methods",),
 }
 
 
@@ -48,6 +49,7 @@ class Params(Section):
     seeds: Seeds
     recipes: dict[str, Recipe]
     datasets: dict[str, Card]
+    networks: Networks
     fewshot: FewShot
     spottune: TuningStudy
     decathlon: TuningStudy
@@ -59,14 +61,10 @@ class Params(Section):
         wanted: dict[str, tuple[str, Role | None]] = {
             f"fewshot.targets.{name}": (name, "target") for name in self.fewshot.targets
         }
-        wanted |= {key: (name, "source") for key, name in self.fewshot.sources.items()}
+        wanted |= {key: (name, "source") for key, name in self.sources.items()}
         for study, spec in self.tuning.items():
             wanted |= {
                 f"{study}.tasks.{key}.dataset": (task.dataset, None) for key, task in spec.tasks.items()
-            }
-            wanted |= {
-                f"{study}.networks.{key}.source": (network.source, "source")
-                for key, network in spec.networks.items()
             }
         wanted |= {
             f"sharing.studies.{key}.dataset": (study.dataset, "sharing")
@@ -82,9 +80,33 @@ class Params(Section):
                 )
         return self
 
-    def networks(self, study: str) -> Mapping[str, Model]:
-        """What stage `pretrain` makes for a study."""
-        return self.fewshot.models if study == "fewshot" else self.tuning[study].networks
+    @model_validator(mode="after")
+    def networks_exist(self) -> "Params":
+        wanted = {f"fewshot.models.{i}": name for i, name in enumerate(self.fewshot.models)}
+        for study, spec in self.tuning.items():
+            wanted |= {f"{study}.methods.{key}.network": row.network for key, row in spec.methods.items()}
+        for key, name in wanted.items():
+            if name not in self.networks.all:
+                known = ", ".join(self.networks.all)
+                raise ValueError(f"{key} is {name!r}, which is not one of networks: {known}")
+        return self
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The dataset behind every parameter that names a source."""
+        trained = self.networks.trained.items()
+        return {f"networks.trained.{key}.source": row.source for key, row in trained} | self.fewshot.sources
+
+    def untrained(self, network: str) -> bool:
+        """Whether its weights are as they were before any training."""
+        given = self.networks.given.get(network)
+        if given is not None:
+            return given.origin == "random"
+        return self.networks.trained[network].recipe.epochs == 0
+
+    def pixels_of(self, network: str) -> int:
+        """How many a network sees, across and down."""
+        return self.networks.all[network].image_size or self.image_size
 
     @property
     def tuning(self) -> dict[str, TuningStudy]:
@@ -100,6 +122,9 @@ class Params(Section):
         fewshot = {*self.fewshot.targets, *self.fewshot.sources.values()}
         for name in self.datasets:
             seen = [self.image_size] if name in fewshot else []
+            seen += [self.pixels_of(key) for key, row in self.networks.trained.items() if row.source == name]
+            if name in self.fewshot.targets:
+                seen += [self.pixels_of(key) for key in self.fewshot.models]
             for study, spec in self.tuning.items():
                 if name in spec.used:
                     seen.append(max(self.image_size_of(study), spec.evaluation_size))

@@ -13,6 +13,7 @@ DATA = Path("data")
 PIPELINES = Path("pipelines")
 FEWSHOT = PIPELINES / "fewshot"
 SHARING = PIPELINES / "sharing"
+NETWORKS = PIPELINES / "networks"
 METRICS = Path("metrics")
 SITE = Path("site")
 PACKED_SOURCES, PACKED_TARGETS = DATA / "packed/source", DATA / "packed/target"

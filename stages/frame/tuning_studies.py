@@ -101,11 +101,12 @@ def _cost(tasks: dict[str, dict[str, float]], unit: float) -> Cost:
 def _caveats(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> tuple[str, ...]:
     """What stands for the published networks, and how long the tasks are trained, in words."""
     spec = params.tuning[name]
+    used = {training.network for training in spec.methods.values()}
     said = [
         f"{key} is a {network.backbone} of width {network.width}, pretrained on "
         f"{datasets[network.source]['title']} for {network.recipe.epochs} epochs"
-        for key, network in spec.networks.items()
-        if network.source not in IMAGENET
+        for key, network in params.networks.trained.items()
+        if key in used and network.source not in IMAGENET
     ]
     epochs = sorted({training.recipe.epochs for training in spec.methods.values()})
     lengths = " or ".join(map(str, epochs))

@@ -46,8 +46,10 @@ def test_a_killed_stage_resumes_to_the_same_result(fresh, killed, runner):
     fresh.compose(
         MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "recipes.pretraining.epochs=40"
     )
-    stage = f"data/dvc.yaml:{killed}" if killed.startswith("pack") else f"pipelines/fewshot/dvc.yaml:{killed}"
-    outputs = "data/packed/target/leaves" if killed.startswith("pack") else "pipelines/fewshot/models"
+    stage = (
+        f"data/dvc.yaml:{killed}" if killed.startswith("pack") else f"pipelines/networks/dvc.yaml:{killed}"
+    )
+    outputs = "data/packed/target/leaves" if killed.startswith("pack") else "pipelines/networks/models"
     upstream = (
         "data/dvc.yaml:download@leaves" if killed.startswith("pack") else "data/dvc.yaml:validate@objects"
     )
@@ -79,10 +81,10 @@ def test_changed_parameters_never_resume_from_stale_work(fresh):
     fresh.compose("recipes.pretraining.epochs=40")
     fresh.dvc("repro", "data/dvc.yaml:validate@objects")
     scratch = fresh.path / ".farfield/scratch"
-    stage = "pipelines/fewshot/dvc.yaml:pretrain@objects"
+    stage = "pipelines/networks/dvc.yaml:pretrain@objects"
     checkpoint = "pretrain-*/checkpoint.safetensors"
     kill_when(fresh, ["dvc", "repro", "--single-item", stage], lambda: any(scratch.glob(checkpoint)))
     fresh.compose("recipes.pretraining.epochs=3")
     fresh.dvc("repro", "--single-item", stage)
-    curve = (fresh.path / "pipelines/fewshot/curves/objects.csv").read_text().splitlines()
+    curve = (fresh.path / "pipelines/networks/curves/objects.csv").read_text().splitlines()
     assert len(curve) == 4

@@ -109,9 +109,7 @@ def test_a_task_without_a_known_pixel_in_a_split_is_named():
     frame.loc[test, "valid_depth"] = 0.0
     frame.loc[test, ["least_depth", "most_depth"]] = np.nan
     text = message(frame)
-    assert (
-        "Every task has known pixels in every split. (dense_tasks.valid: 1 do not: depth in test)" in text
-    )
+    assert "Every task has known pixels in every split. (dense_tasks.valid: 1 do not: depth in test)" in text
     assert "the share of known pixels that the card expects" in text
     frame[["valid_depth", "least_depth", "most_depth"]] = 0.0, np.nan, np.nan
     assert "depth in test, depth in train" in message(frame)

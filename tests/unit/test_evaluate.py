@@ -28,6 +28,7 @@ from farfield.files import read_json
 from farfield.metalearning.architecture import Architecture
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
+from stages.frame.models import model_file
 from stages.frame.params import load_params
 
 COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 40), "red": (220, 30, 30)}
@@ -70,14 +71,15 @@ def write_params(folder: Path, *overrides: str) -> None:
 
 @pytest.fixture
 def models(here) -> Path:
-    """Networks as the stages pretrain and metatrain save them, with random weights."""
+    """Networks as the stages pretrain, weights and metatrain save them, with random weights."""
     params = load_params()
     folder = here / "pipelines/fewshot"
     torch.manual_seed(0)
-    for name, model in params.fewshot.models.items():
+    for name in params.fewshot.models:
+        model = params.networks.all[name]
         backbone = build(model.backbone, width=model.width, image_size=params.image_size)
         facts = {"backbone": model.backbone, "width": model.width, "image_size": params.image_size}
-        save_tensors(folder / "models" / f"{name}.safetensors", Classifier(backbone, 6).state_dict(), facts)
+        save_tensors(model_file(name), Classifier(backbone, 6).state_dict(), facts)
     for key, row in params.fewshot.meta.items():
         architecture = Architecture(
             row.learner, row.settings, row.transform, row.backbone, row.width, params.image_size, 5

@@ -35,14 +35,14 @@ def changed(key: str, value):
         ("fewshot.wya", 5, r"fewshot\.wya: there is no such parameter"),
         ("recipes.pretraining.epoch", 3, r"recipes\.pretraining\.epoch: there is no such"),
         (
-            "fewshot.models.objects.changes",
+            "networks.trained.objects.changes",
             {"epoch": 3},
-            r"fewshot\.models\.objects\.recipe\.epoch: there is no",
+            r"networks\.trained\.objects\.recipe\.epoch: there is no",
         ),
         (
-            "fewshot.models.objects.recipe",
+            "networks.trained.objects.recipe",
             "pretrain",
-            r"models\.objects\.recipe is 'pretrain', which is not",
+            r"trained\.objects\.recipe is 'pretrain', which is not",
         ),
         (
             "fewshot.targets.leaves.shots",
@@ -51,7 +51,7 @@ def changed(key: str, value):
         ),
         ("fewshot.way", 1, r"fewshot\.way: .*greater than 1, found 1"),
         (
-            "fewshot.models.objects.changes",
+            "networks.trained.objects.changes",
             {"learning_rate": -1.0},
             r"objects\.recipe: learning_rate must be above 0, found -1",
         ),
@@ -72,7 +72,7 @@ def changed(key: str, value):
         ("fewshot.ensemble.finetuned.models", ["objcts"], r"ensemble\.finetuned\.models\.0 is 'objcts'"),
         ("fewshot.finetune.all.settings.unit", "stage", r"settings\.unit: .*found 'stage'"),
         ("fewshot.reference", "fxied", r"reference 'fxied' is not one of the rows"),
-        ("fewshot.models.objects.source", "imagenet", r"models\.objects\.source names 'imagenet'"),
+        ("networks.trained.objects.source", "imagenet", r"trained\.objects\.source names 'imagenet'"),
         ("datasets.leaves.role", "goal", r"datasets\.leaves\.role: .*found 'goal'"),
         ("datasets.leaves.licence_text", "x", r"datasets\.leaves\.licence_text: there is no such parameter"),
         ("datasets.leaves.folder", "mine", r"exactly one of archives, folder or generator"),
@@ -131,12 +131,12 @@ def test_what_is_no_number_is_refused():
 
 
 def test_changes_stand_in_place_of_a_recipes_settings():
-    values = changed("fewshot.models.objects.changes", {"epochs": 7, "augmentation": {"flip": 0.0}})
-    recipe = check_params(values, "").fewshot.models["objects"].recipe
+    values = changed("networks.trained.objects.changes", {"epochs": 7, "augmentation": {"flip": 0.0}})
+    recipe = check_params(values, "").networks.trained["objects"].recipe
     assert (recipe.epochs, recipe.batch_size) == (7, 16)
     assert (recipe.augmentation.flip, recipe.augmentation.jitter) == (0.0, 0.4)
-    none = check_params(changed("fewshot.models.objects.changes", {"augmentation": None}), "")
-    assert none.fewshot.models["objects"].recipe.augmentation is None
+    none = check_params(changed("networks.trained.objects.changes", {"augmentation": None}), "")
+    assert none.networks.trained["objects"].recipe.augmentation is None
 
 
 def test_an_unknown_dataset_is_named():
@@ -163,7 +163,7 @@ def test_what_does_not_compose_is_explained():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("fewshot.models.objects.backbone", "resnet12", "resnet12"),
+        ("networks.trained.objects.backbone", "resnet12", "resnet12"),
         ("fewshot.transfer.fixed.learner", "svm", "no learner 'svm'"),
         (
             "fewshot.finetune.all.rows.mean_centroid.settings.distance",

@@ -162,10 +162,9 @@ def test_a_recipe_is_a_parameter_of_the_stages_that_use_it_alone(stages, params)
             name.split(".")[1] for dep in stage.params for name in dep.params if name.startswith("recipes.")
         }
         group, _, key = stage.name.partition("@")
-        study = next((name for name in ("fewshot", "spottune", "decathlon") if f"/{name}/" in stage.path), "")
-        section = {"pretrain": "networks", "metatrain": "meta", "tune": "methods"}.get(group)
-        if section == "networks" and study == "fewshot":
-            section = "models"
+        studies = ("networks", "fewshot", "spottune", "decathlon")
+        study = next((name for name in studies if f"/{name}/" in stage.path), "")
+        section = {"pretrain": "trained", "metatrain": "meta", "tune": "methods"}.get(group)
         assert names == ({params[study][section][key]["recipe"]} if section else set()), stage.addressing
         if section:
             assert set(whole[study][section][key]["recipe"]) >= {"epochs", "learning_rate"}

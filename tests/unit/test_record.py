@@ -34,7 +34,8 @@ def test_values_are_said_as_values_and_win(tiny):
 
 
 def test_what_conf_refers_to_follows_a_value(tiny):
-    assert composed(recorded(["fewshot.shared.width=8"], tiny))["fewshot"]["models"]["objects"]["width"] == 8
+    made = composed(recorded(["fewshot.shared.width=8"], tiny))
+    assert made["networks"]["trained"]["objects"]["width"] == 8
 
 
 def test_groups_and_deletions_are_said_as_overrides(tiny):

@@ -80,7 +80,12 @@ class Chain:
 
 
 def chain(backbone: Backbone) -> Chain:
-    """The layers of a backbone of `farfield.backbones`."""
+    """The layers of a backbone of `farfield.backbones`. InputError if they cannot be taken alone."""
+    if backbone.own_statistics:
+        raise InputError(
+            "a network whose weights expect pixels of another mean and std than ImageNet's cannot be adapted to "
+            "episodes; take its features as they are (a row of fewshot.transfer)"
+        )
     if isinstance(backbone, Conv4):
         count = len(backbone.blocks)
         return Chain(

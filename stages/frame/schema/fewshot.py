@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from farfield.training.recipe import Recipe
 from farfield.transfer.finetuning.settings import FineTuning
-from stages.frame.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.section import NotNegative, Positive, Section
 
 
 class Target(Section):
@@ -119,7 +119,7 @@ class FewShot(Section):
     episodes: Positive
     reference: str  # the method that paired differences are taken against
     targets: dict[str, Target]
-    models: dict[str, Model]
+    models: tuple[str, ...]  # networks whose features rows and ensembles read
     meta: dict[str, MetaRow]
     transfer: dict[str, FrozenRow]
     finetune: dict[str, Adaptation]
@@ -168,8 +168,8 @@ class FewShot(Section):
 
     @property
     def sources(self) -> dict[str, str]:
-        """The dataset behind every parameter that names a source."""
-        named = {f"fewshot.models.{key}.source": model.source for key, model in self.models.items()}
+        """The dataset behind every parameter of a meta-learner that names a source."""
+        named: dict[str, str] = {}
         for key, row in self.meta.items():
             named[f"fewshot.meta.{key}.source"] = row.source
             named |= {f"fewshot.meta.{key}.domains.{i}": name for i, name in enumerate(row.domains)}

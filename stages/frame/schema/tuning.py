@@ -4,26 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from farfield.datasets.cards import Archive
 from farfield.training.recipe import Recipe
-from stages.frame.schema.section import Model, NotNegative, Positive, Section
+from stages.frame.schema.networks import Channels
+from stages.frame.schema.section import NotNegative, Positive, Section
 
 WITH_POLICY = "spottune"  # the method whose policy is there to be overridden
-Channels = tuple[float, float, float]
-
-
-class Weights(Section):
-    """A pretrained network whose weights were published."""
-
-    backbone: str
-    width: Positive
-    archive: Archive  # a safetensors file with torchvision's names
-
-
-class Network(Model):
-    """A pretrained network that is trained here, on its source."""
-
-    adapters: Literal["none", "series"]  # series: pretrained with residual adapters in place
 
 
 class Task(Section):
@@ -84,16 +69,13 @@ class TuningStudy(Section):
     reference: str  # the row that differences are taken against
     image_size: NotNegative  # pixels that networks see; 0: as the other studies
     evaluation_size: NotNegative  # pixels seen in evaluation; 0: as in training
-    networks: dict[str, Network]
-    weights: dict[str, Weights]
     tasks: dict[str, Task]
     methods: dict[str, Training]
 
     @property
     def used(self) -> set[str]:
-        """The datasets that the study reads."""
-        named = {network.source for network in self.networks.values()}
-        return named | {task.dataset for task in self.tasks.values()}
+        """The datasets that its tasks read."""
+        return {task.dataset for task in self.tasks.values()}
 
     @property
     def rows(self) -> dict[str, TunedRow]:
@@ -102,15 +84,6 @@ class TuningStudy(Section):
 
     @model_validator(mode="after")
     def names_exist(self) -> "TuningStudy":
-        if both := set(self.networks) & set(self.weights):
-            raise ValueError(f"{min(both)!r} is in networks and in weights; a network comes from one of them")
-        known = [*self.networks, *self.weights]
-        for key, training in self.methods.items():
-            if training.network not in known:
-                raise ValueError(
-                    f"methods.{key}.network is {training.network!r}, which is not one of networks and "
-                    f"weights: {', '.join(known)}"
-                )
         keys = [row for training in self.methods.values() for row in training.rows]
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
             raise ValueError(f"two rows of methods are named {twice[0]!r}")

@@ -1,0 +1,73 @@
+"""The networks of the house: where each comes from, and what it expects of images."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from farfield.datasets.cards import Archive
+from farfield.training.recipe import Recipe
+from stages.frame.schema.section import NotNegative, Positive, Section
+
+Channels = tuple[float, float, float]
+
+
+class Network(Section):
+    """What every network says."""
+
+    backbone: str
+    width: Positive
+    image_size: NotNegative  # pixels that it sees; 0: image_size of the run
+    mean: Channels | None  # of pixels in 0..1, if its weights expect others than ImageNet's
+    std: Channels | None
+    licence: str  # of its weights
+    pretrained_on: str  # what its weights have seen, for readers
+
+    @model_validator(mode="after")
+    def statistics_fit(self) -> "Network":
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std are given together or not at all")
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError(f"std must be above 0 for every channel, found {list(self.std)}")
+        return self
+
+
+class Trained(Network):
+    """Trained here, on its source."""
+
+    source: str
+    split: str
+    head_outputs: NotNegative  # 0: one for each class
+    holdout: Annotated[float, Field(ge=0, lt=1)]
+    adapters: Literal["none", "series"]  # series: pretrained with residual adapters in place
+    recipe: Recipe
+
+
+class Given(Network):
+    """With weights that are not trained here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    origin: Literal["random", "published"] = Field(alias="from")
+    archive: Archive | None = None  # of published weights: a safetensors file with torchvision's names
+
+    @model_validator(mode="after")
+    def archive_fits(self) -> "Given":
+        if (self.archive is None) != (self.origin == "random"):
+            raise ValueError("published weights have an archive, and random ones have none")
+        return self
+
+
+class Networks(Section):
+    trained: dict[str, Trained]
+    given: dict[str, Given]
+
+    @model_validator(mode="after")
+    def names_differ(self) -> "Networks":
+        if both := set(self.trained) & set(self.given):
+            raise ValueError(f"{min(both)!r} is trained and given; a network comes from one of them")
+        return self
+
+    @property
+    def all(self) -> Mapping[str, Network]:
+        return {**self.trained, **self.given}
