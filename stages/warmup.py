@@ -28,7 +28,7 @@ def main() -> None:
         for name, study in section.studies.items():
             data = study_data(params, name, device)
             seed = integer_seed(params.seeds.sharing, name, "search")
-            network = build_method("shared", data.channels, network_settings(study, seed))
+            network = build_method("adashare", data.channels, network_settings(study, seed))
             fit(
                 network,
                 data.train,

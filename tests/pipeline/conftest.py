@@ -4,22 +4,25 @@ DVC runs in this process where a test looks at what it does, which spares its st
 process of its own where a test kills it or reads what a user would see.
 """
 
+import compileall
 import contextlib
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import dvc.cli
 import pytest
 import yaml
+from filelock import FileLock
 
-from commands import compose
+from commands import compose, side_by_side
 from farfield.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +53,23 @@ class Clone:
             status = dvc.cli.main(list(words))
         assert (status == 0) == ok, said[0]
         return said[0]
+
+    def make(self) -> list[str]:
+        """What `make repro JOBS=1` runs, in this process; the stages that it executed.
+
+        Stages are forked from one process with torch imported, which all tests of a worker share.
+        """
+        ended = signal.getsignal(signal.SIGTERM)
+        problem = None
+        with self._inside({}) as said:
+            try:
+                side_by_side.main(1)
+            except SystemExit as error:
+                problem = error.code
+            finally:
+                signal.signal(signal.SIGTERM, ended)
+        assert problem is None, f"{said[0]}{problem}"
+        return [line.split()[1].split(":")[-1] for line in said[0].splitlines() if line.startswith("done ")]
 
     def start(self, *command: str) -> subprocess.Popen:
         return subprocess.Popen(
@@ -82,6 +102,10 @@ class Clone:
             Path("params.yaml").write_text(yaml.safe_dump(plain(record), sort_keys=False))
             compose.main([])
 
+    def copy(self, path: Path) -> "Clone":
+        shutil.copytree(self.path, path, symlinks=True)
+        return Clone(path)
+
     def commit(self, message: str = "change") -> None:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", message)
@@ -106,6 +130,7 @@ class Clone:
         that it starts too, is in the list afterwards."""
         said: list[str] = []
         kept = dict(os.environ), Path.cwd(), os.dup(1), os.dup(2)
+        level = logging.getLogger("dvc").level  # which our commands change
         handlers = {handler: handler.stream for handler in logging.getLogger("dvc").handlers}
         with tempfile.TemporaryFile("w+", errors="replace") as file:
             try:
@@ -125,6 +150,7 @@ class Clone:
                 os.chdir(folder)
                 os.environ.clear()
                 os.environ.update(before)
+                logging.getLogger("dvc").setLevel(level)
                 for handler, stream in handlers.items():
                     handler.setStream(stream)
                 file.flush()
@@ -158,8 +184,9 @@ def ran(output: str) -> list[str]:
     ]
 
 
-def copy_of_working_tree(path: Path) -> Clone:
-    """The files that Git tracks or would track here, committed on `main` with the tiny profile."""
+def copy_of_working_tree(path: Path) -> None:
+    """The files that Git tracks or would track here, committed on `main` with the tiny profile, and their
+    bytecode, so that no clone compiles them anew."""
     listing = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -172,7 +199,8 @@ def copy_of_working_tree(path: Path) -> Clone:
     clone.run("git", "init", "-q", "-b", "main")
     clone.compose()
     clone.commit("the tiny profile")
-    return clone
+    for package in ("farfield", "stages", "commands"):
+        compileall.compile_dir(path / package, quiet=1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -181,40 +209,59 @@ def own_site_cache(tmp_path_factory):
     ENVIRONMENT["DVC_SITE_CACHE_DIR"] = str(tmp_path_factory.mktemp("site-cache"))
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills: by the first worker that asks, for all of them."""
+    own = factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, made = root / name, root / f"{name}.made"
+    with FileLock(root / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
-    return copy_of_working_tree(tmp_path_factory.mktemp("template"))
+    return Clone(made_once(tmp_path_factory, "template", copy_of_working_tree))
 
 
 @pytest.fixture
 def fresh(template, tmp_path):
     """A clone in which nothing has run."""
-    shutil.copytree(template.path, tmp_path / "fresh", symlinks=True)
-    return Clone(tmp_path / "fresh")
+    return template.copy(tmp_path / "fresh")
 
 
 @pytest.fixture(scope="session")
-def two_runs(template, tmp_path_factory):
-    """Two clones that ran everything from scratch, side by side: one by plain `dvc repro` and with two
-    processes to adapt networks, one as `make repro` does it, two stages at a time, and with one process."""
-    clones, running = [], []
-    commands = (["dvc", "repro"], ["python", "-m", "commands.side_by_side", "2"])
-    for i, command in enumerate(commands):
-        path = tmp_path_factory.mktemp("runs") / f"run{i}"
-        shutil.copytree(template.path, path, symlinks=True)
-        clones.append(Clone(path))
-        running.append(clones[-1].start("env", f"FARFIELD_WORKERS={2 - i}", *command))
-    for clone, process in zip(clones, running, strict=True):
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
-        (clone.path / "repro.log").write_text(output)
-    return clones
+def runs(template, tmp_path_factory):
+    """The folder of two clones that ran everything from scratch, side by side: one by plain `dvc repro` and
+    with two processes to adapt networks, one as `make repro` does it, two stages at a time, and with one
+    process. Beside them, in `done`, the first one, committed."""
+
+    def run(folder: Path) -> None:
+        running = []
+        commands = (["dvc", "repro"], ["python", "-m", "commands.side_by_side", "2"])
+        for i, command in enumerate(commands):
+            clone = template.copy(folder / f"run{i}")
+            running.append((clone, clone.start("env", f"FARFIELD_WORKERS={2 - i}", *command)))
+        for clone, process in running:
+            output, _ = process.communicate()
+            assert process.returncode == 0, output
+            (clone.path / "repro.log").write_text(output)
+        Clone(folder / "run0").copy(folder / "done").commit("results")
+
+    return made_once(tmp_path_factory, "runs", run)
+
+
+@pytest.fixture(scope="session")
+def two_runs(runs):
+    """To look at: the clones of `runs`, as they ended."""
+    return [Clone(runs / "run0"), Clone(runs / "run1")]
 
 
 @pytest.fixture
-def done(two_runs, tmp_path):
+def done(runs, tmp_path):
     """A copy of a clone that ran everything, committed on `main`, with a cache of its own."""
-    shutil.copytree(two_runs[0].path, tmp_path / "done", symlinks=True)
-    clone = Clone(tmp_path / "done")
-    clone.commit("results")
-    return clone
+    return Clone(runs / "done").copy(tmp_path / "done")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from conftest import ran
 
-MANY = "datasets.leaves.generator={domain: leaves, classes: 5, images: 1400, size: 20}"
+MANY = "datasets.leaves.generator={domain: leaves, classes: 5, images: 600, size: 20}"
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -38,53 +38,66 @@ def kill_when(clone, command, condition):
     assert not alive, "the stage outlived dvc"
 
 
-@pytest.mark.parametrize(
-    ("killed", "runner"), [("pack@leaves", "dvc"), ("pretrain@objects", "dvc"), ("pack@leaves", "make")]
-)
-def test_a_killed_stage_resumes_to_the_same_result(fresh, killed, runner):
+def resumes_to_the_same(clone, stage: str, outputs: str) -> None:
+    """A killed stage goes on where it was, and ends with the bytes of one that was never stopped."""
+    scratch = clone.path / ".farfield/scratch"
+    assert not hashes(clone.path / outputs), "a killed stage left an output"
+    output = clone.dvc("repro", "--single-item", stage)
+    assert ran(output) == [stage.split(":")[-1]]
+    progress = [line for line in output.splitlines() if line.startswith(("packing", "pretraining"))]
+    assert " 0/" not in progress[0], "it started again from nothing"
+    assert not list(scratch.iterdir()), "finished work stays in the scratch folder"
+    resumed = hashes(clone.path / outputs)
+
+    clone.dvc("repro", "--single-item", "--force", "--no-run-cache", stage)
+    assert hashes(clone.path / outputs) == resumed
+
+
+@pytest.mark.parametrize("runner", ["dvc", "make"])
+def test_a_killed_packing_resumes_to_the_same_result(fresh, runner):
     """Whether `dvc repro` is killed, or what `make repro` runs."""
-    fresh.compose(
-        MANY, "datasets.leaves.expected={images: 7000, classes: 5}", "recipes.pretraining.epochs=40"
-    )
-    stage = (
-        f"data/dvc.yaml:{killed}" if killed.startswith("pack") else f"pipelines/networks/dvc.yaml:{killed}"
-    )
-    outputs = "data/packed/target/leaves" if killed.startswith("pack") else "pipelines/networks/models"
-    upstream = (
-        "data/dvc.yaml:download@leaves" if killed.startswith("pack") else "data/dvc.yaml:validate@objects"
-    )
-    fresh.dvc("repro", upstream)
-    scratch = fresh.path / ".farfield/scratch"
-
-    def some_work_is_done():
-        journals = [path.stat().st_size > 0 for path in scratch.glob("pack-leaves-*/journal.jsonl")]
-        return any(journals) or any(scratch.glob("pretrain-*/checkpoint.safetensors"))
-
+    fresh.compose(MANY, "datasets.leaves.expected={images: 3000, classes: 5}")
+    fresh.dvc("repro", "data/dvc.yaml:download@leaves")
+    stage = "data/dvc.yaml:pack@leaves"
     commands = {
         "dvc": ["dvc", "repro", "--single-item", stage],
         "make": ["python", "-m", "commands.side_by_side", "2"],
     }
+
+    def some_work_is_done():
+        journals = (fresh.path / ".farfield/scratch").glob("pack-leaves-*/journal.jsonl")
+        return any(path.stat().st_size > 0 for path in journals)
+
     kill_when(fresh, commands[runner], some_work_is_done)
-    assert not hashes(fresh.path / outputs), "a killed stage left an output"
-    output = fresh.dvc("repro", "--single-item", stage)
-    assert ran(output) == [killed]
-    progress = [line for line in output.splitlines() if line.startswith(("packing", "pretraining"))]
-    assert " 0/" not in progress[0], "it started again from nothing"
-    assert not list(scratch.iterdir()), "finished work stays in the scratch folder"
-    resumed = hashes(fresh.path / outputs)
-
-    fresh.dvc("repro", "--single-item", "--force", "--no-run-cache", stage)
-    assert hashes(fresh.path / outputs) == resumed
+    resumes_to_the_same(fresh, stage, "data/packed/target/leaves")
 
 
-def test_changed_parameters_never_resume_from_stale_work(fresh):
-    fresh.compose("recipes.pretraining.epochs=40")
-    fresh.dvc("repro", "data/dvc.yaml:validate@objects")
-    scratch = fresh.path / ".farfield/scratch"
-    stage = "pipelines/networks/dvc.yaml:pretrain@objects"
-    checkpoint = "pretrain-*/checkpoint.safetensors"
-    kill_when(fresh, ["dvc", "repro", "--single-item", stage], lambda: any(scratch.glob(checkpoint)))
-    fresh.compose("recipes.pretraining.epochs=3")
-    fresh.dvc("repro", "--single-item", stage)
-    curve = (fresh.path / "pipelines/networks/curves/objects.csv").read_text().splitlines()
+PRETRAIN = "pipelines/networks/dvc.yaml:pretrain@objects"
+
+
+@pytest.fixture(scope="module")
+def killed_pretraining(template, tmp_path_factory):
+    """A clone in which `dvc repro` was killed while it trained, and a copy of it."""
+    folder = tmp_path_factory.mktemp("killed")
+    clone = template.copy(folder / "clone")
+    clone.compose("recipes.pretraining.epochs=40")
+    clone.dvc("repro", "data/dvc.yaml:validate@objects")
+    checkpoints = clone.path / ".farfield/scratch"
+    kill_when(
+        clone,
+        ["dvc", "repro", "--single-item", PRETRAIN],
+        lambda: any(checkpoints.glob("pretrain-*/checkpoint.safetensors")),
+    )
+    return clone, clone.copy(folder / "copy")
+
+
+def test_a_killed_pretraining_resumes_to_the_same_result(killed_pretraining):
+    resumes_to_the_same(killed_pretraining[0], PRETRAIN, "pipelines/networks/models")
+
+
+def test_changed_parameters_never_resume_from_stale_work(killed_pretraining):
+    clone = killed_pretraining[1]
+    clone.compose("recipes.pretraining.epochs=3")
+    clone.dvc("repro", "--single-item", PRETRAIN)
+    curve = (clone.path / "pipelines/networks/curves/objects.csv").read_text().splitlines()
     assert len(curve) == 4
