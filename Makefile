@@ -66,7 +66,7 @@ lint: .venv/installed
 
 # Only after a change of the dependencies in pyproject.toml.
 lock: .venv/installed
-	uv pip compile pyproject.toml --extra dev --extra s3 --extra ssh --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra imagenet --extra s3 --extra ssh --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean-scratch:

@@ -1,7 +1,8 @@
-"""Your own images: which method to take, and a classifier fitted by it. A command, no stage.
+"""Your own images: a classifier of all their classes, and how well it will do. A command, no stage.
 
-`make evaluate DATA=path/to/class/folders`, or `python -m commands.evaluate --help`. Writes evaluation.csv,
-report.md and classifier/ to the output folder.
+`make evaluate DATA=path/to/class/folders`, or `python -m commands.evaluate --help`. Writes report.md,
+evaluation.csv and classifier/ to the output folder. With METHODS, rows of the few-shot study are compared on
+episodes of your images instead, and the classifier is that of the best row.
 """
 
 import argparse
@@ -12,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from commands import probing
 from commands.answering import Bench, choose
 from commands.exporting import Fitting, exportable, require_free, write_classifier
-from commands.own_images import OwnImages, draw, own_images, remarks, temporary
+from commands.own_images import OwnImages, draw, own_images, remarks, remarks_on_episodes, temporary
 from farfield.episodes.recommendation import NEAR, rank, recommend
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
@@ -31,12 +33,46 @@ NAME = "own images"
 
 
 def main(arguments: argparse.Namespace) -> None:
+    if arguments.methods:
+        main_episodes(arguments)
+        return
+    params, local, out = load_params(), load_local(), arguments.out
+    require_apart(arguments.data, out)
+    name, spec = next(iter(probing.packaged(params).items()))
+    deterministic(threads=0)
+    own = own_images(arguments.data, probing.wide_packing(spec), local.workers)
+    notes = remarks(own)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    found = probing.probe(own, name, spec, choose_device(local.device), params.seeds.compare)
+    classifier, description = probing.fitted(found, name, spec)
+    write_classifier(out / "classifier", classifier, description, own.images)
+    about = f"{len(own.labels)} images of {len(own.class_names)} classes."
+    paragraphs = ["# Your images", about, *probing.answer(found, spec), *(f"Note: {note}" for note in notes)]
+    write(out, probing.table(found), "\n\n".join(paragraphs) + "\n")
+
+
+def require_apart(data: Path, out: Path) -> None:
+    if out.resolve().is_relative_to(data.resolve()):
+        raise InputError(f"the output folder {out} lies inside {data}, where it would be a class.")
+    require_free(out / "classifier")
+
+
+def write(out: Path, table: pd.DataFrame, text: str) -> None:
+    with atomic_file(out / "evaluation.csv") as partial:
+        table.to_csv(partial, index=False)
+    with atomic_file(out / "report.md") as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"written to {out}", file=sys.stderr)
+
+
+def main_episodes(arguments: argparse.Namespace) -> None:
+    """Rows of the study on episodes of the images."""
     params, local, out = load_params(), load_local(), arguments.out
     wanted = [name.strip() for name in arguments.methods.split(",") if name.strip()]
-    chosen, absent = choose(params, wanted)
-    if out.resolve().is_relative_to(arguments.data.resolve()):
-        raise InputError(f"the output folder {out} lies inside {arguments.data}, where it would be a class.")
-    require_free(out / "classifier")
+    chosen, absent = choose(params, [] if wanted == ["all"] else wanted)
+    require_apart(arguments.data, out)
     deterministic(threads=0)
     device = choose_device(local.device)
     own = own_images(arguments.data, params.packing, local.workers)
@@ -44,7 +80,7 @@ def main(arguments: argparse.Namespace) -> None:
     episodes = draw(
         own, fewshot.way, arguments.shots, fewshot.query, arguments.episodes, params.seeds.episodes
     )
-    notes = remarks(own, episodes, fewshot.query)
+    notes = remarks(own) + remarks_on_episodes(own, episodes, fewshot.query)
     if absent:
         notes.append(f"Left out, since their models are not there: {', '.join(absent)}.")
     for note in notes:
@@ -76,12 +112,7 @@ def main(arguments: argparse.Namespace) -> None:
     text = report(
         own, episodes, table, best, taken if fit else "", notes, f"{device}, {local.workers} workers"
     )
-    with atomic_file(out / "evaluation.csv") as partial:
-        table.to_csv(partial, index=False)
-    with atomic_file(out / "report.md") as partial:
-        partial.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"written to {out}", file=sys.stderr)
+    write(out, table, text)
 
 
 def summary(
@@ -160,7 +191,9 @@ def _fitted(title: str, recommended: bool) -> str:
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m commands.evaluate", description=__doc__)
     parser.add_argument("data", type=_path, help="a folder of class folders of images")
-    parser.add_argument("--methods", default="", help="rows of the study, with commas; default: all")
+    parser.add_argument(
+        "--methods", default="", help="rows of the study, with commas, or all: compare them on episodes"
+    )
     parser.add_argument("--shots", type=_at_least(1), default=5, help="images of a class to learn from")
     parser.add_argument("--episodes", type=_at_least(2), default=100)
     parser.add_argument(

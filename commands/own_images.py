@@ -106,7 +106,7 @@ def draw(own: OwnImages, way: int, shot: int, query: int, episodes: int, seed: i
     )
 
 
-def remarks(own: OwnImages, episodes: Episodes, query: int) -> list[str]:
+def remarks(own: OwnImages) -> list[str]:
     """What the reader of a result should know about the images, one sentence each."""
     said = []
     if own.left_out:
@@ -114,9 +114,15 @@ def remarks(own: OwnImages, episodes: Episodes, query: int) -> list[str]:
         said.append(f"{len(files)} files are left out: {named(files)}.")
     if own.repeated:
         said.append(
-            f"{own.repeated} files have the same bytes as another. If twins are in the support and the "
-            f"queries of an episode, accuracies are too high."
+            f"{own.repeated} files have the same bytes as another. Where one of them is learned from and its "
+            f"twin asked, accuracies are too high."
         )
+    return said
+
+
+def remarks_on_episodes(own: OwnImages, episodes: Episodes, query: int) -> list[str]:
+    """What a reader should know of the episodes drawn from them."""
+    said = []
     queries = episodes.rows.shape[2] - episodes.shot
     if queries < query:
         smallest = min(own.counts, key=lambda name: own.counts[name])

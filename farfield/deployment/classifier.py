@@ -5,6 +5,7 @@ On disk it is a folder of two files: classifier.safetensors, the weights, and cl
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from farfield.backbones.backbone import Backbone
 from farfield.datasets.cards import Packing
 from farfield.errors import InputError
 from farfield.files import read_json, write_json
+from farfield.probing.features import network_blocks
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.images import MEAN, STD, expect
 
@@ -45,17 +47,28 @@ def head_logits(features: Tensor, weight: Tensor, bias: Tensor, scale: float | N
 
 
 class ImageClassifier(nn.Module):
-    """Normalised images [n, 3, S, S] to logits [n, classes]."""
+    """Normalised images [n, 3, S, S] to logits [n, classes].
 
-    def __init__(self, backbone: Backbone, head: Head) -> None:
+    blocks: of `farfield.probing.features.network_blocks`, which the head reads; none: the features as they are.
+    """
+
+    def __init__(self, backbone: Backbone, head: Head, blocks: Sequence[str] = ()) -> None:
         super().__init__()
         self.backbone: Backbone = backbone
+        self.blocks = tuple(blocks)
         self.weight = nn.Parameter(head.weight.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.scale = head.scale
 
     def forward(self, images: Tensor) -> Tensor:
-        return head_logits(self.backbone(images), self.weight, self.bias, self.scale)
+        return head_logits(self.features(images), self.weight, self.bias, self.scale)
+
+    def features(self, images: Tensor) -> Tensor:
+        if not self.blocks:
+            return self.backbone(images)
+        maps = self.backbone.stages(images)
+        found = network_blocks([each.mean((2, 3)) for each in maps], self.backbone.pool(maps[-1]))
+        return torch.cat([found[name] for name in self.blocks], dim=1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,8 @@ class Description:
     """class_names: by class index, the order of the logits. packing: how a file becomes a square of
     `packing.size` pixels, of which networks see the central `image_size`. backbone, width: as of
     `farfield.backbones.build`. scale: of the head. mean, std: of the normalisation, for pixels in 0..1.
-    weights_mean, weights_std: what the weights expect in their place; none: the same. facts: where all of it
+    weights_mean, weights_std: what the weights expect in their place; none: the same. blocks: of features that
+    the head reads, as of `ImageClassifier`. facts: where all of it
     comes from, for people.
     """
 
@@ -77,6 +91,7 @@ class Description:
     std: tuple[float, float, float] = STD
     weights_mean: tuple[float, float, float] | None = None
     weights_std: tuple[float, float, float] | None = None
+    blocks: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
     def architecture(self) -> Backbone:
@@ -105,8 +120,10 @@ def load_classifier(folder: Path) -> tuple[ImageClassifier, Description]:
     weights, _ = load_tensors(folder / WEIGHTS)
     backbone = description.architecture()
     classes = len(description.class_names)
-    head = Head(torch.zeros(classes, backbone.feature_dim), torch.zeros(classes), description.scale)
-    classifier = ImageClassifier(backbone, head)
+    widths = {"features": backbone.feature_dim, "stages": sum(backbone.stage_dims)}
+    width = sum(widths[name] for name in description.blocks or ("features",))
+    head = Head(torch.zeros(classes, width), torch.zeros(classes), description.scale)
+    classifier = ImageClassifier(backbone, head, description.blocks)
     try:
         classifier.load_state_dict(weights)
     except RuntimeError as error:
@@ -123,6 +140,7 @@ def _described(path: Path) -> Description:
         values["packing"] = Packing(**values["packing"])
         for name in ("class_names", "mean", "std"):
             values[name] = tuple(values[name])
+        values["blocks"] = tuple(values.get("blocks", ()))
         description = Description(**values)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         names = ", ".join(part.name for part in fields(Description))

@@ -25,6 +25,9 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
             # The exporter by tracing is called legacy. It writes the same graph in a second where the
             # one by torch.export takes ten, and needs no further package.
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter(
+                "ignore", torch.jit.TracerWarning
+            )  # paddings follow the size, which is fixed
             torch.onnx.export(
                 plain,
                 (torch.zeros(2, 3, size, size),),

@@ -146,7 +146,7 @@ def test_episodes_ask_as_much_as_the_smallest_class_allows(data, here):
     own = own_images.own_images(data, Packing(18), 1)
     episodes = own_images.draw(own, way=5, shot=6, query=15, episodes=4, seed=0)
     assert episodes.rows.shape == (4, 3, 6 + 2)
-    [note] = own_images.remarks(own, episodes, query=15)
+    [note] = own_images.remarks_on_episodes(own, episodes, query=15)
     assert "2 queries a class, not 15: the smallest class, green, has 8 images" in note
 
 
@@ -159,7 +159,7 @@ def test_a_class_too_small_for_the_shots_is_named_with_the_files_it_lost(data, h
 
 def test_without_models_the_user_is_told_how_to_get_them(data, here):
     with pytest.raises(InputError, match=r"no models yet.*make repro"):
-        run(data)
+        run(data, "--methods", "all")
     with pytest.raises(InputError, match=r"fixed needs .*objects\.safetensors.*make repro"):
         run(data, "--methods", "fixed")
     with pytest.raises(InputError, match=r"no method 'fxied'; METHODS can be .*fixed"):
@@ -177,9 +177,33 @@ def test_every_row_with_a_model_is_chosen_but_those_that_never_learned(models):
     assert choose(params, ["random", "ft_all"])[0] == {"random": ["random"], "all": ["ft_all"]}
 
 
+def test_without_a_pipeline_a_packaged_network_becomes_a_classifier(data, here, capsys):
+    (data / "red/damaged.png").write_bytes(b"damaged")
+    run(data)
+    table = pd.read_csv("evaluation/evaluation.csv").set_index("classifier")
+    assert set(table.index) == {"pixels", "colours", "hog", "lite0", "lite0_stages"}
+    assert table["written"].sum() == 1
+    assert table.loc["colours", "accuracy"] == 100
+    report = Path("evaluation/report.md").read_text()
+    assert "27 images of 3 classes" in report
+    assert "always saying the largest class is right in 33.3 %" in report
+    assert "red/damaged.png (not an image that Pillow knows)" in report
+    described = read_json(Path("evaluation/classifier/classifier.json"))
+    assert described["facts"]["accuracy"] == pytest.approx(
+        table.loc[table["written"], "accuracy"].item(), abs=0.01
+    )
+    assert described["facts"]["class_images"] == {"blue": 9, "green": 9, "red": 9}
+    assert "Apache-2.0" in described["facts"]["licence"]
+    assert Path("evaluation/classifier/model.onnx").stat().st_size > 1000
+    capsys.readouterr()
+    assert not predict.main(Path("evaluation/classifier"), [data])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [Path(row["path"]).parent.name for row in rows] == [row["class"] for row in rows]
+
+
 def test_from_a_folder_of_images_to_a_classifier_that_names_new_ones(data, models, here, capsys):
     (data / "red/damaged.png").write_bytes(b"damaged")
-    run(data, "--shots", "3")
+    run(data, "--methods", "all", "--shots", "3")
     table = pd.read_csv("evaluation/evaluation.csv").set_index("method")
     assert set(table.index) == {"protonet", "fixed", "ft_all", "transductive", "mean_centroid"} | {
         "all_embeddings",

@@ -43,18 +43,31 @@ class Trained(Network):
     recipe: Recipe
 
 
+class Packaged(Section):
+    """Weights that an installed package of Python holds."""
+
+    name: str  # of its distribution
+    file: str  # its place below the folder of packages
+    sha256: str
+
+
 class Given(Network):
     """With weights that are not trained here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    origin: Literal["random", "published"] = Field(alias="from")
+    origin: Literal["random", "published", "package"] = Field(alias="from")
     archive: Archive | None = None  # of published weights: a safetensors file with torchvision's names
+    package: Packaged | None = None  # of weights inside an installed package
 
     @model_validator(mode="after")
-    def archive_fits(self) -> "Given":
-        if (self.archive is None) != (self.origin == "random"):
-            raise ValueError("published weights have an archive, and random ones have none")
+    def weights_fit(self) -> "Given":
+        given = [name for name, value in (("published", self.archive), ("package", self.package)) if value]
+        if given != ([] if self.origin == "random" else [self.origin]):
+            raise ValueError(
+                f"published weights have an archive, those of a package a package, and random ones neither; "
+                f"found from {self.origin} with {' and '.join(given) or 'neither'}"
+            )
         return self
 
 

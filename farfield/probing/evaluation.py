@@ -1,0 +1,111 @@
+"""Candidates for a classifier of all of a user's classes, by the images that each has not learned from."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from farfield.errors import InputError
+from farfield.probing.logistic import PENALTIES, Basis, Fits, averaged, basis, fit
+from farfield.probing.measures import Measures, difference, measure
+
+FOLDS, REPEATS = 5, 2
+NEAR = 1.0  # percentage points that a cheaper candidate may lie below the best
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Logistic regression on blocks, one after the other. A block is named "<source>.<block>"; the source is a
+    network, or "image" for plain pixels. cost: seconds an image, to see it."""
+
+    key: str
+    title: str
+    blocks: tuple[str, ...]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Tested:
+    """logits: float32 [repeats, n, classes] of left-out images. seconds: of all fits together."""
+
+    candidate: Candidate
+    logits: np.ndarray
+    measures: Measures
+    right: np.ndarray  # [n], the share of its answers that are right
+    seconds: float
+
+
+def parts_of(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndarray:
+    """int [repeats, n]: which part each image is left out with; stratified, groups never on both sides.
+
+    As many parts as the smallest class has images, 2 to 5. InputError if a class has a single image, or lies in
+    a single group.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    units = np.arange(len(labels)) if groups is None else groups
+    fewest = min(len(np.unique(units[labels == label])) for label in np.unique(labels))
+    if fewest < 2:
+        what = "image" if groups is None else "group"
+        raise InputError(
+            f"a class lies in a single {what}, so nothing of it could be left out to test on; add images, or "
+            f"take the class out"
+        )
+    parts = np.zeros((REPEATS, len(labels)), dtype=np.int64)
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    for repeat in range(REPEATS):
+        split = splitter(min(FOLDS, fewest), shuffle=True, random_state=seed + repeat)
+        for part, (_, left_out) in enumerate(split.split(labels, labels, groups)):
+            parts[repeat, left_out] = part
+    return parts
+
+
+def joined(blocks: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
+    return torch.cat([blocks[name] for name in names], dim=1)
+
+
+def test(candidate: Candidate, blocks: Mapping[str, Tensor], labels: np.ndarray, parts: np.ndarray) -> Tested:
+    """Fit it without each part of each repeat, and ask it about that part."""
+    begin = time.perf_counter()
+    classes = int(labels.max()) + 1
+    found = basis(joined(blocks, candidate.blocks))
+    masks = [parts[repeat] != part for repeat in range(len(parts)) for part in np.unique(parts[repeat])]
+    places = [(repeat, part) for repeat in range(len(parts)) for part in np.unique(parts[repeat])]
+    used = torch.from_numpy(np.stack(masks)).float()
+    fits = averaged(
+        fit(found, torch.from_numpy(labels.astype(np.int64)), classes, used, PENALTIES), len(PENALTIES)
+    )
+    given = fits.logits(found.coordinates).numpy()
+    logits = np.zeros((len(parts), len(labels), classes), dtype=np.float32)
+    for (repeat, part), answers in zip(places, given, strict=True):
+        inside = parts[repeat] == part
+        logits[repeat, inside] = answers[inside]
+    right = (logits.argmax(-1) == labels).mean(0)
+    seconds = time.perf_counter() - begin
+    return Tested(candidate, logits, measure(logits, labels, parts), right, seconds)
+
+
+def recommended(tested: Sequence[Tested]) -> Tested:
+    """The cheapest that the images do not tell from the most accurate, and that is within `NEAR` points of it."""
+    best = max(tested, key=lambda one: one.measures.accuracy)
+    tied = []
+    for one in tested:
+        gap, half = difference(best.right, one.right)
+        if one is best or (gap <= half and gap <= NEAR):
+            tied.append(one)
+    return min(tied, key=lambda one: one.candidate.cost)
+
+
+def fit_all(features: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    """weight [classes, d] and bias [classes] of the classifier of all images, for features [n, d]."""
+    found: Basis = basis(features)
+    used = torch.ones(1, len(labels))
+    classes = int(labels.max()) + 1
+    fits: Fits = averaged(
+        fit(found, torch.from_numpy(labels.astype(np.int64)), classes, used, PENALTIES), len(PENALTIES)
+    )
+    weight = found.axes @ fits.weight[0]
+    return weight.T.contiguous(), fits.bias[0] - found.mean @ weight

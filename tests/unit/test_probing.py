@@ -1,0 +1,161 @@
+"""Probes: a solver against scikit-learn's, answers for images left out, intervals that hold what they say."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+from torch.nn import functional as F
+
+from farfield.backbones import build
+from farfield.deployment.classifier import Head, ImageClassifier
+from farfield.errors import InputError
+from farfield.probing.evaluation import Candidate, fit_all, parts_of, recommended, test
+from farfield.probing.features import network_blocks, pixel_blocks, seen_by
+from farfield.probing.logistic import PENALTIES, averaged, basis, fit
+from farfield.probing.measures import calibration_error, interval, measure, temperature
+from farfield.training.images import evaluation_view
+
+test.__test__ = False  # not one of these
+
+
+def clouds(n=120, d=40, classes=4, apart=0.6, seed=0):
+    torch.manual_seed(seed)
+    labels = torch.arange(n) % classes
+    return torch.randn(n, d) + apart * torch.randn(classes, d)[labels], labels
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 90), (120, 40)])
+def test_fits_are_those_of_scikit_learn(n, d):
+    features, labels = clouds(n, d)
+    found = basis(features)
+    used = torch.ones(2, n)
+    used[1, ::3] = 0
+    strengths = (0.01, 0.1, 1.0)
+    fits = fit(found, labels, 4, used, strengths, steps=400)
+    given = fits.logits(found.coordinates).softmax(-1).numpy()
+    for part in range(2):
+        inside = used[part] > 0
+        for place, strength in enumerate(strengths):
+            peer = LogisticRegression(C=strength, tol=1e-10, max_iter=20_000)
+            peer.fit(features[inside].double().numpy(), labels[inside].numpy())
+            right = peer.predict_proba(features.double().numpy())
+            np.testing.assert_allclose(given[part * 3 + place], right, atol=2e-4)
+
+
+def test_the_mean_of_all_penalties_is_one_linear_classifier():
+    features, labels = clouds()
+    found = basis(features)
+    fits = fit(found, labels, 4, torch.ones(1, 120), PENALTIES)
+    mean = fits.logits(found.coordinates).log_softmax(-1).mean(0).softmax(-1)
+    one = averaged(fits, len(PENALTIES)).logits(found.coordinates)[0].softmax(-1)
+    torch.testing.assert_close(one, mean, rtol=1e-4, atol=1e-5)
+    weight, bias = fit_all(features, labels.numpy())
+    torch.testing.assert_close((features @ weight.T + bias).softmax(-1), mean, rtol=1e-3, atol=1e-4)
+
+
+def test_no_image_is_answered_by_what_learned_from_it():
+    """Each part again by itself: fitted to the others alone, in a basis of the others alone."""
+    features, labels = clouds()
+    features = F.normalize(features)  # as blocks are
+    parts = parts_of(labels.numpy(), None, seed=1)
+    found = test(Candidate("x", "x", ("a",), 1.0), {"a": features}, labels.numpy(), parts)
+    for repeat in range(2):
+        for part in range(5):
+            inside = torch.from_numpy(parts[repeat] == part)
+            weight, bias = fit_all(features[~inside], labels[~inside].numpy())
+            right = (features[inside] @ weight.T + bias).softmax(-1)
+            given = torch.from_numpy(found.logits[repeat])[inside].softmax(-1)
+            torch.testing.assert_close(given, right, rtol=5e-3, atol=5e-3)
+
+
+def test_groups_never_stand_on_both_sides_and_classes_everywhere():
+    labels, groups = np.repeat(np.arange(3), 40), np.arange(120) // 4
+    for parts in parts_of(labels, groups, seed=0):
+        assert all(len(set(parts[groups == group])) == 1 for group in np.unique(groups))
+        assert all(set(labels[parts != part]) == {0, 1, 2} for part in np.unique(parts))
+    with pytest.raises(InputError, match="single group"):
+        parts_of(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2]), seed=0)
+    with pytest.raises(InputError, match="single image"):
+        parts_of(np.array([0, 0, 1]), None, seed=0)
+
+
+def test_measures_are_those_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 90)
+    logits = generator.normal(size=(2, 90, 3)) + 2 * np.eye(3)[labels]
+    found = measure(logits, labels, np.tile(np.arange(90) % 5, (2, 1)))
+    truth, answers = np.tile(labels, 2), logits.argmax(-1).ravel()
+    assert found.accuracy == pytest.approx(100 * (truth == answers).mean())
+    assert found.balanced == pytest.approx(100 * balanced_accuracy_score(truth, answers))
+    assert found.macro_f1 == pytest.approx(100 * f1_score(truth, answers, average="macro"))
+    assert (found.confusion == confusion_matrix(truth, answers)).all()
+
+
+def test_temperature_undoes_what_logits_are_multiplied_by():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(20_000, 3))
+    draws = generator.random(20_000)[:, None]
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = (probabilities.cumsum(1) < draws).sum(1)
+    assert temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
+    assert calibration_error(logits, labels) < 0.02 < 0.1 < calibration_error(3 * logits, labels)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.98])
+def test_intervals_hold_the_accuracy_on_half_as_many_new_images(share):
+    generator = np.random.default_rng(1)
+    held = 0
+    for _ in range(2000):
+        right = generator.random(300) < share
+        held += abs(right.mean() - (generator.random(150) < share).mean()) <= interval(right.astype(float))
+    assert 0.93 <= held / 2000 <= 0.985
+
+
+def test_the_cheap_one_is_taken_unless_the_dear_one_is_better():
+    features, labels = clouds(apart=0.9)
+    blocks = {"good": features, "noise": torch.randn(120, 40)}
+    parts = parts_of(labels.numpy(), None, seed=0)
+
+    def tested(name, cost):
+        return test(Candidate(name, name, (name,), cost), blocks, labels.numpy(), parts)
+
+    assert recommended([tested("good", 2.0), tested("noise", 1.0)]).candidate.key == "good"
+    both = [tested("good", 2.0), tested("good", 1.0)]
+    assert recommended(both).candidate.cost == 1.0
+
+
+def test_a_written_classifier_answers_as_the_probe():
+    torch.manual_seed(0)
+    network = build("resnet10", width=4).eval()
+    images = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3)).astype(np.uint8)
+    seen = seen_by(network, images, 32, torch.device("cpu"), batch_size=5)
+    features = torch.cat([seen["features"], seen["stages"]], 1)
+    torch.testing.assert_close(features[:, :32].norm(dim=1), torch.ones(12))
+    weight, bias = fit_all(features, np.arange(12) % 3)
+    classifier = ImageClassifier(network, Head(weight, bias), ("features", "stages")).eval()
+    with torch.inference_mode():
+        given = classifier(evaluation_view(torch.from_numpy(images), 32))
+    torch.testing.assert_close(given, features @ weight.T + bias, rtol=1e-3, atol=1e-3)
+
+
+def test_blocks_are_of_each_image_alone():
+    torch.manual_seed(0)
+    pooled, last = [torch.randn(3, 4), torch.randn(3, 6)], torch.rand(3, 5)
+    whole = network_blocks(pooled, last)
+    for name, block in whole.items():
+        alone = network_blocks([each[1:2] for each in pooled], last[1:2])[name]
+        torch.testing.assert_close(block[1:2], alone)
+    expected = last.sqrt() / last.sum(1, keepdim=True).sqrt()
+    torch.testing.assert_close(whole["features"], expected)
+    images = np.random.default_rng(0).integers(0, 256, (4, 50, 60, 3)).astype(np.uint8)
+    plain = pixel_blocks(images)
+    assert {name: block.shape[1] for name, block in plain.items()} == {
+        "pixels": 3072,
+        "hog": 1764,
+        "colours": 48,
+    }
+    counts = np.stack([np.histogram(image[..., c], 16, (0, 256))[0] for image in images for c in range(3)])
+    torch.testing.assert_close(
+        plain["colours"].square(), torch.from_numpy(counts.reshape(4, 48) / 9000).float()
+    )
