@@ -22,7 +22,7 @@ def knows(data: bytes) -> bool:
 
 def read(data: bytes, *, stored: bool) -> Values:
     try:
-        image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image that Pillow knows") from error
     except Image.DecompressionBombError as error:
@@ -39,6 +39,8 @@ def read(data: bytes, *, stored: bool) -> Values:
         values = np.asarray(image)[..., None]
         signed, bits = values.dtype.kind in "if", 8 * values.dtype.itemsize
         return Values(values, mode, bits, signed=signed, orientation=orientation)
+    if image.mode == "P" and image.palette is None:
+        image = image.copy()  # which has one: out of an ICNS file comes none
     alpha = image.has_transparency_data
     wanted = "RGBA" if alpha else "L" if image.mode in ("L", "1") else "RGB"
     held = image if image.mode == wanted else image.convert(wanted)
