@@ -28,9 +28,8 @@ from typing import IO, Any, TypeVar
 from farfield.datasets.archive_checks import MOST_HEADER, MOST_IN_MEMORY, Judge, Member
 from farfield.errors import InputError
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-
 T = TypeVar("T")
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -59,8 +58,8 @@ def visit(
 ) -> Iterator[T]:
     """Yield what `use` makes of each wanted member, open for reading, in the order of the archive.
 
-    One pass through a tar, which ends at the last wanted member; random access in a zip. A member stays
-    open while what `use` yields is taken. InputError as in `scan`, and if a wanted member is not there.
+    One pass through a tar up to the last wanted member, random access in a zip. A member is open while what
+    `use` yields is taken. InputError as in `scan`, and if a wanted member is not there.
     """
     wanted = set(names)
     if not wanted:
@@ -91,10 +90,7 @@ def whole(file: IO[bytes], member: Member, archive: str) -> bytes:
 
 
 def stream(path: Path, names: Iterable[str], inner: str = "") -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of the wanted members in the order of the archive, one in memory at a time.
-
-    InputError as in `visit`.
-    """
+    """Yield (name, bytes) of the wanted members as `visit` does, one in memory at a time."""
     name = f"{path}: {inner}" if inner else str(path)
     return visit(path, names, lambda member, file: [(member.name, whole(file, member, name))], inner)
 

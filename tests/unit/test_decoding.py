@@ -199,3 +199,13 @@ def test_the_range_that_a_layout_states_gives_numbers_a_grey():
 def test_an_array_that_is_no_picture_has_a_reason(array, reason):
     with pytest.raises(UnreadableImageError, match=reason):
         decode(array, PACKING)
+
+
+def test_a_palette_that_pillow_leaves_out_is_its_usual_one():
+    image = Image.new("RGB", (64, 64), (10, 200, 30)).quantize(4)
+    data = encoded(image, "ICNS")
+    whole = Image.open(io.BytesIO(data)).copy().convert("RGBA")
+    expected = (
+        Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB").resize((8, 8), 2)
+    )
+    assert (decode(data, PACKING).pixels == np.asarray(expected)).all()
