@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from farfield.datasets import class_folders as reading
-from farfield.datasets import decoding, packing
+from farfield.datasets import class_folders as folders
+from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
-from farfield.datasets.class_folders import ClassFolders, class_folders, read_files
+from farfield.datasets.class_folders import ClassFolders, class_folders
+from farfield.datasets.layouts import read_images
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.packing import pack
 from farfield.episodes.sampling import Episodes, sample_episodes
@@ -46,8 +47,9 @@ class OwnImages:
 def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
     """The packed images of `data`; decoded once, and found again while they stay the same."""
     found = class_folders(data)
-    mark = reading.fingerprint(data, found.index)
-    code = [file_hash(Path(str(module.__file__))) for module in (reading, decoding, packing)]
+    mark = folders.fingerprint(data, found.index)
+    code = [file_hash(Path(str(module.__file__))) for module in (folders, packing, reading)]
+    code += [file_hash(path) for path in sorted(Path(decoders.__path__[0]).rglob("*.py"))]
     key = hashlib.sha256(json.dumps([mark, asdict(form), code]).encode()).hexdigest()[:16]
     folder = SCRATCH / key
     if not (folder / "packed/images.npy").exists():
@@ -68,7 +70,7 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
 def _pack(data: Path, found: ClassFolders, form: Packing, folder: Path, workers: int) -> None:
     if not found.index.records:
         raise InputError(f"{data} holds no images in its class folders {named(found.index.class_names)}.")
-    read = partial(read_files, data, found.index)
+    read = partial(read_images, data, found.index)
     pack(
         found.index,
         read,

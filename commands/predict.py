@@ -16,10 +16,8 @@ import numpy as np
 import torch
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoding import decode
+from farfield.datasets.decoders import SUFFIXES, UnreadableImageError, decode
 from farfield.datasets.download import visible_paths
-from farfield.datasets.layouts.contents import IMAGES
-from farfield.datasets.unreadable import UnreadableImageError
 from farfield.deployment.classifier import load_classifier
 from farfield.errors import InputError
 from farfield.training.devices import choose_device, deterministic
@@ -65,7 +63,7 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
         if not place.exists():
             raise InputError(f"{place} does not exist; give images, or folders that hold images.")
         if place.is_dir():
-            yield from (path for path in visible_paths(place) if path.suffix.lower() in IMAGES)
+            yield from (path for path in visible_paths(place) if path.suffix.lower() in SUFFIXES)
         else:
             yield place
 

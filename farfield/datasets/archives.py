@@ -23,11 +23,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from farfield.datasets.archive_checks import MOST_HEADER, MOST_IN_MEMORY, Judge, Member
 from farfield.errors import InputError
 
+T = TypeVar("T")
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 _DAMAGE = (
@@ -52,50 +53,52 @@ def scan(path: Path, inner: str = "") -> tuple[Member, ...]:
         return tuple(member for member, _ in archive.entries())
 
 
-def stream(path: Path, names: Iterable[str], inner: str = "") -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of the wanted members in the order of the archive, one in memory at a time.
+def visit(
+    path: Path, names: Iterable[str], use: Callable[[Member, IO[bytes]], Iterable[T]], inner: str = ""
+) -> Iterator[T]:
+    """Yield what `use` makes of each wanted member, open for reading, in the order of the archive.
 
-    One pass through a tar, which ends at the last wanted member; random access in a zip. InputError as
-    in `scan`, and if a wanted member is not there.
+    One pass through a tar up to the last wanted member, random access in a zip. A member is open while what
+    `use` yields is taken. InputError as in `scan`, and if a wanted member is not there.
     """
     wanted = set(names)
+    if not wanted:
+        return
     with _reading(path), _opened(path, inner) as archive:
-        for member, open_member in archive.entries() if wanted else ():
+        for member, open_member in archive.entries():
             if member.name not in wanted or member.folder:
                 continue
-            if member.size > MOST_IN_MEMORY:
-                raise InputError(
-                    f"{archive.name}: {member.name} claims to hold {member.size} bytes; a single image or label "
-                    f"file has at most {MOST_IN_MEMORY}."
-                )
             with open_member() as file:
-                data = file.read(member.size)
-            if len(data) != member.size:
-                raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
-            yield member.name, data
+                yield from use(member, file)
             wanted.discard(member.name)
             if not wanted:
                 return
-    if wanted:
-        raise InputError(f"{archive.name} does not hold {_first_few(wanted)}.")
+    raise InputError(f"{archive.name} does not hold {_first_few(wanted)}.")
 
 
-def read(path: Path, name: str) -> bytes:
-    """The bytes of one member; InputError as in `stream`."""
-    [(_, data)] = stream(path, [name])
+def whole(file: IO[bytes], member: Member, archive: str) -> bytes:
+    """The bytes of an open member; InputError that names the archive if it is too large for memory."""
+    if member.size > MOST_IN_MEMORY:
+        raise InputError(
+            f"{archive}: {member.name} claims to hold {member.size} bytes; a single image or label file has "
+            f"at most {MOST_IN_MEMORY}."
+        )
+    data = file.read(member.size)
+    if len(data) != member.size:
+        raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
     return data
 
 
-@contextmanager
-def opened(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """One member as an open file, for those that are too large for memory; InputError as in `stream`."""
-    with _reading(path), _opened(path) as archive:
-        for member, open_member in archive.entries():
-            if member.name == name and not member.folder:
-                with open_member() as file:
-                    yield file
-                return
-    raise InputError(f"{path} does not hold {name}.")
+def stream(path: Path, names: Iterable[str], inner: str = "") -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of the wanted members as `visit` does, one in memory at a time."""
+    name = f"{path}: {inner}" if inner else str(path)
+    return visit(path, names, lambda member, file: [(member.name, whole(file, member, name))], inner)
+
+
+def read(path: Path, name: str) -> bytes:
+    """The bytes of one member; InputError as in `visit`."""
+    [(_, data)] = stream(path, [name])
+    return data
 
 
 Entry = tuple[Member, Callable[[], IO[bytes]]]

@@ -1,12 +1,11 @@
 """Folders of images on this machine, `<class>/<image>`, read where they are."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from farfield.datasets.decoders import SUFFIXES
 from farfield.datasets.download import visible_paths
-from farfield.datasets.layouts.contents import IMAGES
 from farfield.datasets.layouts.index import Index, Record
 from farfield.errors import InputError
 
@@ -36,7 +35,7 @@ def class_folders(folder: Path) -> ClassFolders:
         if path.is_dir():
             if len(relative.parts) == 1:
                 classes.add(relative.name)
-        elif path.suffix.lower() not in IMAGES:
+        elif path.suffix.lower() not in SUFFIXES:
             left_out[relative.as_posix()] = "no image by its name"
         elif len(relative.parts) == 1:
             left_out[relative.as_posix()] = "in no class folder"
@@ -58,15 +57,10 @@ def class_folders(folder: Path) -> ClassFolders:
     return ClassFolders(Index(records, tuple(names)), left_out)
 
 
-def read_files(folder: Path, index: Index, rows: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield (row, bytes of the file) of `rows`, one in memory at a time."""
-    for row in rows:
-        yield row, (folder / index.records[row].member).read_bytes()
-
-
 def fingerprint(folder: Path, index: Index) -> str:
     """A hash of all images' paths and bytes: 16 hexadecimal digits."""
     digest = hashlib.sha256("\0".join(index.class_names).encode())
-    for row, data in read_files(folder, index, range(len(index.records))):
-        digest.update(index.records[row].path.encode() + b"\0" + hashlib.sha256(data).digest())
+    for record in index.records:
+        content = hashlib.sha256((folder / record.member).read_bytes()).digest()
+        digest.update(record.path.encode() + b"\0" + content)
     return digest.hexdigest()[:16]

@@ -15,10 +15,10 @@ import numpy as np
 from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoding import decode
+from farfield.datasets.decoders import UnreadableImageError, decode
 from farfield.datasets.layouts import Index
-from farfield.datasets.unfinished import Data, Fact, Key, copy_rows, fill, open_unfinished
-from farfield.datasets.unreadable import UnreadableImageError
+from farfield.datasets.sources import Data
+from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
 from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
 

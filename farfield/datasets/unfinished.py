@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 from tqdm import tqdm
 
+from farfield.datasets.sources import Data
 from farfield.files import allocate_array, atomic_file
 
 CHUNK = 64  # files handed to a thread, and journalled, at once ...
 CHUNK_BYTES = 16 * 2**20  # ... or fewer, if they are large
 
-Data = bytes | np.ndarray
 Fact = dict[str, Any]
 Key = int | str  # of one file: what a journal in JSON can hold
 

@@ -25,9 +25,8 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
             # The exporter by tracing is called legacy. It writes the same graph in a second where the
             # one by torch.export takes ten, and needs no further package.
             warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter(
-                "ignore", torch.jit.TracerWarning
-            )  # paddings follow the size, which is fixed
+            # paddings follow the size, which is fixed
+            warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
             torch.onnx.export(
                 plain,
                 (torch.zeros(2, 3, size, size),),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoding import UnreadableImageError, decode
+from farfield.datasets.decoders import UnreadableImageError, Values, decode, read, registry
 
 PACKING = Packing(size=8, resample="bilinear")
 
@@ -123,3 +123,89 @@ def test_images_beyond_pillows_limit_are_unreadable(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(UnreadableImageError, match="too many pixels"):
         decode(encoded(Image.new("L", (64, 64))), PACKING)
+
+
+def test_a_decoder_says_what_it_knows_of_the_values():
+    deep = np.random.default_rng(0).integers(0, 65536, (5, 7), dtype=np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    values = read(encoded(Image.fromarray(deep), exif=exif))
+    assert (values.bits, values.signed, values.bands, values.orientation) == (16, False, 1, 8)
+    assert (values.array == deep[..., None]).all()
+    assert values.size == (7, 5)
+    sheer = read(encoded(Image.new("LA", (7, 5), (9, 128))))
+    assert (sheer.alpha, sheer.bands, sheer.array.shape, sheer.mode) == (True, 4, (5, 7, 4), "LA")
+    assert read(encoded(Image.new("1", (7, 5)))).bits == 1
+    assert read(encoded(Image.new("F", (7, 5)), "TIFF")).signed
+
+
+def test_the_numbers_of_a_palette_are_kept_for_label_maps():
+    image = Image.fromarray(np.arange(35, dtype=np.uint8).reshape(5, 7), "L").convert("P")
+    image.putpalette([n // 3 for n in range(768)][::-1])
+    assert (read(encoded(image), stored=True).array[..., 0] == np.arange(35).reshape(5, 7)).all()
+    assert (read(encoded(image)).array[0, 0] == 255).all()
+
+
+def test_a_file_is_known_by_its_first_bytes(monkeypatch):
+    array = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    assert (decode(buffer.getvalue(), PACKING).pixels == array).all()
+
+    class Made:
+        """A format of thirteen bands, as a later file would add it."""
+
+        SUFFIXES = (".made",)
+
+        @staticmethod
+        def knows(data):
+            return data[4:8] == b"MADE"
+
+        @staticmethod
+        def read(data, *, stored):
+            return Values(np.zeros((8, 8, 13), np.uint16), "13 bands", bits=12, stated=(0, 4095), pages=3)
+
+    monkeypatch.setattr(registry, "FORMATS", (Made, *registry.FORMATS))
+    values = read(b"....MADE")
+    assert (values.bands, values.bits, values.pages) == (13, 12, 3)
+    with pytest.raises(UnreadableImageError, match="13 numbers a pixel; a picture has one or three"):
+        decode(b"....MADE", PACKING)
+    assert (decode(buffer.getvalue(), PACKING).pixels == array).all()
+
+
+def test_the_range_that_a_layout_states_gives_numbers_a_grey():
+    values = np.linspace(-1, 1, 8 * 8 * 3).reshape(8, 8, 3)
+    expected = np.rint((values + 1) / 2 * 255)
+    assert (decode(values, PACKING, span=(-1, 1)).pixels == expected).all()
+    assert (decode(values, PACKING, span=(1, -1)).pixels == 255 - expected).all()
+    values[0, 0, 0] = np.nan
+    with pytest.raises(UnreadableImageError, match="no numbers"):
+        decode(values, PACKING, span=(-1, 1))
+    with pytest.raises(UnreadableImageError, match="reach from 0 to 2, not from 0 to 1"):
+        decode(np.array([[0.0, 2.0]]), PACKING, span=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.zeros((4, 4), np.float32), "floating-point"),
+        (np.zeros((4, 4), np.int8), "signed bytes"),
+        (np.full((4, 4), 70000), "beyond 16 bits"),
+        (np.zeros((4, 4, 2), np.uint8), "2 numbers a pixel"),
+        (np.zeros(4, np.uint8), r"it holds uint8 \[4\], not rows of pixels"),
+        (np.zeros((4, 4), complex), "not rows of pixels"),
+    ],
+)
+def test_an_array_that_is_no_picture_has_a_reason(array, reason):
+    with pytest.raises(UnreadableImageError, match=reason):
+        decode(array, PACKING)
+
+
+def test_a_palette_that_pillow_leaves_out_is_its_usual_one():
+    image = Image.new("RGB", (64, 64), (10, 200, 30)).quantize(4)
+    data = encoded(image, "ICNS")
+    whole = Image.open(io.BytesIO(data)).copy().convert("RGBA")
+    expected = (
+        Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB").resize((8, 8), 2)
+    )
+    assert (decode(data, PACKING).pixels == np.asarray(expected)).all()

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from farfield.datasets.cards import Packing
+from farfield.datasets.decoders import UnreadableImageError
 from farfield.datasets.dense import pack_dense as packing
 from farfield.datasets.dense.boundaries import changes, nearness
 from farfield.datasets.dense.packed import load_targets
 from farfield.datasets.dense.targets import labels, normals, plane, positive, resized
 from farfield.datasets.layouts import DENSE_LAYOUTS
 from farfield.datasets.packed import load_images, load_manifest
-from farfield.datasets.unreadable import UnreadableImageError
 from farfield.errors import InputError
 from farfield.files import read_json
 from tests.unit.made_up_archives import pack

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from made_up_archives import index_of, pack, summary
 
+from farfield.datasets.decoders.containers.pickles import unpickle
 from farfield.datasets.layouts import read_images
-from farfield.datasets.layouts.pickles import unpickle
 from farfield.errors import InputError
 
 # CIFAR-100

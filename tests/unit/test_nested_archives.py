@@ -10,7 +10,7 @@ import pytest
 from made_up_archives import pack, tar_of
 
 from farfield.datasets import archive_checks
-from farfield.datasets.archives import opened, scan, stream
+from farfield.datasets.archives import scan, stream, visit
 from farfield.errors import InputError
 
 FILES = {
@@ -53,15 +53,20 @@ def test_what_is_no_tar_is_named(archive):
 
 
 def test_an_open_member_can_be_searched_like_a_file(archive):
-    with opened(archive, "set.tar") as file, tarfile.open(fileobj=file) as tar:
+    [places] = visit(archive, ["set.tar"], lambda member, file: [_searched(file)])
+    assert places == (FILES["set/7.jpg"], bytes(512), 5)
+
+
+def _searched(file):
+    with tarfile.open(fileobj=file) as tar:
         inner = tar.extractfile("set/7.jpg")
         assert inner is not None
-        assert inner.read() == FILES["set/7.jpg"]
+        content = inner.read()
         file.seek(-512, 2)
-        assert file.read() == bytes(512)
+        end = file.read()
         file.seek(0)
         file.seek(5, 1)
-        assert file.tell() == 5
+        return content, end, file.tell()
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.9])

@@ -16,12 +16,12 @@ from numpy.typing import DTypeLike
 from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoding import decode
+from farfield.datasets.decoders import UnreadableImageError, decode
 from farfield.datasets.dense import targets
-from farfield.datasets.dense.reading import read_sources
-from farfield.datasets.dense.records import DenseIndex, Source
-from farfield.datasets.unfinished import Data, Fact, Key, copy_rows, fill, open_unfinished
-from farfield.datasets.unreadable import UnreadableImageError
+from farfield.datasets.dense.records import DenseIndex
+from farfield.datasets.reading import read_sources
+from farfield.datasets.sources import Data, Source
+from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
 from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
 
@@ -103,8 +103,7 @@ class _Worker:
             return {"reason": str(error)}
 
     def _image(self, row: int, data: Data) -> Fact:
-        read = self.index.read_image
-        image = decode(read(data) if read else data, self.packing)
+        image = decode(data, self.packing, span=self.index.span)
         self.arrays["images.npy"][row] = image.pixels
         content = data if isinstance(data, bytes) else data.tobytes()
         return {

@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from farfield.errors import InputError
+
+if TYPE_CHECKING:
+    from farfield.datasets.sources import Source
 
 TASKS = ("segmentation", "normals", "depth", "keypoints", "edges")
 VOID = -1  # the label of pixels that no class claims
@@ -15,19 +19,8 @@ VOID = -1  # the label of pixels that no class claims
 # read(bytes of a file, or an array out of one): the target of one image at its own size, in the form in
 # which it is packed. UnreadableImageError if the content is no such target.
 ReadTarget = Callable[[bytes | np.ndarray], np.ndarray]
-# image(bytes of a file, or an array out of one): the bytes of an image file, or uint8 [height, width, 3].
-ReadImage = Callable[[bytes | np.ndarray], bytes | np.ndarray]
 # derive(labels [height, width] of a packed point): the target of another task.
 Derive = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file: a member of an archive, or entry `entry` of the variable `member` of a MATLAB file."""
-
-    archive: str
-    member: str
-    entry: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,9 +34,9 @@ class Point:
 
     path: str
     split: str
-    image: Source
-    targets: Mapping[str, Source]
-    masks: Mapping[str, Source] = field(default_factory=dict)
+    image: "Source"
+    targets: "Mapping[str, Source]"
+    masks: "Mapping[str, Source]" = field(default_factory=dict)
     missing: str = ""
 
 
@@ -52,14 +45,14 @@ class DenseIndex:
     """All points of a dataset in the order of its rows, and how their files are read.
 
     readers: of each task that comes in files. derived: of each task that is computed from the labels.
-    read_image: where images do not come as image files.
+    span: the values of black and white in the images, where their files do not say.
     """
 
     points: tuple[Point, ...]
     class_names: tuple[str, ...]
     readers: Mapping[str, ReadTarget]
     derived: Mapping[str, Derive] = field(default_factory=dict)
-    read_image: ReadImage | None = None
+    span: tuple[float, float] | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:

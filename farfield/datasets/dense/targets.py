@@ -11,16 +11,15 @@ Normals are in the frame of the camera, with the component to the right first.
 Every reader takes the bytes of a file, or an array, and raises UnreadableImageError with the reason.
 """
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
-from PIL import Image
 
+from farfield.datasets.decoders import UnreadableImageError, read
 from farfield.datasets.dense.records import VOID
-from farfield.datasets.unreadable import UnreadableImageError
+from farfield.datasets.sources import Data
 
 UNKNOWN: dict[str, float] = {
     "segmentation": VOID,
@@ -39,31 +38,30 @@ DTYPES: dict[str, DTypeLike] = {
 SHORTEST = 0.5  # a coded normal that is shorter than this is a filler: grey (127, 127, 127) has length 0
 
 
-def pixels(data: bytes | np.ndarray) -> np.ndarray:
-    """The numbers in a PNG ([h, w] or [h, w, 3], palettes as their indices) or npy file, or the array itself."""
+def pixels(data: Data) -> np.ndarray:
+    """The numbers in a file as it stores them, [h, w] or [h, w, c], palettes as their indices, or the array
+    itself."""
     if isinstance(data, np.ndarray):
         return data
     try:
-        if data.startswith(b"\x93NUMPY"):
-            return np.load(io.BytesIO(data), allow_pickle=False)
-        image = Image.open(io.BytesIO(data))
-        return np.asarray(image)
-    except Exception as error:  # Pillow and numpy raise all kinds on damaged files
-        raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error
+        values = read(data, stored=True).array
+    except UnreadableImageError as error:
+        reason = str(error)
+        raise UnreadableImageError(
+            reason if reason.startswith(("damaged", "it holds")) else f"damaged: {reason}"
+        ) from error
+    return values[..., 0] if values.shape[2] == 1 else values
 
 
-def plane(data: bytes | np.ndarray) -> np.ndarray:
+def plane(data: Data) -> np.ndarray:
     """[h, w] out of a file with one value a pixel; a last axis of length 1 is dropped."""
     values = pixels(data)
-    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if values.ndim != 2 or values.dtype.kind not in "buif":
         raise UnreadableImageError(f"it holds {values.dtype} {list(values.shape)}, not one number a pixel")
     return values
 
 
-def labels(
-    data: bytes | np.ndarray, table: Sequence[int] | np.ndarray | None = None, void: int = 255
-) -> np.ndarray:
+def labels(data: Data, table: Sequence[int] | np.ndarray | None = None, void: int = 255) -> np.ndarray:
     """int16 labels. table: the label of each value of the file, which must be among them; `void` and -1
     become -1 where there is no table. Whether there are as many classes is for the caller to see."""
     values = plane(data)
@@ -85,7 +83,7 @@ def labels(
     return known[whole]
 
 
-def normals(data: bytes | np.ndarray) -> np.ndarray:
+def normals(data: Data) -> np.ndarray:
     """Coded normals; fillers, which are far from unit length, become unknown."""
     values = pixels(data)
     if values.ndim != 3 or values.shape[2] < 3 or values.dtype != np.uint8:
@@ -96,20 +94,20 @@ def normals(data: bytes | np.ndarray) -> np.ndarray:
     return coded
 
 
-def positive(data: bytes | np.ndarray, scale: float = 1.0) -> np.ndarray:
+def positive(data: Data, scale: float = 1.0) -> np.ndarray:
     """float32 values x scale; what is not finite or not above 0 is unknown."""
     values = plane(data).astype(np.float32)
     known = np.isfinite(values) & (values > 0)
     return np.where(known, values * np.float32(scale), np.float32(np.nan)).astype(np.float32)
 
 
-def between(data: bytes | np.ndarray, top: float) -> np.ndarray:
+def between(data: Data, top: float) -> np.ndarray:
     """float32: 16-bit values, cut off at `top` of the 65536 that there are, as -1 to 1."""
     share = np.clip(plane(data).astype(np.float32) / np.float32(65536), 0, np.float32(top))
     return share * np.float32(2 / top) - np.float32(1)
 
 
-def log_depth(data: bytes | np.ndarray) -> np.ndarray:
+def log_depth(data: Data) -> np.ndarray:
     """float32: log(1 + v) / log(2^16) of 16-bit values v in units of 1/512 m; from 64500 on they are unknown."""
     values = plane(data).astype(np.float32)
     logs = np.log1p(values) / np.float32(np.log(65536))

@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from farfield.datasets.dense.boundaries import edges_of_labels
-from farfield.datasets.dense.records import VOID, DenseIndex, Point, Source, missing_of, require_points
+from farfield.datasets.dense.records import VOID, DenseIndex, Point, missing_of, require_points
 from farfield.datasets.dense.targets import labels
 from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_texts
 from farfield.datasets.layouts.options import take_options
+from farfield.datasets.sources import Source
 from farfield.errors import InputError
 
 CLASSES = (

@@ -14,13 +14,13 @@ from farfield.datasets.dense.records import (
     DenseIndex,
     Point,
     ReadTarget,
-    Source,
     missing_of,
     require_points,
 )
 from farfield.datasets.dense.targets import labels, positive
 from farfield.datasets.layouts.contents import Contents, contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
+from farfield.datasets.sources import Source
 
 # Id in the label maps and category of each evaluated class, from the table of labels of the benchmark.
 EVALUATED = {

@@ -8,21 +8,19 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from farfield.datasets.dense.records import DenseIndex, Point, ReadTarget, Source, missing_of, require_points
-from farfield.datasets.dense.targets import labels, pixels, positive
+from farfield.datasets.dense.records import DenseIndex, Point, ReadTarget, missing_of, require_points
+from farfield.datasets.dense.targets import labels, positive
 from farfield.datasets.layouts.cityscapes import CATEGORIES, EVALUATED, SPLITS
 from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
-from farfield.datasets.unreadable import UnreadableImageError
+from farfield.datasets.sources import Source
 
 
 def cityscapes_npy(raw: Path, options: dict[str, Any]) -> DenseIndex:
     """Rows by split and number: `{train,val}/{image,depth,label_<classes>}/<number>.npy`.
 
-    Option `classes`: "19" (the default) or "7". Labels have -1 for void; depth is disparity / 65535, 0 is
-    unknown.
+    Option `classes`: "19" (the default) or "7". Images have numbers from 0 to 1, labels -1 for void; depth is
+    disparity / 65535, 0 is unknown.
     """
     classes = take_options("cityscapes_npy", options, classes="19")["classes"]
     require_choice("cityscapes_npy", "classes", classes, ("19", "7"))
@@ -44,16 +42,4 @@ def cityscapes_npy(raw: Path, options: dict[str, Any]) -> DenseIndex:
             points.append(Point(image.member, called, image, sources, missing=missing))
     names = tuple(EVALUATED) if classes == "19" else CATEGORIES
     readers: dict[str, ReadTarget] = {"segmentation": partial(labels, void=-1), "depth": positive}
-    return DenseIndex(require_points(raw, points), names, readers, read_image=_image)
-
-
-def _image(data: bytes | np.ndarray) -> np.ndarray:
-    """uint8 [h, w, 3] of an image with values from 0 to 1."""
-    values = pixels(data)
-    if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind != "f" or not np.isfinite(values).all():
-        raise UnreadableImageError(f"it holds {values.dtype} {list(values.shape)}, not three numbers a pixel")
-    if values.min() < 0 or values.max() > 1:
-        raise UnreadableImageError(
-            f"its values reach from {values.min():g} to {values.max():g}, not from 0 to 1"
-        )
-    return np.rint(values * 255).astype(np.uint8)
+    return DenseIndex(require_points(raw, points), names, readers, span=(0.0, 1.0))

@@ -6,9 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from farfield.datasets import archives
 from farfield.datasets.archive_checks import Member
+from farfield.datasets.decoders import SUFFIXES
 from farfield.errors import InputError
-
-IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
 
 Contents = dict[str, tuple[Member, ...]]
 
@@ -31,7 +30,7 @@ def _is_junk(name: str) -> bool:
 
 
 def is_image(member: Member) -> bool:
-    return not member.folder and member.name.lower().endswith(IMAGES)
+    return not member.folder and member.name.lower().endswith(SUFFIXES)
 
 
 def images_by_file_name(raw: Path, contents: Contents, parts: int = 1) -> dict[str, tuple[str, str]]:

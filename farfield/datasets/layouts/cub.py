@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_texts, require_found
-from farfield.datasets.layouts.index import Box, Index, Record, build_index
+from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import require_choice, take_options
+from farfield.datasets.sources import Box
 from farfield.errors import InputError
 
 IMAGES, CLASSES, LABELS = "images.txt", "classes.txt", "image_class_labels.txt"

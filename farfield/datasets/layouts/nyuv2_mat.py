@@ -16,7 +16,6 @@ from farfield.datasets.dense.records import (
     DenseIndex,
     Point,
     ReadTarget,
-    Source,
     missing_of,
     require_points,
 )
@@ -24,6 +23,7 @@ from farfield.datasets.dense.targets import labels, normals, positive
 from farfield.datasets.layouts import matlab
 from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
+from farfield.datasets.sources import Source, Stack
 from farfield.errors import InputError
 
 CLASSES = (
@@ -34,7 +34,10 @@ CLASSES = (
     "other prop",
 )  # fmt: skip
 LABELLED, SPLIT_FILE, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
-VARIABLES = {"image": "images", "segmentation": "labels", "depth": "depths"}
+# MATLAB counts the axes from the other side.
+VARIABLES = {
+    "image": Stack("images", "cwh"), "segmentation": Stack("labels", "wh"), "depth": Stack("depths", "wh"),
+}  # fmt: skip
 
 
 def nyuv2_mat(raw: Path, options: dict[str, Any]) -> DenseIndex:
@@ -58,7 +61,9 @@ def nyuv2_mat(raw: Path, options: dict[str, Any]) -> DenseIndex:
                 k: f"{folder}/{entry:04d}.png" for k, folder in (("normals", "normals"), ("mask", "masks"))
             }
             missing = missing_of(str(raw), wanted, coded) if coded or "normals" in tasks else ""
-            sources = {kind: Source(LABELLED, name, entry) for kind, name in VARIABLES.items()}
+            sources = {
+                kind: Source("", LABELLED, stack=stack, entry=entry) for kind, stack in VARIABLES.items()
+            }
             image = sources.pop("image")
             targets = {
                 task: sources.get(task) or coded.get(wanted["normals"], Source("", "")) for task in tasks
@@ -77,12 +82,13 @@ def _count(path: Path) -> int:
 
     if not path.exists():
         raise InputError(f"{path} does not exist; download it first.")
+    names = [stack.variable for stack in VARIABLES.values()]
     try:
         with h5py.File(path) as file:
-            counts = {name: file[name].shape[0] for name in VARIABLES.values()}
+            counts = {name: file[name].shape[0] for name in names}
     except (OSError, KeyError) as error:
         raise InputError(
-            f"{path} is no MATLAB 7.3 file with {', '.join(VARIABLES.values())} ({error}). Download it again."
+            f"{path} is no MATLAB 7.3 file with {', '.join(names)} ({error}). Download it again."
         ) from error
     if len(set(counts.values())) > 1:
         raise InputError(f"{path} holds {counts}; expected one of each for every image. Download it again.")

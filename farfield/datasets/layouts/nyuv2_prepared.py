@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from farfield.datasets.dense.records import DenseIndex, Point, ReadTarget, Source, missing_of, require_points
+from farfield.datasets.dense.records import DenseIndex, Point, ReadTarget, missing_of, require_points
 from farfield.datasets.dense.targets import between, labels, normals, positive
 from farfield.datasets.layouts.contents import Contents, contents_of, label_texts
 from farfield.datasets.layouts.nyuv2_mat import CLASSES
 from farfield.datasets.layouts.options import require_choice, take_options
+from farfield.datasets.sources import Source
 from farfield.errors import InputError
 
 READERS: dict[str, ReadTarget] = {

@@ -15,8 +15,9 @@ from farfield.datasets.layouts.contents import (
     require_images,
 )
 from farfield.datasets.layouts.holdout import hold_out
-from farfield.datasets.layouts.index import Box, Index, Record, build_index
+from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import require_choice, take_options
+from farfield.datasets.sources import Box
 from farfield.errors import InputError
 
 CLASSES = "cars_meta.mat"

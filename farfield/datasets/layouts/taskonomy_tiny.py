@@ -15,13 +15,13 @@ from farfield.datasets.dense.records import (
     DenseIndex,
     Point,
     ReadTarget,
-    Source,
     missing_of,
     require_points,
 )
 from farfield.datasets.dense.targets import between, labels, log_depth, normals
 from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
+from farfield.datasets.sources import Source
 from farfield.errors import InputError
 
 CLASSES = (

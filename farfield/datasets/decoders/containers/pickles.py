@@ -5,6 +5,8 @@ arrays; the unpickler here can build these and knows the name of nothing else.
 """
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
@@ -38,6 +40,18 @@ class _Unpickler(pickle.Unpickler):
             return _KNOWN[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+
+
+def knows(start: bytes) -> bool:
+    return True  # old pickles begin with anything, so this kind is asked last; what is none is refused
+
+
+@contextmanager
+def opened(file: IO[bytes], name: str, variable: str) -> Iterator[Any]:
+    """What the dictionary in a pickle has under `variable`; without one, what the pickle holds. A pickle is
+    read as a whole, so this takes as much memory as it is large."""
+    value = unpickle(file, name)
+    yield field_of(value, variable, name) if variable else value
 
 
 def unpickle(file: IO[bytes], name: str) -> Any:

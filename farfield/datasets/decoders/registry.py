@@ -1,0 +1,47 @@
+"""Which decoder reads a file: by what it begins with, never by its name.
+
+A format is one file beside this one, with
+- `SUFFIXES`: how the names of such files end where folders and archives are searched for images,
+- `knows(data)`: whether these are the bytes of such a file, by the first of them,
+- `read(data, stored)`: its `Values`,
+and its place in `FORMATS`. What only that format needs is imported inside `read`.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from farfield.datasets.decoders import npy, pillow
+from farfield.datasets.decoders.values import UnreadableImageError, Values, of_array
+from farfield.datasets.sources import Data
+
+
+class Format(Protocol):
+    """What a module of a format has."""
+
+    @property
+    def SUFFIXES(self) -> tuple[str, ...]: ...
+
+    def knows(self, data: bytes) -> bool: ...
+
+    def read(self, data: bytes, *, stored: bool) -> Values: ...
+
+
+FORMATS: tuple[Format, ...] = (npy, pillow)  # asked in this order
+SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
+
+
+def read(data: Data, *, stored: bool = False) -> Values:
+    """The values of a file, or of an array [h, w] or [h, w, c] of a dataset that ships arrays.
+
+    stored: the file's numbers as they are, of a palette its indices, as label maps need them.
+    UnreadableImageError with the reason if there is no picture in it.
+    """
+    try:
+        if isinstance(data, np.ndarray):
+            return of_array(data)
+        return next(kind for kind in FORMATS if kind.knows(data)).read(data, stored=stored)
+    except (UnreadableImageError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise all kinds on damaged files; none touches a disk
+        raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error

@@ -1,0 +1,46 @@
+"""Files of pickles in the archives of a dataset, found by their names."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from farfield.datasets import archives
+from farfield.datasets.archive_checks import Member
+from farfield.datasets.decoders.containers.pickles import unpickle
+from farfield.datasets.layouts.contents import contents_of
+from farfield.errors import InputError
+
+Place = tuple[str, str]  # archive, member
+
+
+def find_files(raw: Path, names: Iterable[str], dataset: str) -> dict[str, Place]:
+    """Where each file lies; InputError that names the first that is nowhere."""
+    places = {
+        PurePosixPath(member.name).name: (archive, member.name)
+        for archive, members in contents_of(raw).items()
+        for member in members
+        if not member.folder
+    }
+    if absent := [name for name in names if name not in places]:
+        raise InputError(f"{raw}: no archive holds {absent[0]}, which {dataset} has.")
+    return {name: places[name] for name in names}
+
+
+def unpickled(raw: Path, places: Mapping[str, Place]) -> Iterator[tuple[str, Any]]:
+    """Yield (file, what it holds), one in memory at a time, each archive in one pass.
+
+    InputError as in `unpickle`.
+    """
+    by_archive: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for name, (archive, member) in places.items():
+        by_archive[archive][member] = name
+    for archive, members in by_archive.items():
+        yield from archives.visit(raw / archive, members, partial(_content, raw / archive, members))
+
+
+def _content(
+    archive: Path, names: Mapping[str, str], member: Member, file: IO[bytes]
+) -> Iterator[tuple[str, Any]]:
+    yield names[member.name], unpickle(file, f"{archive}: {member.name}")
