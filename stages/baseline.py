@@ -8,6 +8,7 @@ import shutil
 from farfield.files import atomic_folder
 from farfield.seeds import integer_seed
 from farfield.sharing.methods import build_method, constant_predictor
+from farfield.sharing.weighting import build_weighting
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
@@ -39,7 +40,8 @@ def main(key: str) -> None:
             folder = folders[name, replicate] = scratch / f"{name}-{replicate}"
             network = build_method(row.method, data.channels, network_settings(study, seed), **row.settings)
             title = f"{row.title}, {name}, {replicate + 1} of {study.replicates}"
-            train_network(network, study, data, seed, device, folder, title)
+            weighting = build_weighting(row.weighting.name, data.objective, seed, **row.weighting.settings)
+            train_network(network, weighting, study, data, seed, device, folder, title)
     with atomic_folder(paths.SHARING / "results" / key) as partial:
         gather(folders, section.protocol, partial)
     shutil.rmtree(scratch, ignore_errors=True)

@@ -12,6 +12,7 @@ from farfield.seeds import integer_seed
 from farfield.sharing.methods import build_method
 from farfield.sharing.policies import distinct, policy_hash, random_policies, sampled_policies
 from farfield.sharing.policy import Policy
+from farfield.sharing.weighting.fixed import Fixed
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
@@ -58,7 +59,9 @@ def main(key: str) -> None:
                 update_skipped=section.protocol == "legacy",
             )
             title = f"{row.title}, {name}, policy {digest}"
-            train_network(network, study, data, seed, device, scratch / f"{name}-{digest}", title)
+            weighting = Fixed(data.objective, seed)
+            folder = scratch / f"{name}-{digest}"
+            train_network(network, weighting, study, data, seed, device, folder, title)
         for number, runs in enumerate(samples):
             folders[name, number] = scratch / f"{name}-{policy_hash(runs)}"
     with atomic_folder(paths.SHARING / "results" / key) as partial:

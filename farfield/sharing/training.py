@@ -18,6 +18,7 @@ from farfield.sharing.methods.network import TaskNetwork
 from farfield.sharing.objective import Objective, check_finite, fetch, means
 from farfield.sharing.recipe import DenseRecipe
 from farfield.sharing.resuming import restore_state, save_state
+from farfield.sharing.weighting.weighting import Weighting
 from farfield.training.devices import autocast
 
 Row = dict[str, float]
@@ -28,6 +29,7 @@ def fit(
     network: TaskNetwork,
     data: DenseImages,
     objective: Objective,
+    weighting: Weighting,
     recipe: DenseRecipe,
     *,
     seed: int,
@@ -41,25 +43,29 @@ def fit(
 ) -> Curve:
     """Train `network` in place; return a row for every `validate_every` iterations and for the last one.
 
-    A row has the iteration, the mean loss of each task since the row before, and the figures that
-    `validate` returns. select: the figure whose first highest row gives the weights that `network` has
+    A row has the iteration, the mean loss of each task since the row before, the weighting's figures and
+    those that `validate` returns. select: the figure whose first highest row gives the weights that `network` has
     at the end; None keeps the last ones. checkpoint: written every `checkpoint_every` iterations and at
     the end; if it exists, the training continues from it, which may have been that of a recipe with
     fewer iterations. InputError if a loss is not finite, before the weights take it in.
     """
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weighting.to(device)
     optimizer = torch.optim.Adam(
-        network.parameter_groups(), betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
+        network.parameter_groups() + weighting.parameter_groups(),
+        betas=recipe.betas,
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
+    modules = {"model": network, "weighting": weighting}
     batches = Batches(data, recipe.batch_size, recipe.augmentation, seed, "train")
-    lambdas = objective.lambdas(device)
     names = [f"loss_{task}" for task in objective.tasks]
     curve: Curve = []
     pending: list[list[float]] = []  # losses of the iterations since the last row
     best: dict[str, Tensor] = {}
     start = 0
     if checkpoint and checkpoint.exists():
-        facts, best = restore_state(checkpoint, {"model": network}, [optimizer])
+        facts, best = restore_state(checkpoint, modules, [optimizer])
         start, curve, pending = facts["iteration"], facts["curve"], facts["pending"]
     progress = tqdm(
         range(start, recipe.iterations),
@@ -82,16 +88,15 @@ def fit(
         losses = objective.losses(predictions, targets)
         penalty = network.penalty()
         read = fetch(losses if penalty is None else torch.cat([losses, penalty[None]]))
-        value = losses @ lambdas
         optimizer.zero_grad(set_to_none=True)
-        (value if penalty is None else value + penalty).backward()
+        weighting.backward(losses, penalty, network, iteration)
         figures = read()
         check_finite(figures, objective, iteration)
         optimizer.step()
         pending.append(figures)
         done = iteration + 1
         if done == recipe.iterations or (validate_every and done % validate_every == 0):
-            row = {"iteration": float(done), **means(names, pending)}
+            row = {"iteration": float(done), **means(names, pending), **weighting.figures()}
             if validate is not None:
                 row |= validate(network)
             if select in row and all(row[select] > earlier[select] for earlier in curve):
@@ -101,13 +106,13 @@ def fit(
             progress.set_postfix({name: f"{figure:.3g}" for name, figure in row.items()})
         if checkpoint and (done == recipe.iterations or done % checkpoint_every == 0):
             facts = {"iteration": done, "curve": curve, "pending": pending}
-            save_state(checkpoint, {"model": network}, [optimizer], facts, best)
+            save_state(checkpoint, modules, [optimizer], facts, best)
     if best:
         network.load_state_dict(best)
     return curve
 
 
 def set_rates(optimizer: torch.optim.Optimizer, *, head: float, backbone: float) -> None:
-    """Learning rates of the groups of a `TaskNetwork`, by their kind and scale."""
+    """Learning rates of the groups of a `TaskNetwork` and its weighting, by their kind and scale."""
     for group in optimizer.param_groups:
         group["lr"] = (head if group["kind"] == "head" else backbone) * group.get("scale", 1.0)

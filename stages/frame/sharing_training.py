@@ -13,6 +13,7 @@ from farfield.sharing.evaluation import evaluate, objective_value, predictions
 from farfield.sharing.methods.adashare import AdaShare
 from farfield.sharing.methods.network import TaskNetwork
 from farfield.sharing.training import fit
+from farfield.sharing.weighting.weighting import Weighting
 from farfield.training.checkpoints import load_tensors, save_tensors
 from stages.frame.schema.sharing import Study
 from stages.frame.sharing_tasks import StudyData, example_positions, network_settings
@@ -20,6 +21,7 @@ from stages.frame.sharing_tasks import StudyData, example_positions, network_set
 
 def train_network(
     network: TaskNetwork,
+    weighting: Weighting,
     study: Study,
     data: StudyData,
     seed: int,
@@ -43,6 +45,7 @@ def train_network(
         network,
         data.train,
         data.objective,
+        weighting,
         recipe,
         seed=seed,
         device=device,

@@ -188,6 +188,13 @@ def test_what_does_not_compose_is_explained():
         ("fewshot.transfer.fixed.settings.epoch", 3, "settings of linear_head do not fit it"),
         ("datasets.leaves.layout", "folders", "no layout 'folders'"),
         ("datasets.leaves.generator.domain", "leafs", "'leafs'"),
+        ("sharing.baselines.single_task.weighting.name", "gradnorm", "no loss weighting 'gradnorm'"),
+        (
+            "sharing.baselines.single_task.weighting.settings",
+            {"gamma": 1},
+            "settings of fixed do not fit it",
+        ),
+        ("sharing.baselines.constant.weighting.name", "pcgrad", "weighting must be fixed, found pcgrad"),
     ],
 )
 def test_choices_are_checked_before_anything_runs(key, value, message):

@@ -97,6 +97,8 @@ def imported(stage, params) -> set[str]:
         *study, key = stage.cmd.split()[3:]
         rows = params[study[0]]["methods"] if study else params["sharing"]["baselines"]
         files |= closure(f"{METHODS[module]}.{rows[key]['method']}")
+        if not study:
+            files |= closure(f"farfield.sharing.weighting.{rows[key]['weighting']['name']}")
     return files
 
 

@@ -19,6 +19,7 @@ from farfield.sharing.recipe import DenseAugmentation, DenseRecipe, SearchRecipe
 from farfield.sharing.resuming import save_state
 from farfield.sharing.tasks.resolution import to_prediction
 from farfield.sharing.training import fit
+from farfield.sharing.weighting.fixed import Fixed
 
 TASKS = ("segmentation", "normals", "depth")
 AUGMENTATION = DenseAugmentation(crop=24)
@@ -31,7 +32,8 @@ def made(name="multi_task", tasks=TASKS, **settings):
 
 
 def trained(network, data, objective, recipe=RECIPE, **further):
-    return fit(network, data, objective, recipe, seed=3, device=CPU, **further)
+    weighting = Fixed(objective, 3)
+    return fit(network, data, objective, weighting, recipe, seed=3, device=CPU, **further)
 
 
 class KilledError(Exception):
