@@ -113,6 +113,6 @@ def _taskonomy_meters(classes: int, protocol: Protocol, weights: Weights) -> dic
     return {
         **_scene_meters(classes, protocol, weights),
         "segmentation": partial(SegmentationLossMeter, weights, protocol),
-        "normals": partial(NormalSimilarityMeter, protocol),
+        "normals": NormalSimilarityMeter,
         "depth": partial(AbsoluteErrorMeter, "depth_error", protocol),
     }
