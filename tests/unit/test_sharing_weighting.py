@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 from dense_task import CPU, NETWORK, assert_same, channels, snapshot, study
+from interrupted import kill_after
 
 from farfield.errors import InputError
 from farfield.seeds import integer_seed, stream
-from farfield.sharing import training
 from farfield.sharing.batches import Batches
 from farfield.sharing.methods import build_method
 from farfield.sharing.objective import Objective
 from farfield.sharing.recipe import DenseAugmentation, DenseRecipe
-from farfield.sharing.resuming import save_state
 from farfield.sharing.training import fit
 from farfield.sharing.weighting import WEIGHTINGS, build_weighting
 from farfield.sharing.weighting.pcgrad import combined, orders
@@ -219,25 +218,14 @@ def test_pcgrad_leaves_networks_that_share_nothing_as_they_are():
         torch.testing.assert_close(pcgrad[0].get_parameter(name), parameter, rtol=1e-9, atol=1e-12)
 
 
-class KilledError(Exception):
-    pass
-
-
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(tmp_path, monkeypatch, weighting):
     whole, resumed = made(weighting=weighting), made(weighting=weighting)
     curve = trained(*whole, validate_every=2)
 
-    def killed(path, modules, optimizers, facts, best):
-        save_state(path, modules, optimizers, facts, best)
-        if facts["iteration"] == 3:
-            raise KilledError
-
     checkpoint = {"checkpoint": tmp_path / "state.safetensors", "checkpoint_every": 1}
-    monkeypatch.setattr(training, "save_state", killed)
-    with pytest.raises(KilledError):
-        trained(*made(weighting=weighting), validate_every=2, **checkpoint)
-    monkeypatch.undo()
+    first = made(weighting=weighting)
+    kill_after(3, monkeypatch, lambda: trained(*first, validate_every=2, **checkpoint))
     assert trained(*resumed, validate_every=2, **checkpoint) == curve
     for left, right in zip(whole[:2], resumed[:2], strict=True):
         assert_same(snapshot(left), snapshot(right))
