@@ -99,6 +99,9 @@ def imported(stage, params) -> set[str]:
         files |= closure(f"{METHODS[module]}.{rows[key]['method']}")
         if not study:
             files |= closure(f"farfield.sharing.weighting.{rows[key]['weighting']['name']}")
+    if module == "stages.retrain":
+        files |= closure("farfield.sharing.methods.adashare")
+        files |= closure("farfield.sharing.weighting.fixed")
     return files
 
 
