@@ -18,6 +18,10 @@ def check_choices(params: Params) -> None:
     from farfield.settings import configured
     from farfield.sharing.methods import build_method
     from farfield.sharing.methods.network import NetworkSettings
+    from farfield.sharing.objective import Objective
+    from farfield.sharing.protocol import FIXED
+    from farfield.sharing.tasks import make_tasks
+    from farfield.sharing.weighting import build_weighting
     from farfield.transfer.ensembles.settings import IMS
     from farfield.transfer.feature_learners import feature_learner
     from farfield.transfer.linear_head import HeadTraining
@@ -42,10 +46,14 @@ def check_choices(params: Params) -> None:
             method(training.method, 0, training.settings)
     for name, study in params.sharing.studies.items():
         narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
+        losses: dict[str, float] = {str(task): weight for task, weight in study.tasks.items()}
+        objective = Objective(make_tasks(study.kind, [*losses], 2, FIXED), losses)
         for baseline in params.sharing.baselines.values():
             if baseline.method != "constant":
                 tasks: dict[str, int] = dict.fromkeys(study.tasks, 2)
                 build_method(baseline.method, tasks, narrow, **baseline.settings)
+                weighting = baseline.weighting
+                build_weighting(weighting.name, objective, 0, **weighting.settings)
         for key, search in params.sharing.searches.items():
             changed(study.search, search.changes, f"sharing.searches.{key}, {name}")
     for frozen in fewshot.transfer.values():

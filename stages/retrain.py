@@ -7,32 +7,30 @@ import shutil
 
 import torch
 
+from farfield.execution import Workers
 from farfield.files import atomic_folder, write_json
 from farfield.seeds import integer_seed
-from farfield.sharing.methods import build_method
 from farfield.sharing.policies import distinct, policy_hash, random_policies, sampled_policies
 from farfield.sharing.policy import Policy
 from farfield.training.checkpoints import load_tensors
-from farfield.training.devices import choose_device, deterministic
+from farfield.training.devices import choose_device
 from stages.frame import paths
 from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
-from stages.frame.sharing_tasks import network_settings, study_data, unfinished
-from stages.frame.sharing_training import gather, train_network
+from stages.frame.sharing_tasks import unfinished
+from stages.frame.sharing_training import Piece, gather, train
 
 
 def main(key: str) -> None:
     params = load_params()
-    deterministic()
     device = choose_device(load_local().device)
     section = params.sharing
     row = section.retrained[key]
     found = paths.SHARING / "policies" / row.search
     scratch = unfinished(params, f"retrain {key}", {"row": row.model_dump()}, found)
-    folders, policies = {}, {}
+    pieces, cells, policies = {}, {}, {}
     for name, study in section.studies.items():
-        data = study_data(params, name, device)
         logits = load_tensors(found / f"{name}.safetensors")[0]["logits"]
         policy = Policy(*logits.shape[:2])
         policy.load_state_dict({"logits": logits})
@@ -49,20 +47,22 @@ def main(key: str) -> None:
             "runs": [runs.tolist() for runs in samples],
         }
         for digest, runs in distinct(samples).items():
-            seed = integer_seed(params.seeds.sharing, name, digest)
-            network = build_method(
+            pieces[name, digest] = Piece(
+                name,
                 "adashare",
-                data.channels,
-                network_settings(study, seed),
-                runs=runs.tolist(),
-                update_skipped=section.protocol == "legacy",
+                {"runs": runs.tolist(), "update_skipped": section.protocol == "legacy"},
+                "fixed",
+                {},
+                integer_seed(params.seeds.sharing, name, digest),
+                f"{row.title}, {name}, policy {digest}",
+                str(device),
+                scratch / f"{name}-{digest}",
             )
-            title = f"{row.title}, {name}, policy {digest}"
-            train_network(network, study, data, seed, device, scratch / f"{name}-{digest}", title)
         for number, runs in enumerate(samples):
-            folders[name, number] = scratch / f"{name}-{policy_hash(runs)}"
+            cells[name, number] = pieces[name, policy_hash(runs)].folder
+    list(Workers(1).map(train, [piece for piece in pieces.values() if not piece.done]))
     with atomic_folder(paths.SHARING / "results" / key) as partial:
-        gather(folders, section.protocol, partial)
+        gather(cells, section.protocol, partial)
         write_json(partial / "policies.json", policies)
     shutil.rmtree(scratch, ignore_errors=True)
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from farfield.files import atomic_folder
 from farfield.seeds import integer_seed
-from farfield.sharing.methods import build_method
+from farfield.sharing.methods.multi_task import MultiTask
 from farfield.sharing.training import fit
+from farfield.sharing.weighting.fixed import Fixed
 from farfield.training.checkpoints import save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
@@ -28,11 +29,12 @@ def main() -> None:
         for name, study in section.studies.items():
             data = study_data(params, name, device)
             seed = integer_seed(params.seeds.sharing, name, "search")
-            network = build_method("adashare", data.channels, network_settings(study, seed))
+            network = MultiTask(data.channels, network_settings(study, seed))
             fit(
                 network,
                 data.train,
                 data.objective,
+                Fixed(data.objective, seed),
                 replace(study.recipe, iterations=study.warm_up),
                 seed=seed,
                 device=device,

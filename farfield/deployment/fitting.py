@@ -19,8 +19,9 @@ from farfield.backbones.backbone import Backbone
 from farfield.deployment.classifier import Head, ImageClassifier, head_logits
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.training.images import evaluation_view
+from farfield.training.recipe import SGD
 from farfield.transfer.finetuning.layers import State, chain
-from farfield.transfer.finetuning.settings import SGD, FineTuning
+from farfield.transfer.finetuning.settings import FineTuning
 from farfield.transfer.finetuning.stacking import stack
 from farfield.transfer.linear_head import HeadTraining, initial_heads
 from farfield.transfer.nearest_centroid import NearestCentroid
@@ -41,10 +42,7 @@ def fit_head(
     """A linear head on features [n, d] with class indices `labels` [n], as LinearHead trains it."""
     weight, bias = (part[0].to(features) for part in initial_heads(seed, 1, classes, features.shape[1]))
     weight, bias = weight.requires_grad_(), bias[0].clone().requires_grad_()
-    optimizer = _optimizer(
-        [weight, bias],
-        SGD(training.learning_rate, training.momentum, training.dampening, training.weight_decay),
-    )
+    optimizer = _optimizer([weight, bias], training)
     targets = torch.from_numpy(labels).long().to(features.device)
     for batch in _minibatches(len(labels), epochs, training.batch_size, seed, "fitting the head"):
         rows = torch.from_numpy(batch).to(features.device)

@@ -22,9 +22,10 @@ from farfield.metalearning.learner import MetaLearner, query_targets
 from farfield.metalearning.tasks import Domain, Tasks
 from farfield.seeds import integer_seed, stream
 from farfield.training.devices import autocast
-from farfield.training.loop import Curve, run_epochs
+from farfield.training.loop import run_epochs
 from farfield.training.optimizers import make_optimizer, set_learning_rate
 from farfield.training.recipe import Recipe, learning_rate
+from farfield.training.steps import Curve
 
 
 @dataclass(frozen=True)

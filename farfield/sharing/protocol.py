@@ -16,10 +16,11 @@ Name = Literal["fixed", "legacy"]
 class Protocol:
     """The switches that concern targets, losses and metrics; the defaults are the protocol "fixed".
 
-    miou_zero_tp: a class without any true positive has IoU 0 ("zero") or is left out of the mean
-        ("drop"). Classes without a pixel in the ground truth are always left out.
-    means: of pixel accuracy, depth errors and Taskonomy's metrics: over the pixels of all images
-        ("pooled"), or over images of the mean in each ("per_image").
+    miou_zero_tp: a class without any true positive has IoU 0 ("zero"), be it in the ground truth or only
+        predicted, or is left out of the mean ("drop"). A class that is in neither is always left out.
+    means: of pixel accuracy, of the errors of depth, keypoints and edges and of Taskonomy's segmentation
+        loss: over the pixels of all images ("pooled"), or over images of the mean in each ("per_image").
+        Angles and similarities of normals are always over the pixels of all images.
     void_in_pixel_accuracy: pixels of no class count as wrong.
     negative_depth: predictions below 1e-6 m are taken as that in the ratios of the deltas, which makes
         them wrong ("clamped"), or give a negative ratio, which is below each threshold ("correct").

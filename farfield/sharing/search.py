@@ -1,17 +1,14 @@
 """AdaShare's search: weights and policy take turns until each task has its blocks (arXiv 1911.12423).
 
 In an alternation the weights are trained with the policy's mixtures of executed and skipped blocks, then
-the policy's logits on images that the weights do not see. One loop over steps runs all of it; every draw
-is keyed by the step, so that a search may stop and go on anywhere.
+the policy's logits on images that the weights do not see. Every draw is keyed by the step, so that a search
+may stop and go on anywhere.
 """
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from farfield.sharing.batches import Batches, seed_networks
 from farfield.sharing.dense import DenseImages
@@ -20,13 +17,11 @@ from farfield.sharing.objective import Objective, check_finite, fetch, means
 from farfield.sharing.policy import Policy
 from farfield.sharing.policy_losses import sharing, sparsity
 from farfield.sharing.recipe import SearchRecipe
-from farfield.sharing.resuming import restore_state, save_state
 from farfield.sharing.schedule import Moment, schedule
 from farfield.sharing.splitting import split
 from farfield.sharing.training import set_rates
 from farfield.training.devices import autocast
-
-History = list[dict[str, Any]]
+from farfield.training.steps import Curve, Row, train_steps
 
 
 def search(
@@ -41,7 +36,7 @@ def search(
     checkpoint: Path | None = None,
     checkpoint_every: int = 1000,
     title: str = "search",
-) -> History:
+) -> Curve:
     """Search with a network that is warmed up; network and policy are changed in place.
 
     Returns a row an alternation: `alternation` from 1, `opened`, `temperature`, `select` [K][L], the
@@ -55,23 +50,19 @@ def search(
     parts = split(data, recipe.share, seed)
     plan = schedule(recipe, len(parts[0]), len(parts[1]), policy.blocks)
     run = _Search(network, policy, objective, recipe, parts, seed, device)
-    history: History = []
-    figures: dict[str, list[list[float]]] = {"weights": [], "policy": []}  # of this alternation's steps
-    modules, optimizers, start = {"model": network, "policy": policy}, [run.weights, run.logits], 0
-    if checkpoint and checkpoint.exists():
-        facts, _ = restore_state(checkpoint, modules, optimizers)
-        start, history, figures = facts["step"], facts["history"], facts["figures"]
     network.train()
-    progress = tqdm(range(start, len(plan)), title, len(plan), initial=start, file=sys.stderr)
-    for moment in map(plan.__getitem__, progress):
-        figures["weights" if moment.on_weights else "policy"].append(run.step(moment))
-        if moment.last:
-            history.append(_row(moment, policy, objective, figures))
-            figures = {"weights": [], "policy": []}
-        done = moment.step + 1
-        if checkpoint and (done == len(plan) or done % checkpoint_every == 0):
-            facts = {"step": done, "history": history, "figures": figures}
-            save_state(checkpoint, modules, optimizers, facts, {})
+    history = train_steps(
+        network,
+        [run.weights, run.logits],
+        len(plan),
+        lambda number: run.step(plan[number]),
+        lambda done, steps: _row(plan[done - 1], policy, objective, steps, plan.weight_steps),
+        ends_row=lambda done: plan[done - 1].last,
+        beside={"policy": policy},
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        title=title,
+    )
     network.requires_grad_(True)
     return history
 
@@ -149,14 +140,15 @@ class _Search:
 
 
 def _row(
-    moment: Moment, policy: Policy, objective: Objective, figures: dict[str, list[list[float]]]
-) -> dict[str, Any]:
+    moment: Moment, policy: Policy, objective: Objective, figures: list[list[float]], weight_steps: int
+) -> Row:
+    """figures: of all steps of an alternation, of which the first are on the weights."""
     names = [f"policy_loss_{task}" for task in objective.tasks] + ["sparsity", "sharing", "logit_gradient"]
     return {
         "alternation": moment.alternation + 1,
         "opened": moment.opened,
         "temperature": moment.temperature,
         "select": policy.select.tolist(),
-        **means([f"loss_{task}" for task in objective.tasks], figures["weights"]),
-        **means(names, figures["policy"]),
+        **means([f"loss_{task}" for task in objective.tasks], figures[:weight_steps]),
+        **means(names, figures[weight_steps:]),
     }

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
 from farfield.seeds import stream
-from farfield.training.loop import Curve, LabelledImages, accuracy, fit
+from farfield.training.loop import LabelledImages, accuracy, fit
 from farfield.training.recipe import Recipe
+from farfield.training.steps import Curve
 
 
 class Classifier(nn.Module):

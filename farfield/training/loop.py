@@ -5,7 +5,6 @@ Python. Every draw is keyed by (seed, epoch, step): a run resumed after epoch e 
 one that never stopped, and p processes see the batches of one, in p shares.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +12,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from farfield.errors import InputError
 from farfield.seeds import integer_seed, stream
 from farfield.training import distributed
 from farfield.training.augmentation import augment, draw
-from farfield.training.checkpoints import (
-    load_tensors,
-    optimizer_tensors,
-    restore_optimizer,
-    save_tensors,
-    subset,
-)
 from farfield.training.devices import autocast
 from farfield.training.images import evaluation_view
 from farfield.training.optimizers import make_optimizer, set_learning_rate
 from farfield.training.recipe import Recipe, learning_rate
+from farfield.training.steps import Curve, Row, train_steps
 
 # (network, images, targets, label smoothing) -> (mean loss, logits)
 Loss = Callable[[nn.Module, Tensor, Tensor, float], tuple[Tensor, Tensor]]
-Curve = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def run_epochs(
     network: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     recipe: Recipe,
-    train: Callable[[int], dict[str, float]],
+    train: Callable[[int], Row],
     *,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     select: str | None = None,
@@ -119,59 +110,31 @@ def run_epochs(
 ) -> Curve:
     """Call `train` with the number of each epoch that is still to come; return one row an epoch.
 
-    train: returns the figures of the epoch, among them its mean `train_loss`. select: the figure whose
-    first highest epoch gives the weights that `network` has at the end; None keeps the last ones.
-    For validate, checkpoint and the InputError see `fit`.
+    train: returns the figures of the epoch, among them its mean `train_loss`. For select see
+    `train_steps`; for validate, checkpoint and the InputError see `fit`.
     """
-    curve, best = _resume(network, optimizers, checkpoint) if checkpoint else ([], {})
-    epochs = tqdm(
-        range(len(curve), recipe.epochs),
-        initial=len(curve),
-        total=recipe.epochs,
-        desc=title,
-        unit="epoch",
-        file=sys.stderr,
-        disable=distributed.rank() > 0,
-    )
-    for epoch in epochs:
-        row = {"epoch": epoch + 1, **train(epoch), "learning_rate": learning_rate(recipe, epoch)}
-        if not row["train_loss"] < float("inf"):
+
+    def row(done: int, figures: list[Row]) -> Row:
+        found = {"epoch": done, **figures[0], "learning_rate": learning_rate(recipe, done - 1)}
+        if not found["train_loss"] < float("inf"):
             raise InputError(
-                f"the training loss is {row['train_loss']} after epoch {epoch + 1}, so the weights are lost; "
+                f"the training loss is {found['train_loss']} after epoch {done}, so the weights are lost; "
                 f"lower the learning rate (it is {recipe.learning_rate})"
             )
-        if validate is not None and distributed.rank() == 0:
-            row.update(validate(network))
-        distributed.barrier()
-        if select in row and all(row[select] > earlier[select] for earlier in curve):
-            best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        curve.append(row)
-        epochs.set_postfix({name: f"{value:.3g}" for name, value in row.items() if name != "epoch"})
-        if checkpoint and distributed.rank() == 0:
-            state = _prefixed("model.", network.state_dict()) | _prefixed("best.", best)
-            for i, optimizer in enumerate(optimizers):
-                state |= _prefixed(f"{i}.", optimizer_tensors(optimizer))
-            save_tensors(checkpoint, state, {"curve": curve})
-    if best:
-        network.load_state_dict(best)
-    return curve
+        return found
 
-
-def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {prefix + name: tensor for name, tensor in tensors.items()}
-
-
-def _resume(
-    network: nn.Module, optimizers: Sequence[torch.optim.Optimizer], checkpoint: Path
-) -> tuple[Curve, dict[str, Tensor]]:
-    """The curve so far and the weights of its best epoch; network and optimizers continue from there."""
-    if not checkpoint.exists():
-        return [], {}
-    tensors, facts = load_tensors(checkpoint)
-    network.load_state_dict(subset(tensors, "model."))
-    for i, optimizer in enumerate(optimizers):
-        restore_optimizer(optimizer, subset(tensors, f"{i}."))
-    return facts["curve"], subset(tensors, "best.")
+    return train_steps(
+        network,
+        optimizers,
+        recipe.epochs,
+        train,
+        row,
+        validate=validate,
+        select=select,
+        checkpoint=checkpoint,
+        title=title,
+        unit="epoch",
+    )
 
 
 def _epoch(

@@ -1,7 +1,7 @@
 """How a network is trained: what a paper's implementation section states, as data."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 
 from farfield.errors import InputError
@@ -10,6 +10,37 @@ Precision = Literal["float32", "bfloat16"]
 
 # pydantic, where it is used to read these classes, rejects keys that a class does not have.
 STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """What every record of a descent has; the step is that of `torch.optim`. InputError if one of its
+    numbers is negative or none at all."""
+
+    __pydantic_config__ = STRICT
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "momentum", "dampening", "weight_decay"):
+            value = getattr(self, name, 0)
+            if not isinstance(value, int | float) or value < 0:
+                raise InputError(f"{name} must be a number of at least 0, found {value!r}")
+
+    def check_moves(self) -> None:
+        """InputError if the learning rate is not above 0: of a descent that must change something."""
+        if not isinstance(self.learning_rate, int | float) or self.learning_rate <= 0:
+            raise InputError(f"learning_rate must be a number above 0, found {self.learning_rate!r}")
+
+
+@dataclass(frozen=True)
+class SGD(GradientDescent):
+    """Stochastic gradient descent as `torch.optim.SGD` does it: the first buffer is undamped."""
+
+    _: KW_ONLY
+    dampening: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +72,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(GradientDescent):
     """One training run. The defaults are BSCD-FSL's pretraining (arXiv 1912.07200): Adam at 1e-3,
     batches of 16, 400 epochs, no weight decay, no schedule.
 
@@ -71,13 +102,10 @@ class Recipe:
             raise InputError(
                 f"epochs must be at least 0 and batch_size at least 1, found {self.epochs}, {self.batch_size}"
             )
-        if self.learning_rate <= 0:
-            raise InputError(f"learning_rate must be above 0, found {self.learning_rate}")
-        if self.weight_decay < 0 or self.momentum < 0 or self.warmup < 0:
-            raise InputError(
-                f"weight_decay, momentum and warmup must not be negative, found {self.weight_decay}, "
-                f"{self.momentum}, {self.warmup}"
-            )
+        self.check_moves()
+        super().__post_init__()
+        if self.warmup < 0:
+            raise InputError(f"warmup must be at least 0, found {self.warmup}")
         if self.nesterov and self.momentum == 0:
             raise InputError("nesterov needs a momentum above 0, found 0")
         if not 0 <= self.label_smoothing < 1:

@@ -22,10 +22,11 @@ from torch.nn import functional as F
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.errors import InputError
 from farfield.seeds import stream
+from farfield.training.recipe import SGD
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadTraining:
+class HeadTraining(SGD):
     """Minibatch SGD on a linear head; the defaults are those of BSCD-FSL's released code."""
 
     epochs: int = 100
@@ -40,12 +41,8 @@ class HeadTraining:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}, found {value!r}")
-        for name in ("momentum", "weight_decay"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or value < 0:
-                raise InputError(f"{name} must be a number of at least 0, found {value!r}")
-        if not isinstance(self.learning_rate, int | float) or self.learning_rate <= 0:
-            raise InputError(f"learning_rate must be a number above 0, found {self.learning_rate!r}")
+        self.check_moves()
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,9 @@ from farfield.backbones.backbone import Backbone
 from farfield.errors import InputError
 from farfield.seeds import integer_seed
 from farfield.training.classifier import Classifier
-from farfield.training.loop import Curve, LabelledImages, Loss, cross_entropy, fit
+from farfield.training.loop import LabelledImages, Loss, cross_entropy, fit
 from farfield.training.recipe import Recipe
+from farfield.training.steps import Curve
 
 # What BatchNorm of a frozen part does. "eval": everything is as pretrained, in training too. "stats":
 # it normalises by the batch, running statistics move, scale and shift stay. "adapt": scale and shift

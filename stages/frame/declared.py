@@ -2,6 +2,8 @@
 
 import json
 import re
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -52,5 +54,7 @@ def _item(foreach: str, key: str, root: Path) -> Any:
 
 
 def _expanded(name: str, key: str, item: Any) -> str:
-    named = name.replace("${key}", key).replace("${item}", key)
-    return re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found[1]]), named)
+    def value(found: re.Match[str]) -> str:
+        return str(reduce(getitem, found[1].split("."), item))
+
+    return re.sub(r"\$\{item\.([\w.]+)\}", value, name.replace("${key}", key).replace("${item}", key))

@@ -1,8 +1,9 @@
 """A network of the multi-task study, trained, chosen and scored, for the stages that fill its tables."""
 
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,16 +11,64 @@ from torch import Tensor, nn
 from farfield.files import atomic_file, read_json, write_json
 from farfield.sharing.accounting import cost
 from farfield.sharing.evaluation import evaluate, objective_value, predictions
+from farfield.sharing.methods import build_method, constant_predictor
 from farfield.sharing.methods.adashare import AdaShare
 from farfield.sharing.methods.network import TaskNetwork
 from farfield.sharing.training import fit
+from farfield.sharing.weighting import build_weighting
+from farfield.sharing.weighting.weighting import Weighting
 from farfield.training.checkpoints import load_tensors, save_tensors
+from farfield.training.devices import deterministic
+from stages.frame.params import load_params
 from stages.frame.schema.sharing import Study
-from stages.frame.sharing_tasks import StudyData, example_positions, network_settings
+from stages.frame.sharing_tasks import StudyData, example_positions, network_settings, study_data
 
 
-def train_network(
+class Piece(NamedTuple):
+    """A network for a table: all that a process needs to train it, and `folder` where to.
+
+    method, settings, weighting, weights: as of a row, `weights` being the settings of the weighting.
+    """
+
+    study: str
+    method: str
+    settings: dict[str, Any]
+    weighting: str
+    weights: dict[str, Any]
+    seed: int
+    title: str
+    device: str
+    folder: Path
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "scores.json").exists()
+
+
+@lru_cache(maxsize=1)
+def _data(study: str, device: str) -> StudyData:
+    """Loaded once for the trainings of a table, which follow each other."""
+    return study_data(load_params(), study, torch.device(device))
+
+
+def train(piece: Piece) -> None:
+    """Train a network, keep its best checkpoint, and leave its scores in `folder`. An unfinished one goes on."""
+    deterministic()
+    study, device = load_params().sharing.studies[piece.study], torch.device(piece.device)
+    data = _data(piece.study, piece.device)
+    if piece.method == "constant":
+        predictor = constant_predictor(data.train, data.channels, study.class_weights)
+        score(predictor, study, data, None, device, piece.folder)
+        return
+    settings = network_settings(study, piece.seed)
+    network = build_method(piece.method, data.channels, settings, **piece.settings)
+    weighting = build_weighting(piece.weighting, data.objective, piece.seed, **piece.weights)
+    _train(network, weighting, study, data, piece.seed, device, piece.folder, piece.title)
+
+
+def _train(
     network: TaskNetwork,
+    weighting: Weighting,
     study: Study,
     data: StudyData,
     seed: int,
@@ -27,11 +76,8 @@ def train_network(
     folder: Path,
     title: str,
 ) -> None:
-    """Train it, keep its best checkpoint, and leave its scores in `folder`. Nothing is done if they are there."""
     import pandas as pd
 
-    if (folder / "scores.json").exists():
-        return
     recipe = study.recipe
 
     def validate(trained: nn.Module) -> dict[str, float]:
@@ -43,6 +89,7 @@ def train_network(
         network,
         data.train,
         data.objective,
+        weighting,
         recipe,
         seed=seed,
         device=device,
@@ -92,7 +139,7 @@ def evaluation(study: Study) -> dict[str, Any]:
 
 
 def gather(folders: dict[tuple[str, int], Path], protocol: str, out: Path) -> None:
-    """What `train_network` left of each study and sample as one of each file, in `out`.
+    """What `train` left of each study and sample as one of each file, in `out`.
 
     scores.parquet: study, sample, training (alike for samples that are one training), task, metric, value,
     selection, protocol. curves.csv: a row a validation of each training. costs.json: of each study, the mean

@@ -10,13 +10,14 @@ from torch.nn import functional as F
 from farfield.backbones import build
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.execution import keep_freed_memory
+from farfield.training.recipe import SGD
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.layers import chain
-from farfield.transfer.finetuning.settings import SGD, FineTuning
+from farfield.transfer.finetuning.settings import FineTuning
 from farfield.transfer.finetuning.stacking import EpisodeByEpisode, stack
 from farfield.transfer.linear_head import initial_heads
 
-MOMENTUM = SGD(0.01, 0.9, 0.9, 0.001)
+MOMENTUM = SGD(0.01, momentum=0.9, dampening=0.9, weight_decay=0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,9 @@ from farfield.deployment.fitting import affordable_epochs, class_means, fit_head
 from farfield.deployment.onnx_export import export_onnx
 from farfield.errors import InputError
 from farfield.training.images import evaluation_view
+from farfield.training.recipe import SGD
 from farfield.transfer.finetuning.engine import fine_tune
-from farfield.transfer.finetuning.settings import SGD, FineTuning
+from farfield.transfer.finetuning.settings import FineTuning
 from farfield.transfer.linear_head import HeadTraining, LinearHead
 from farfield.transfer.nearest_centroid import NearestCentroid
 
@@ -82,7 +83,7 @@ def test_class_means_as_a_head_classify_as_the_nearest_centroid(distance):
         ("resnet10", FineTuning(epochs=3)),
         ("resnet10", FineTuning(epochs=3, last=1, classifier="cosine", scale=5.0)),
         ("resnet10", FineTuning(epochs=3, last=2, unit="layer", frozen_norm="train")),
-        ("conv4", FineTuning(epochs=3, backbone=SGD(0.01, 0.9, 0.9, 0.001))),
+        ("conv4", FineTuning(epochs=3, backbone=SGD(0.01, momentum=0.9, dampening=0.9, weight_decay=0.001))),
     ],
     ids=["all layers", "last block, cosine", "last layers, training norm", "conv4"],
 )

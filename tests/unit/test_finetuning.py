@@ -13,10 +13,11 @@ from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
 from farfield.execution import Workers
+from farfield.training.recipe import SGD
 from farfield.transfer.finetuning import engine, layout
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.engine import fine_tune
-from farfield.transfer.finetuning.settings import SGD, FineTuning
+from farfield.transfer.finetuning.settings import FineTuning
 from farfield.transfer.linear_head import initial_heads
 
 READOUTS = (
@@ -27,7 +28,7 @@ READOUTS = (
     "support_stages",
     "query_stages",
 )
-MOMENTUM = SGD(0.01, 0.9, 0.9, 0.001)
+MOMENTUM = SGD(0.01, momentum=0.9, dampening=0.9, weight_decay=0.001)
 ONE = Workers(1)  # this process
 
 

@@ -53,7 +53,7 @@ def changed(key: str, value):
         (
             "networks.trained.objects.changes",
             {"learning_rate": -1.0},
-            r"objects\.recipe: learning_rate must be above 0, found -1",
+            r"objects\.recipe: learning_rate must be a number above 0, found -1",
         ),
         ("seeds.pretrain", "x", r"seeds\.pretrain: .*integer.*found 'x'"),
         ("packing.resample", "cubic", r"packing\.resample: .*'bilinear'.*found 'cubic'"),
@@ -65,7 +65,7 @@ def changed(key: str, value):
         ),
         ("datasets.leaves.packing", {"resample": "cubic"}, r"datasets\.leaves\.packing: .*resample"),
         ("datasets.leaves.role", "source", r"fewshot\.targets\.leaves needs a dataset of role target"),
-        ("recipes.pretraining.weight_decay", -1.0, r"weight_decay, momentum and warmup must not"),
+        ("recipes.pretraining.weight_decay", -1.0, r"weight_decay must be a number of at least 0, found -1"),
         ("recipes.pretraining.augmentation.area", [2, 0], r"area must be two rising shares"),
         ("fewshot.transfer.fixed.model", "imagenet", r"transfer\.fixed\.model is 'imagenet'.*objects"),
         ("fewshot.meta.protonet.source", "leaves", r"meta\.protonet\.source needs a dataset of role source"),
@@ -188,6 +188,13 @@ def test_what_does_not_compose_is_explained():
         ("fewshot.transfer.fixed.settings.epoch", 3, "settings of linear_head do not fit it"),
         ("datasets.leaves.layout", "folders", "no layout 'folders'"),
         ("datasets.leaves.generator.domain", "leafs", "'leafs'"),
+        ("sharing.baselines.single_task.weighting.name", "gradnorm", "no loss weighting 'gradnorm'"),
+        (
+            "sharing.baselines.single_task.weighting.settings",
+            {"gamma": 1},
+            "settings of fixed do not fit it",
+        ),
+        ("sharing.baselines.constant.weighting.name", "pcgrad", "weighting must be fixed, found pcgrad"),
     ],
 )
 def test_choices_are_checked_before_anything_runs(key, value, message):

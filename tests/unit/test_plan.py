@@ -99,6 +99,11 @@ def imported(stage, params) -> set[str]:
         *study, key = stage.cmd.split()[3:]
         rows = params[study[0]]["methods"] if study else params["sharing"]["baselines"]
         files |= closure(f"{METHODS[module]}.{rows[key]['method']}")
+        if not study:
+            files |= closure(f"farfield.sharing.weighting.{rows[key]['weighting']['name']}")
+    if module == "stages.retrain":
+        files |= closure("farfield.sharing.methods.adashare")
+        files |= closure("farfield.sharing.weighting.fixed")
     return files
 
 

@@ -59,7 +59,8 @@ def test_segmentation_against_plain_masks():
     given, truth = logits.argmax(1).numpy(), target.numpy()
     known = truth >= 0
     shares = []
-    for c in np.unique(truth[known]):
+    assert not (truth == CLASSES - 1).any()  # the last class is only predicted, and counts as 0
+    for c in np.union1d(truth[known], given[known]):
         both = ((given == c) & (truth == c)).sum()
         shares.append(both / (((given == c) & known) | (truth == c)).sum())
     values = stream(SegmentationMeter(CLASSES), logits, target)
@@ -71,11 +72,10 @@ def test_segmentation_against_torchmetrics():
     from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
     logits, target = labels()
-    # torchmetrics counts a class as 0 that is predicted but never true; ours leaves it out.
-    each = MulticlassJaccardIndex(CLASSES, average=None, ignore_index=-1)(logits, target)
+    share = MulticlassJaccardIndex(CLASSES, average="macro", ignore_index=-1)(logits, target)
     accuracy = MulticlassAccuracy(CLASSES, average="micro", ignore_index=-1)(logits, target)
     values = stream(SegmentationMeter(CLASSES), logits, target)
-    assert values["miou"] == pytest.approx(100 * float(each[: CLASSES - 1].mean()), rel=1e-5)
+    assert values["miou"] == pytest.approx(100 * float(share), rel=1e-5)
     assert values["pixel_accuracy"] == pytest.approx(100 * float(accuracy), rel=1e-5)
 
 
@@ -87,12 +87,27 @@ def one_hot(rows):
 def test_a_class_without_true_positives_counts_as_zero_or_is_dropped():
     truth = torch.tensor([[[0, 0, 0, 0], [1, 1, -1, -1]]])
     given = one_hot([[0, 0, 0, 2], [0, 0, 1, 1]])
-    # IoU of class 0: 3 of 6; class 1 is never found; class 2 is not in the truth. Six pixels are labelled.
+    # IoU of class 0: 3 of 6; class 1 is never found; class 2 is only predicted. Six pixels are labelled.
     fixed, legacy = SegmentationMeter(3, FIXED), SegmentationMeter(3, protocol("legacy", "nyuv2"))
     for meter in (fixed, legacy):
         meter.update(given, truth)
-    assert fixed.compute() == pytest.approx({"miou": 25.0, "pixel_accuracy": 50.0})
+    assert fixed.compute() == pytest.approx({"miou": 50 / 3, "pixel_accuracy": 50.0})
     assert legacy.compute() == pytest.approx({"miou": 50.0, "pixel_accuracy": 50.0})
+
+
+@pytest.mark.parametrize("predicted", [True, False])
+def test_a_class_without_ground_truth_counts_only_where_it_is_predicted(predicted):
+    from torchmetrics.classification import MulticlassJaccardIndex
+
+    truth = torch.tensor([[[0, 0, 0, 0], [1, 1, -1, -1]]])
+    # At void pixels class 2 may be predicted: nobody sees it. IoU of class 0: 4 or 3 of 4, of class 1: 2 of 2.
+    given = one_hot([[0, 0, 0, 2 if predicted else 0], [1, 1, 2, 2]])
+    meter = SegmentationMeter(3, FIXED)
+    meter.update(given, truth)
+    expected = 100 * (0.75 + 1 + 0) / 3 if predicted else 100.0
+    assert meter.compute()["miou"] == pytest.approx(expected)
+    macro = MulticlassJaccardIndex(3, average="macro", ignore_index=-1)
+    assert 100 * float(macro(given, truth)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_void_pixels_are_wrong_in_the_legacy_pixel_accuracy_of_cityscapes():
@@ -204,9 +219,11 @@ def test_taskonomy_segmentation_is_the_cross_entropy(weights):
     assert stream(meter, logits, target)["segmentation_loss"] == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_taskonomy_normals_are_scored_by_their_cosine():
+@pytest.mark.parametrize("one", [FIXED, LEGACY, protocol("legacy", "taskonomy")], ids=lambda one: one.name)
+def test_taskonomy_normals_are_scored_by_the_cosine_over_all_pixels(one):
+    """In both protocols: the released code concatenates the cosines of all images before their mean."""
     prediction, target = directions()
-    meter = make_tasks("taskonomy", TASKS, CLASSES, FIXED)["normals"].meter()
+    meter = make_tasks("taskonomy", TASKS, CLASSES, one)["normals"].meter()
     expected = np.cos(np.radians(degrees(prediction, target))).mean()
     assert stream(meter, prediction, target)["normal_similarity"] == pytest.approx(expected, rel=1e-6)
 

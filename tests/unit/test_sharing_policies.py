@@ -19,6 +19,7 @@ from farfield.sharing.search import search
 from farfield.sharing.splitting import split
 from farfield.sharing.tasks import make_tasks
 from farfield.sharing.training import fit
+from farfield.sharing.weighting.fixed import Fixed
 
 BLOCKS = 4
 
@@ -79,7 +80,7 @@ def test_identical_tasks_come_to_share_more_than_an_unrelated_one(seed):
     settings = replace(NETWORK, width=8, dropout=0.0, seed=seed)
     network, policy = AdaShare(channels(objective), settings), Policy(3, BLOCKS)
     warm_up = DenseRecipe(iterations=40, batch_size=12, head_rate=3e-3, backbone_rate=3e-3, augmentation=None)
-    fit(network, data, objective, warm_up, seed=seed, device=CPU)
+    fit(network, data, objective, Fixed(objective, seed), warm_up, seed=seed, device=CPU)
     recipe = SearchRecipe(
         iterations=120,
         batch_size=12,

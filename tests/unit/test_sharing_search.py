@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 from dense_task import CPU, NETWORK, assert_same, channels, snapshot, study
+from interrupted import kill_after
 from torch.nn import functional as F
 
 from farfield.errors import InputError
-from farfield.sharing import search as searching
 from farfield.sharing.batches import Batches
 from farfield.sharing.dense import DenseImages
 from farfield.sharing.methods.adashare import AdaShare
@@ -17,10 +17,10 @@ from farfield.sharing.objective import Objective
 from farfield.sharing.policy import Policy
 from farfield.sharing.policy_losses import sharing, sparsity
 from farfield.sharing.recipe import DenseAugmentation, SearchRecipe
-from farfield.sharing.resuming import save_state
 from farfield.sharing.schedule import schedule
 from farfield.sharing.search import search
 from farfield.sharing.splitting import split
+from farfield.training import steps
 
 TASKS = ("segmentation", "normals", "depth")
 BLOCKS = 4
@@ -51,10 +51,6 @@ def whole():
     return network, policy, history
 
 
-class KilledError(Exception):
-    pass
-
-
 def states_of_each_step(monkeypatch, tmp_path, recipe=RECIPE) -> list[dict[str, torch.Tensor]]:
     """Parameters of network and policy before the first step and after each."""
     network, policy, data, objective = made()
@@ -64,7 +60,7 @@ def states_of_each_step(monkeypatch, tmp_path, recipe=RECIPE) -> list[dict[str, 
         return {name: parameter.detach().clone() for name, parameter in named}
 
     states = [parameters()]
-    monkeypatch.setattr(searching, "save_state", lambda *arguments: states.append(parameters()))
+    monkeypatch.setattr(steps, "save_state", lambda *arguments: states.append(parameters()))
     searched(network, policy, data, objective, recipe, checkpoint=tmp_path / "unwritten", checkpoint_every=1)
     return states
 
@@ -131,15 +127,7 @@ def test_a_resumed_search_ends_with_the_bytes_of_one_that_never_stopped(tmp_path
     network, policy, expected = whole
     checkpoint = tmp_path / "state.safetensors"
 
-    def killed(path, modules, optimizers, facts, best):
-        save_state(path, modules, optimizers, facts, best)
-        if facts["step"] == stop:
-            raise KilledError
-
-    monkeypatch.setattr(searching, "save_state", killed)
-    with pytest.raises(KilledError):
-        searched(*made(), checkpoint=checkpoint, checkpoint_every=1)
-    monkeypatch.undo()
+    kill_after(stop, monkeypatch, lambda: searched(*made(), checkpoint=checkpoint, checkpoint_every=1))
     resumed, found, data, objective = made()
     assert searched(resumed, found, data, objective, checkpoint=checkpoint) == expected
     assert_same(snapshot(resumed), snapshot(network))

@@ -5,10 +5,10 @@ from functools import cache
 import pytest
 import torch
 from dense_task import CPU, NETWORK, assert_same, channels, snapshot, study
+from interrupted import kill_after
 
 from farfield.errors import InputError
 from farfield.seeds import integer_seed
-from farfield.sharing import training
 from farfield.sharing.augmentation import evaluation_view
 from farfield.sharing.batches import Batches
 from farfield.sharing.dense import DenseImages
@@ -16,9 +16,9 @@ from farfield.sharing.evaluation import evaluate, objective_value, predictions
 from farfield.sharing.methods import build_method
 from farfield.sharing.objective import Objective, check_finite
 from farfield.sharing.recipe import DenseAugmentation, DenseRecipe, SearchRecipe
-from farfield.sharing.resuming import save_state
 from farfield.sharing.tasks.resolution import to_prediction
 from farfield.sharing.training import fit
+from farfield.sharing.weighting.fixed import Fixed
 
 TASKS = ("segmentation", "normals", "depth")
 AUGMENTATION = DenseAugmentation(crop=24)
@@ -31,11 +31,8 @@ def made(name="multi_task", tasks=TASKS, **settings):
 
 
 def trained(network, data, objective, recipe=RECIPE, **further):
-    return fit(network, data, objective, recipe, seed=3, device=CPU, **further)
-
-
-class KilledError(Exception):
-    pass
+    weighting = Fixed(objective, 3)
+    return fit(network, data, objective, weighting, recipe, seed=3, device=CPU, **further)
 
 
 def test_a_step_is_that_of_a_loop_written_out():
@@ -135,15 +132,7 @@ def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(tmp_pa
     state, curve = never_stopped(name)
     checkpoint = tmp_path / "state.safetensors"
 
-    def killed(path, modules, optimizers, facts, best):
-        save_state(path, modules, optimizers, facts, best)
-        if facts["iteration"] == stop:
-            raise KilledError
-
-    monkeypatch.setattr(training, "save_state", killed)
-    with pytest.raises(KilledError):
-        validated(*made(name), checkpoint=checkpoint)
-    monkeypatch.undo()
+    kill_after(stop, monkeypatch, lambda: validated(*made(name), checkpoint=checkpoint))
     resumed, data, objective = made(name)
     assert validated(resumed, data, objective, checkpoint=checkpoint) == curve
     assert_same(snapshot(resumed), state)

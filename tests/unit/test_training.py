@@ -130,7 +130,16 @@ def test_held_out_images_are_a_share_of_each_class():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": -1}, {"batch_size": 0}, {"learning_rate": 0.0}, {"label_smoothing": 1}]
+    "wrong",
+    [
+        {"epochs": -1},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"momentum": -0.5},
+        {"weight_decay": -1e-4},
+        {"warmup": -1},
+        {"label_smoothing": 1},
+    ],
 )
 def test_impossible_recipes_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):

@@ -8,8 +8,9 @@ from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.seeds import stream
 from farfield.training.images import evaluation_view
-from farfield.training.loop import Curve, LabelledImages
+from farfield.training.loop import LabelledImages
 from farfield.training.recipe import Recipe
+from farfield.training.steps import Curve
 from farfield.tuning.adapted import Adapted, fit_adapted
 
 CLASSES, IMAGES, SIZE, SEED = 3, 24, 16, 7

@@ -36,13 +36,15 @@ class Meter(typing.Protocol):
 @dataclass(frozen=True)
 class Task:
     """channels: of its prediction. loss: of (prediction, target) at one size; masks what is unknown.
-    meter: makes a fresh one. metrics: {name: higher is better}, the first standing for the task."""
+    meter: makes a fresh one. metrics: {name: higher is better}, the first standing for the task.
+    classification: whether its loss is a cross-entropy; others are regressions."""
 
     name: str
     channels: int
     loss: Callable[[Tensor, Tensor], Tensor]
     meter: Callable[[], Meter]
     metrics: Mapping[str, bool]
+    classification: bool
 
 
 def make_tasks(
@@ -79,6 +81,7 @@ def make_tasks(
             loss=_losses(weights)[name],
             meter=meters[name],
             metrics=metrics[name],
+            classification=name == "segmentation",
         )
         for name in TASKS
         if name in names
@@ -110,6 +113,6 @@ def _taskonomy_meters(classes: int, protocol: Protocol, weights: Weights) -> dic
     return {
         **_scene_meters(classes, protocol, weights),
         "segmentation": partial(SegmentationLossMeter, weights, protocol),
-        "normals": partial(NormalSimilarityMeter, protocol),
+        "normals": NormalSimilarityMeter,
         "depth": partial(AbsoluteErrorMeter, "depth_error", protocol),
     }

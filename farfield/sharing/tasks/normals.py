@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from farfield.sharing.protocol import FIXED, Protocol
 from farfield.sharing.tasks.means import Mean, known
 from farfield.sharing.tasks.resolution import to_target
 
@@ -91,10 +90,11 @@ class NormalMeter:
 
 
 class NormalSimilarityMeter:
-    """normal_similarity: the mean cosine, which Taskonomy reports."""
+    """normal_similarity: the mean cosine, which Taskonomy reports; over the pixels of all images, under
+    every protocol: AdaShare's code pools the cosines, too (`eval` in its train.py, at 27e6fb5)."""
 
-    def __init__(self, protocol: Protocol = FIXED) -> None:
-        self.similarity = Mean("normal", per_image=protocol.means == "per_image")
+    def __init__(self) -> None:
+        self.similarity = Mean("normal")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """prediction: [B, 3, H, W], or a smaller one."""

@@ -39,7 +39,9 @@ def pixel_losses(
 class SegmentationMeter:
     """miou and pixel_accuracy in percent, from a confusion matrix that is summed on the device.
 
-    IoU of class c = C_cc / (row_c + column_c - C_cc), C [truth, prediction].
+    IoU of class c = C_cc / (row_c + column_c - C_cc), C [truth, prediction]. Under "fixed", miou is over
+    the classes that are in the truth or predicted at a labelled pixel, as torchmetrics 1.9, LibMTL and
+    mtan have it; a class that is only predicted counts as 0.
     """
 
     def __init__(self, classes: int, protocol: Protocol = FIXED) -> None:
@@ -63,7 +65,7 @@ class SegmentationMeter:
         known(confusion.sum(), "segmentation")
         correct, truth = confusion.diagonal(), confusion.sum(1)
         union = truth + confusion.sum(0) - correct
-        counted = correct > 0 if self.protocol.miou_zero_tp == "drop" else truth > 0
+        counted = correct > 0 if self.protocol.miou_zero_tp == "drop" else union > 0
         share = torch.where(counted, correct / union.clamp(min=1), 0)
         miou = float(share.sum() / counted.sum().clamp(min=1))
         return {"miou": 100 * miou, "pixel_accuracy": 100 * self.accuracy.value()}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from farfield.transfer.finetuning.settings import SGD
+from farfield.training.recipe import SGD
 from farfield.transfer.finetuning.stacking import StackedProduct
 
 

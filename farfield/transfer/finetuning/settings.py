@@ -1,34 +1,15 @@
 """What fine-tuning is: the recipe of an episode. Where and how fast it runs is decided elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from farfield.errors import InputError
-from farfield.training.recipe import STRICT
+from farfield.training.recipe import SGD, STRICT
 
 Readout = Literal[
     "head", "transductive", "support_features", "query_features", "support_stages", "query_stages"
 ]
-
-
-@dataclass(frozen=True)
-class SGD:
-    """Stochastic gradient descent as `torch.optim.SGD` does it: the first buffer is undamped."""
-
-    __pydantic_config__ = STRICT
-    learning_rate: float = 0.01
-    momentum: float = 0.0
-    dampening: float = 0.0
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int | float) or value < 0:
-                raise InputError(
-                    f"{field.name} of fine-tuning must be a number of at least 0, found {value!r}"
-                )
 
 
 @dataclass(frozen=True)
@@ -48,8 +29,8 @@ class FineTuning:
     __pydantic_config__ = STRICT
     epochs: int = 100
     batch_size: int = 4
-    head: SGD = SGD(0.01, 0.9, 0.9, 0.001)
-    backbone: SGD = SGD(0.01)
+    head: SGD = field(default=SGD(0.01, momentum=0.9, dampening=0.9, weight_decay=0.001))
+    backbone: SGD = field(default=SGD(0.01))
     last: int | None = None
     unit: Literal["block", "layer"] = "block"
     frozen_norm: Literal["eval", "train"] = "eval"

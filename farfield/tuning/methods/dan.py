@@ -1,6 +1,6 @@
 """Deep adaptation networks (Rosenfeld and Tsotsos, arXiv 1705.04228)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
@@ -12,9 +12,8 @@ from farfield.errors import InputError
 from farfield.seeds import integer_seed
 from farfield.tuning.adapted import Adapted, classifier, freeze, trained
 
-# "identity": training starts at the source network. "random": N(0, 1 / outputs). "least_squares": at
-# the best approximation of the filters of a network that was fine-tuned on the task.
-Init = Literal["identity", "random", "least_squares"]
+# "identity": training starts at the source network. "random": N(0, 1 / outputs).
+Init = Literal["identity", "random"]
 
 
 class ControlledConv2d(StandIn):
@@ -32,16 +31,6 @@ class ControlledConv2d(StandIn):
         return self._conv_forward(input, filters, self.bias)
 
 
-def least_squares(weight: Tensor, target: Tensor) -> Tensor:
-    """The A [outputs, outputs] of least |A W - target|^2, and of these the smallest.
-
-    weight, target: [outputs, inputs, k, k]. In double precision, since filters of a trained layer are
-    close to linearly dependent.
-    """
-    rows, wanted = weight.detach().flatten(1).double(), target.detach().flatten(1).double()
-    return (wanted @ torch.linalg.pinv(rows)).to(weight.dtype)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DAN:
     """A controller at each convolution, BatchNorm and head belong to the task; all filters are the
@@ -49,50 +38,25 @@ class DAN:
 
     Biases start at the source's; a convolution without one gets none, since BatchNorm behind it would
     take it out again. BatchNorm starts at the source's too.
-    finetuned: the backbone fine-tuned on the task, for init "least_squares"; see `with_finetuned`.
     """
 
     seed: int
     init: Init = "identity"
-    finetuned: nn.Module | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.init not in get_args(Init):
             raise InputError(f"init of DAN must be one of {', '.join(get_args(Init))}, found {self.init!r}")
 
-    @property
-    def needs_finetuned(self) -> bool:
-        return self.init == "least_squares"
-
-    def with_finetuned(self, backbone: nn.Module) -> "DAN":
-        return replace(self, finetuned=backbone)
-
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         freeze(backbone, norm="adapt")
         replace_convolutions(backbone, ControlledConv2d)
         generator = torch.Generator().manual_seed(integer_seed(self.seed, "controllers"))
-        for name, conv in backbone.named_modules():
+        for conv in backbone.modules():
             if not isinstance(conv, ControlledConv2d):
                 continue
             if self.init == "random":
                 nn.init.normal_(conv.controller, 0, conv.out_channels**-0.5, generator)
-            elif self.init == "least_squares":
-                conv.controller.data.copy_(least_squares(conv.weight, self._target(f"{name}.weight", conv)))
             if conv.bias is not None:
                 conv.bias.requires_grad_(True)
         network = classifier(backbone, classes, self.seed)
         return Adapted(network, trained([network]))
-
-    def _target(self, name: str, conv: ControlledConv2d) -> Tensor:
-        """The fine-tuned weight called `name`."""
-        if self.finetuned is None:
-            raise InputError(
-                "init: least_squares of DAN needs the backbone fine-tuned on the task, and none was given"
-            )
-        weight = dict(self.finetuned.named_parameters()).get(name)
-        if weight is None or weight.shape != conv.weight.shape:
-            raise InputError(
-                f"init: least_squares of DAN needs the same backbone fine-tuned on the task; the network that "
-                f"was given has no '{name}' of shape {tuple(conv.weight.shape)}"
-            )
-        return weight

@@ -51,9 +51,26 @@ class Row(Section):
     published: str  # its name in the published tables, or empty
 
 
+class Weighting(Section):
+    """How the tasks' losses are weighed against each other."""
+
+    name: str  # of farfield.sharing.weighting
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
 class Baseline(Row):
     method: str  # of farfield.sharing.methods
     settings: dict[str, Any]
+    weighting: Weighting
+
+    @model_validator(mode="after")
+    def has_losses(self) -> "Baseline":
+        if self.method == "constant" and self.weighting.name != "fixed":
+            raise ValueError(
+                f"the best constant has no losses to weigh, so its weighting must be fixed, found "
+                f"{self.weighting.name}"
+            )
+        return self
 
 
 class Search(Section):
