@@ -1,7 +1,7 @@
 # make repro                      run the pipeline of the committed parameters
 #   [JOBS=2] stages at once, 1 for plain `dvc repro` [DEVICES=cuda:0,cuda:1] one for each of them
 # make repro PROFILE=mini MIRROR=path/to/archives
-# make evaluate DATA=path/to/class/folders  which method suits your own images, and a classifier of them
+# make evaluate DATA=path/to/class/folders  a classifier of your own images, and how well it will do
 #   [METHODS=fixed,ft_all] [SHOTS=5] [EPISODES=100] [ADAPTED_EPISODES=10] [OUT=evaluation]
 # make predict IMAGES=path/to/images [CLASSIFIER=evaluation/classifier]
 # make test | bench | lint | site
