@@ -15,12 +15,12 @@ from tabulate import tabulate
 from commands.answering import Bench, choose
 from commands.exporting import Fitting, exportable, require_free, write_classifier
 from commands.own_images import OwnImages, draw, own_images, remarks, temporary
-from farfield.episodes.recommendation import NEAR, rank, recommend
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
 from farfield.execution import Workers
 from farfield.files import atomic_file
+from farfield.results.comparisons import NEAR, rank, recommend
 from farfield.training.devices import choose_device, deterministic
 from stages.frame.local import load_local
 from stages.frame.params import Params, load_params

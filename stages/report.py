@@ -10,34 +10,34 @@ import pandas as pd
 
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
-from farfield.reporting.claims_page import claims_headline, claims_page
-from farfield.reporting.comparisons import comparisons_page
-from farfield.reporting.data_page import data_page
-from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
-from farfield.reporting.index_page import Headline, index_page
-from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
-from farfield.reporting.provenance_page import Provenance, provenance_page
-from farfield.reporting.sharing import (
+from farfield.report.claims_page import claims_headline, claims_page
+from farfield.report.comparisons_page import comparisons_page
+from farfield.report.data_page import data_page
+from farfield.report.fewshot import fewshot_headlines, fewshot_pages
+from farfield.report.index_page import Headline, index_page
+from farfield.report.provenance_page import Provenance, provenance_page
+from farfield.report.sharing import (
     plotted_sharing,
     sharing_claims_metrics,
     sharing_headlines,
     sharing_metrics,
     sharing_pages,
 )
-from farfield.reporting.sharing_policies_page import sharing_page
-from farfield.reporting.sharing_study import SharingName, SharingStudy
-from farfield.reporting.site import Page, write_site
-from farfield.reporting.study import FewShotStudy
-from farfield.reporting.tables import metrics
-from farfield.reporting.training_page import training_page
-from farfield.reporting.tuning import (
+from farfield.report.sharing_policies_page import sharing_page
+from farfield.report.site import Page, write_site
+from farfield.report.tables import metrics
+from farfield.report.training_page import training_page
+from farfield.report.tuning import (
     tuning_claims_metrics,
     tuning_headlines,
     tuning_metrics,
     tuning_pages,
 )
-from farfield.reporting.tuning_policies_page import policies_page
-from farfield.reporting.verdicts import claims_metrics
+from farfield.report.tuning_policies_page import policies_page
+from farfield.results.inputs import Dataset, MetaTraining, Method, Training
+from farfield.results.sharing_study import SharingName, SharingStudy
+from farfield.results.study import FewShotStudy
+from farfield.results.verdicts import claims_metrics
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared

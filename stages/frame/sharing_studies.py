@@ -7,9 +7,9 @@ import pandas as pd
 
 from farfield.datasets.dense.packed import load_class_names
 from farfield.files import read_json
-from farfield.reporting.inputs import Dataset
-from farfield.reporting.sharing_policies import history_frame
-from farfield.reporting.sharing_study import (
+from farfield.report.sharing_policies import history_frame
+from farfield.results.inputs import Dataset
+from farfield.results.sharing_study import (
     Examples,
     Kind,
     NetworkCost,

@@ -7,9 +7,9 @@ import pandas as pd
 
 from farfield.datasets.packed import load_images
 from farfield.files import read_json
-from farfield.reporting.inputs import Dataset
-from farfield.reporting.tuning_policies import entropy, policy_map, usage
-from farfield.reporting.tuning_study import (
+from farfield.report.tuning_policies import entropy, policy_map, usage
+from farfield.results.inputs import Dataset
+from farfield.results.tuning_study import (
     Cost,
     PolicyRecord,
     TunedMethod,

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from made_up_study import dataset
 
-from farfield.reporting.index_page import index_page
-from farfield.reporting.published import sharing
-from farfield.reporting.sharing import sharing_headlines, sharing_pages
-from farfield.reporting.sharing_policies import history_frame
-from farfield.reporting.sharing_policies_page import sharing_page
-from farfield.reporting.sharing_study import SharingStudy
-from farfield.reporting.site import Page
+from farfield.report.index_page import index_page
+from farfield.report.sharing import sharing_headlines, sharing_pages
+from farfield.report.sharing_policies import history_frame
+from farfield.report.sharing_policies_page import sharing_page
+from farfield.report.site import Page
+from farfield.results.published import sharing
+from farfield.results.sharing_study import SharingStudy
 from farfield.seeds import stream
 from farfield.sharing.metrics import HIGHER_IS_BETTER
 

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from farfield.reporting.claims_page import claims_headline, claims_page
-from farfield.reporting.comparisons import comparisons_page
-from farfield.reporting.data_page import LISTED_FILES, data_page
-from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
-from farfield.reporting.index_page import index_page
-from farfield.reporting.inputs import MetaTraining, Training
-from farfield.reporting.provenance_page import provenance_page
-from farfield.reporting.site import Page
-from farfield.reporting.study import FewShotStudy
-from farfield.reporting.training_page import training_page
+from farfield.report.claims_page import claims_headline, claims_page
+from farfield.report.comparisons_page import comparisons_page
+from farfield.report.data_page import LISTED_FILES, data_page
+from farfield.report.fewshot import fewshot_headlines, fewshot_pages
+from farfield.report.index_page import index_page
+from farfield.report.provenance_page import provenance_page
+from farfield.report.site import Page
+from farfield.report.training_page import training_page
+from farfield.results.inputs import MetaTraining, Training
+from farfield.results.study import FewShotStudy
 from farfield.seeds import stream
 
 METHODS = {

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from made_up_study import dataset
 
-from farfield.reporting.index_page import index_page
-from farfield.reporting.site import Page
-from farfield.reporting.tuning import tuning_headlines, tuning_pages
-from farfield.reporting.tuning_policies_page import policies_page
-from farfield.reporting.tuning_study import PolicyRecord, TuningStudy
+from farfield.report.index_page import index_page
+from farfield.report.site import Page
+from farfield.report.tuning import tuning_headlines, tuning_pages
+from farfield.report.tuning_policies_page import policies_page
+from farfield.results.tuning_study import PolicyRecord, TuningStudy
 from farfield.seeds import stream
 
 IMAGES, BLOCKS = 240, 8

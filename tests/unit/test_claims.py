@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from made_up_study import dataset
 
-from farfield.episodes.contrasts import by_cell
-from farfield.reporting.claims import ALL_ROWS, CLAIMS, ENSEMBLES, FINE_TUNING, META, _best
-from farfield.reporting.published import cross_domain
-from farfield.reporting.verdicts import JudgedClaim, claims_metrics, judge
+from farfield.results.claims import ALL_ROWS, CLAIMS, ENSEMBLES, FINE_TUNING, META, _best
+from farfield.results.contrasts import by_cell
+from farfield.results.published import cross_domain
+from farfield.results.verdicts import JudgedClaim, claims_metrics, judge
 from farfield.seeds import stream
 
 METHODS = {name.lower(): {"title": name, "family": "any", "published": name} for name in ALL_ROWS}

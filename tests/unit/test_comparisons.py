@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from farfield.episodes.comparisons import against, compare, holm, pooled
-from farfield.episodes.contrasts import RESAMPLES, by_cell, estimate, resample_counts, sign_flip_p
 from farfield.episodes.statistics import mean_interval
 from farfield.errors import InputError
+from farfield.results.comparisons import against, compare, holm, pooled
+from farfield.results.contrasts import RESAMPLES, by_cell, estimate, resample_counts, sign_flip_p
 from farfield.seeds import stream
 
 

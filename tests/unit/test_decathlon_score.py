@@ -3,7 +3,7 @@
 import pytest
 
 from farfield.errors import InputError
-from farfield.reporting.published import table
+from farfield.results.published import table
 from farfield.tuning.decathlon_score import (
     IMAGENET,
     IMAGENET_ACCURACY,

@@ -22,10 +22,10 @@ from farfield.backbones import build
 from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import class_folders
 from farfield.deployment.classifier import load_classifier
-from farfield.episodes.recommendation import rank, recommend
 from farfield.errors import InputError
 from farfield.files import read_json
 from farfield.metalearning.architecture import Architecture
+from farfield.results.comparisons import rank, recommend
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
 from stages.frame.params import load_params

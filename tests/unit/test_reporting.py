@@ -11,20 +11,21 @@ from made_up_study import DATASETS, METHODS, PAPERS, results, study
 
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
-from farfield.reporting import dot_figures, figures, published, tables
-from farfield.reporting.cells import Cell, Column, Table, markdown, number
-from farfield.reporting.comparisons import matrix_table, reuse_table
-from farfield.reporting.fewshot import (
+from farfield.report import dot_figures, figures, tables
+from farfield.report.cells import Cell, Column, Table, markdown, number
+from farfield.report.comparisons_page import matrix_table, reuse_table
+from farfield.report.fewshot import (
     accuracy_table,
     fewshot_headlines,
     fewshot_markdown,
     fewshot_pages,
 )
-from farfield.reporting.figure_style import look
-from farfield.reporting.inputs import in_order, is_real, reservations
-from farfield.reporting.matrix_figures import difference_matrices, matrix
-from farfield.reporting.study import FewShotStudy
-from farfield.reporting.training_figures import training_curves
+from farfield.report.figure_style import look
+from farfield.report.matrix_figures import difference_matrices, matrix
+from farfield.report.training_figures import training_curves
+from farfield.results import published
+from farfield.results.inputs import in_order, is_real, reservations
+from farfield.results.study import FewShotStudy
 
 # Published numbers
 

@@ -243,7 +243,9 @@ def test_the_released_codes_batchnorm_hears_of_tasks_that_skip():
     settings = NetworkSettings("resnet18", 4, 8)
     moved = []
     for update_skipped in (False, True):
-        network = build_method("adashare", {"a": 1, "b": 1}, settings, runs=runs, update_skipped=update_skipped)
+        network = build_method(
+            "adashare", {"a": 1, "b": 1}, settings, runs=runs, update_skipped=update_skipped
+        )
         network.train()(images)
         moved.append({name: value for name, value in network.state_dict().items() if "num_batches" in name})
     different = {name for name in moved[0] if moved[0][name] != moved[1][name]}

@@ -25,29 +25,31 @@ from scipy.stats import t, ttest_ind
 from test_site import Reader
 
 from farfield.errors import InputError
-from farfield.reporting.index_page import index_page
-from farfield.reporting.published import sharing
-from farfield.reporting.sharing import (
+from farfield.report.index_page import index_page
+from farfield.report.sharing import (
     plotted_sharing,
     sharing_claims_metrics,
     sharing_markdown,
     sharing_metrics,
     sharing_pages,
 )
-from farfield.reporting.sharing_claims import judge
-from farfield.reporting.sharing_costs import cost_table
-from farfield.reporting.sharing_examples import class_colours, coloured, example_grids
-from farfield.reporting.sharing_headings import METRICS, heading
-from farfield.reporting.sharing_policies import (
+from farfield.report.sharing_costs import cost_table
+from farfield.report.sharing_examples import class_colours, coloured, example_grids
+from farfield.report.sharing_policies import (
     history_frame,
     policy_map,
     policy_table,
     search_history,
     task_correlation,
 )
-from farfield.reporting.sharing_policies_page import sharing_page
-from farfield.reporting.sharing_policy_figures import correlation_matrix, search_map
-from farfield.reporting.sharing_statistics import (
+from farfield.report.sharing_policies_page import sharing_page
+from farfield.report.sharing_policy_figures import correlation_matrix, search_map
+from farfield.report.sharing_tables import delta_table, learned_table, published_tables, score_tables
+from farfield.report.site import write_site
+from farfield.results.published import sharing
+from farfield.results.sharing_claims import judge
+from farfield.results.sharing_headings import METRICS, heading
+from farfield.results.sharing_statistics import (
     OVERALL,
     above_constant,
     compare,
@@ -56,9 +58,7 @@ from farfield.reporting.sharing_statistics import (
     summarise,
     summarise_deltas,
 )
-from farfield.reporting.sharing_study import SharingStudy
-from farfield.reporting.sharing_tables import delta_table, learned_table, published_tables, score_tables
-from farfield.reporting.site import write_site
+from farfield.results.sharing_study import SharingStudy
 from farfield.sharing.accounting import PUBLISHED_SIZE
 from farfield.sharing.metrics import HIGHER_IS_BETTER, SCENE, TASKONOMY
 

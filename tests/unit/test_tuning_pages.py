@@ -26,23 +26,23 @@ from scipy.stats import t
 from test_site import Reader
 
 from farfield.errors import InputError
-from farfield.reporting.cells import markdown
-from farfield.reporting.published import tuning
-from farfield.reporting.site import write_site
-from farfield.reporting.tuning import (
+from farfield.report.cells import markdown
+from farfield.report.site import write_site
+from farfield.report.tuning import (
     tuning_claims_metrics,
     tuning_markdown,
     tuning_metrics,
     tuning_pages,
 )
-from farfield.reporting.tuning_claims import CLAIMS, judge
-from farfield.reporting.tuning_figures import usage_histograms
-from farfield.reporting.tuning_policies import differs, entropy, extremes, policy_map, policy_table, usage
-from farfield.reporting.tuning_policies_page import policies_page, thumbnail
-from farfield.reporting.tuning_score import score_table, scores
-from farfield.reporting.tuning_statistics import against_reference, compare, summarise
-from farfield.reporting.tuning_study import PolicyRecord, TuningStudy
-from farfield.reporting.tuning_tables import accuracy_table, paired_table, trainings_table
+from farfield.report.tuning_figures import usage_histograms
+from farfield.report.tuning_policies import differs, entropy, extremes, policy_map, policy_table, usage
+from farfield.report.tuning_policies_page import policies_page, thumbnail
+from farfield.report.tuning_score import score_table, scores
+from farfield.report.tuning_tables import accuracy_table, paired_table, trainings_table
+from farfield.results.published import tuning
+from farfield.results.tuning_claims import CLAIMS, judge
+from farfield.results.tuning_statistics import against_reference, compare, summarise
+from farfield.results.tuning_study import PolicyRecord, TuningStudy
 
 
 def handmade(correct: dict[str, list[list[int]]], **changed: object) -> TuningStudy:
