@@ -1,141 +1,233 @@
-"""The page that holds the claims of the talk against the results, and its short form."""
+"""Verdicts on claims as tables and sentences, and the page that holds those of the talk on few-shot
+methods."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
 from farfield.report.index_page import Headline
 from farfield.report.site import Page
+from farfield.results.claims import Comparison, Judged, Published
 from farfield.results.contrasts import Cell as Part
+from farfield.results.families import FewShotStudy
+from farfield.results.findings import Findings
+from farfield.results.headings import TASKS
 from farfield.results.inputs import is_real, labelled
-from farfield.results.study import SHORT_TITLES, FewShotStudy
-from farfield.results.verdicts import Finding, Judged, JudgedClaim
+from farfield.results.intervals import Difference
+from farfield.results.study import Study
 
 TITLE = "The claims of the talk"
-VERDICT_MARKS: dict[str, Kind] = {"supported": "above", "contradicted": "below"}
+PARTS = {"crossdomain": "Across domains", "documents": "On documents"}
+_MARKS: Mapping[str, Kind] = {"supported": "above", "contradicted": "below"}
 
 
-def claims_page(study: FewShotStudy) -> Page:
+@dataclass(frozen=True)
+class Wording:
+    """What a family calls things. counted: what parts are called, "" if they are not counted. says: the
+    deciding numbers in words; talk: those of the published table."""
+
+    counted: str
+    caption: str
+    note: str
+    says: Callable[[Comparison, Difference], str]
+    talk: Callable[[Published], str]
+
+
+def _over_cells(first: Comparison, whole: Difference) -> str:
+    count, part = len(first.parts), next(iter(first.parts))
+    word = "dataset" if len(part) == 1 else "cell" if isinstance(part[-1], int) else "step"
+    return (
+        f"{first.title}: {signed(whole.difference)} ± {whole.ci95:.2f} points over {count} {word}"
+        f"{'' if count == 1 else 's'}, from at least {whole.units} episodes "
+        f"{'in each half of a cell' if first.halves else 'a cell'}."
+    )
+
+
+def _over_sets(first: Comparison, whole: Difference) -> str:
+    sets = len(first.parts)
+    over = "test images and trainings" if whole.over_trainings else "test images alone"
+    return (
+        f"{first.title}: {signed(whole.difference)} ± {whole.ci95:.2f} points over "
+        f"{sets} {'sets' if sets > 1 else 'set'}, above on {first.above} of them, surely above on "
+        f"{first.surely('supported')}, surely below on {first.surely('contradicted')}. The interval is "
+        f"over {over}."
+    )
+
+
+def _over_tasks(first: Comparison, whole: Difference) -> str:
+    interval = "" if whole.ci95 is None else f" ± {whole.ci95:.2f}"
+    above = f"above at {first.above} of {len(first.parts)} tasks."
+    alone = " Neither of the two has trainings that differ, so nothing is known of others."
+    difference = f"{signed(whole.difference)}{interval} points of Δ"
+    return f"{first.title}: {difference}, {above}{alone if whole.ci95 is None else ''}"
+
+
+FEWSHOT = Wording(
+    "",
+    "Verdicts, with the deciding difference in percentage points",
+    "Supported: the 95 % interval, widened after Student where episodes are few, lies above "
+    "zero. Contradicted: below. Undecided: it includes zero. Not tested: "
+    "rows are missing. Published: the same difference in the whole published table.",
+    _over_cells,
+    lambda talk: f"The whole published table says {signed(talk.difference)}.",
+)
+TUNING = Wording(
+    "Sets",
+    "Verdicts, with the deciding mean difference over datasets in percentage points",
+    "Supported: the 95 % interval lies above zero. Contradicted: below. Undecided: it includes zero. "
+    "Not tested: rows are missing. Sets above: where the difference is positive, surely or not. "
+    "Published: the same in the whole published table.",
+    _over_sets,
+    lambda talk: (
+        f"The whole published table says {signed(talk.difference)}, above on {talk.above} of {talk.sets}."
+    ),
+)
+SHARING = Wording(
+    "Tasks",
+    "Verdicts, with the deciding difference of Δ overall in percentage points",
+    "Supported: the 95 % interval over trainings lies above zero. Contradicted: below. Undecided: it "
+    "includes zero, or there is none, as neither row has two trainings that differ. Not tested: rows are "
+    "missing. Published: the same difference within the published table, whose protocol is its own.",
+    _over_tasks,
+    lambda talk: f"The published table says {signed(talk.difference)}, above at {talk.above} of {talk.sets}.",
+)
+
+
+def claims_page(found: Findings[FewShotStudy]) -> Page:
     """Every claim with its verdicts and the numbers that decide, beside the published ones."""
-    judged = {name: part.claims for name, part in study.parts.items()}
-    sections = []
-    for claims in zip(*judged.values(), strict=True):
-        tested = []
-        for (name, part), one in zip(study.parts.items(), claims, strict=True):
-            shown = evidence_table(one, part) if any(finding.parts for finding in one.findings) else None
-            tested.append((SHORT_TITLES[name], one, _sentence(one), _picked(one), shown))
-        sections.append((claims[0].claim, tested))
+    parts = {PARTS[name]: part for name, part in found.parts.items()}
+    judged = {title: part.claims for title, part in parts.items()}
     context = {
-        "reservations": study.reservations,
-        "sections": sections,
-        "summary": claims_table(study),
+        "reservations": found.study.reservations,
+        "sections": sections(parts, judged, FEWSHOT, "Cells"),
+        "summary": claims_table(judged, FEWSHOT),
     }
     return Page("claims", "Claims", "claims.html.j2", context)
 
 
-def claims_headline(study: FewShotStudy) -> Headline:
+def claims_headline(found: Findings[FewShotStudy]) -> Headline:
     """The verdicts for the first page."""
     lead = (
         "What the talk says of these methods, each statement held against this run and against the "
         "published tables."
     )
-    return Headline("claims", TITLE, lead, claims_table(study))
+    judged = {PARTS[name]: part.claims for name, part in found.parts.items()}
+    return Headline("claims", TITLE, lead, claims_table(judged, FEWSHOT))
 
 
-def claims_table(study: FewShotStudy) -> Table:
-    """A claim a row: verdict and deciding number of each part of the study, beside the published."""
-    columns = [Column("Claim")]
+def sections(
+    parts: Mapping[str, Findings], judged: Mapping[str, Sequence[Judged]], wording: Wording, first: str
+) -> list[tuple]:
+    """(claim, [(part, judged, sentence, rows picked, table of evidence)]) of every claim; first: the title of
+    the table's first column."""
+    found = []
+    for claims in zip(*judged.values(), strict=True):
+        tested = []
+        for (title, part), one in zip(parts.items(), claims, strict=True):
+            picked = dict.fromkeys(row for comparison in one.comparisons for row in comparison.picked)
+            known = any(comparison.parts for comparison in one.comparisons)
+            table = evidence_table(one, part.study, first) if known else None
+            tested.append((title, one, sentence(one, wording), ", ".join(picked), table))
+        found.append((claims[0].claim, tested))
+    return found
+
+
+def spoken(parts: Mapping[str, Findings]) -> dict[str, list[Judged]]:
+    """The claims by part, without those of which neither a run nor the published table speaks."""
+    keys = {one.claim.key for part in parts.values() for one in part.claims if one.comparisons}
+    return {title: [one for one in part.claims if one.claim.key in keys] for title, part in parts.items()}
+
+
+def claims_table(judged: Mapping[str, Sequence[Judged]], wording: Wording) -> Table:
+    """A claim a row: verdict, deciding difference, in how many parts, and the same as published; a group of
+    columns for each of `judged`."""
+    counted = wording.counted
+    titles = ["Verdict", "Difference", *([f"{counted} above"] if counted else []), "Published"]
+    titles += [f"{counted}, published"] if counted else []
     rows = []
-    for name in study.parts:
-        columns += [Column(title, SHORT_TITLES[name]) for title in ("Verdict", "Difference", "Published")]
-    for claims in zip(*(part.claims for part in study.parts.values()), strict=True):
+    for claims in zip(*judged.values(), strict=True):
         cells = [words(claims[0].claim.statement)]
         for one in claims:
-            first = one.findings[0] if one.findings else None
-            cells.append(Cell(one.verdict, value=one.verdict, kind=VERDICT_MARKS.get(one.verdict, "text")))
-            cells.append(difference_cell(first.whole if first else None, marked=False))
-            cells.append(published_difference(first.talk if first else None))
+            first, talk = one.first, one.first.talk
+            cells.append(Cell(one.verdict, value=one.verdict, kind=_MARKS.get(one.verdict, "text")))
+            cells.append(difference_cell(first.whole, marked=False))
+            if counted:
+                cells.append(_share(first.above, len(first.parts)) if first.parts else EMPTY)
+            cells.append(published_difference(talk.difference if talk else None))
+            if counted:
+                cells.append(_share(talk.above, talk.sets, "published") if talk else EMPTY)
         rows.append(tuple(cells))
     return Table(
-        caption="Verdicts, with the deciding difference in percentage points",
-        columns=tuple(columns),
+        caption=wording.caption,
+        columns=(Column("Claim"), *(Column(title, name) for name in judged for title in titles)),
         rows=tuple(rows),
-        note="Supported: the 95 % interval, widened after Student where episodes are few, lies above "
-        "zero. Contradicted: below. Undecided: it includes zero. Not tested: "
-        "rows are missing. Published: the same difference in the whole published table.",
+        note=wording.note,
         style="wrapped",
     )
 
 
-def evidence_table(judged: JudgedClaim, study: FewShotStudy) -> Table:
-    """The deciding and the further contrasts of one claim, over all and in parts."""
-    findings = [finding for finding in judged.findings if finding.whole]
-    parts: list[Part] = list(dict.fromkeys(part for finding in findings for part in finding.parts))
+def evidence_table(judged: Judged, study: Study, first: str) -> Table:
+    """The deciding and the further comparisons of one claim, over all and in parts."""
+    tested = [one for one in judged.comparisons if one.whole]
+    parts: list[Part] = list(dict.fromkeys(part for one in tested for part in one.parts))
     order = {key: i for i, key in enumerate(study.datasets)}
     parts.sort(key=lambda part: (order[part[0]], part[1:] if isinstance(part[-1], int) else ()))
     real = all(is_real(study.datasets[part[0]]) for part in parts)
-    other = "published" if real else "published, on the real datasets"
-    rows = [
-        (
-            words("over all"),
-            *(
-                cell
-                for f in findings
-                for cell in (difference_cell(f.whole), published_difference(f.published.get(())))
-            ),
-        )
-    ]
-    for part in parts:
-        cells = [words(_named(part, study))]
-        for finding in findings:
-            cells += [
-                difference_cell(finding.parts.get(part)),
-                published_difference(finding.published.get(part)),
-            ]
-        rows.append(tuple(cells))
+    sides = ("ours", "published" if real else "published, on the real datasets")
+    rows = [(words("over all"), *_pairs(tested, ()))]
+    rows += [(words(_named(part, study)), *_pairs(tested, part)) for part in parts]
     return Table(
         caption="Differences in percentage points, with 95 % intervals",
-        columns=(
-            Column("Cells"),
-            *(Column(title, finding.title) for finding in findings for title in ("ours", other)),
-        ),
+        columns=(Column(first), *(Column(side, one.title) for one in tested for side in sides)),
         rows=tuple(rows),
     )
 
 
-def _named(part: Part, study: FewShotStudy) -> str:
+def task_evidence(judged: Sequence[Judged]) -> Table | None:
+    """The differences of every claim overall and at each task, a claim a row; None if none was tested."""
+    tested = [one.first for one in judged if one.first.whole]
+    if not tested:
+        return None
+    sides = ["ours", "published"] if any(one.published for one in tested) else ["ours"]
+    parts: list[Part] = [(), *tested[0].parts]
+    titles = ["Over all" if not part else TASKS[part[0]] for part in parts]
+    return Table(
+        caption="Differences of Δ in percentage points, with 95 % intervals",
+        columns=(Column("Rows"), *(Column(side, title) for title in titles for side in sides)),
+        rows=tuple(
+            (words(one.title), *(cell for part in parts for cell in _pairs([one], part)[: len(sides)]))
+            for one in tested
+        ),
+        note="▲ and ▼ mark intervals that lie on one side of zero, without adjustment for their number.",
+        style="wrapped",
+    )
+
+
+def _pairs(tested: Sequence[Comparison], part: Part) -> list[Cell]:
+    """Ours and the published, of each comparison on a part; () is over all."""
+    return [
+        cell
+        for one in tested
+        for cell in (
+            difference_cell(one.parts.get(part) if part else one.whole),
+            published_difference(one.published.get(part)),
+        )
+    ]
+
+
+def _named(part: Part, study: Study) -> str:
     """The title of a cell, of a dataset, or of a step between two datasets."""
     datasets = [labelled(study.datasets[name]) for name in part if name in study.datasets]
     shots = [f"{shot}-shot" for shot in part if shot not in study.datasets]
     return " → ".join(datasets) + "".join(f", {shot}" for shot in shots)
 
 
-def _sentence(judged: JudgedClaim) -> str:
-    """The deciding numbers in words."""
-    first = judged.findings[0] if judged.findings else None
-    sentences = []
-    if first and first.whole:
-        count = len(first.parts)
-        each = "in each half of a cell" if first.halves else "a cell"
-        sentences.append(
-            f"{first.title}: {signed(first.whole.difference)} ± {first.whole.ci95:.2f} points over "
-            f"{count} {_counted(first, count)}, from at least {first.whole.episodes} episodes {each}."
-        )
-    else:
-        sentences.append("Rows that it needs did not run.")
-    if first and first.talk is not None:
-        sentences.append(f"The whole published table says {signed(first.talk)}.")
-    else:
-        sentences.append("The published table has not the rows to say.")
-    return " ".join(sentences)
-
-
-def _counted(finding: Finding, count: int) -> str:
-    part = next(iter(finding.parts))
-    word = "dataset" if len(part) == 1 else "cell" if isinstance(part[-1], int) else "step"
-    return word if count == 1 else f"{word}s"
-
-
-def _picked(judged: JudgedClaim) -> str:
-    rows = dict.fromkeys(row for finding in judged.findings for row in finding.picked)
-    return ", ".join(rows)
+def sentence(judged: Judged, wording: Wording) -> str:
+    """What decided, in words, and what the published table says."""
+    first, whole = judged.first, judged.first.whole
+    said = wording.says(first, whole) if whole else "Rows that it needs did not run."
+    talk = wording.talk(first.talk) if first.talk else "The published table has not the rows to say."
+    return f"{said} {talk}"
 
 
 def signed(value: float) -> str:
@@ -143,14 +235,18 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def difference_cell(value: Judged | None, marked: bool = True) -> Cell:
+def difference_cell(value: Difference | None, marked: bool = True) -> Cell:
     """A difference with its interval, marked with its verdict."""
     if value is None:
         return EMPTY
-    kind = VERDICT_MARKS.get(value.verdict, "") if marked else ""
+    kind = _MARKS.get(value.verdict, "") if marked else ""
     return number(value.difference, value.ci95, kind, signed=True)
 
 
 def published_difference(value: float | None) -> Cell:
     """A difference between published numbers, which have no interval."""
     return EMPTY if value is None else number(value, kind="published", signed=True)
+
+
+def _share(above: int, parts: int, kind: Kind = "") -> Cell:
+    return Cell(f"{above} of {parts}", value=above / parts, kind=kind)

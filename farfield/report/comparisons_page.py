@@ -5,51 +5,52 @@ from collections.abc import Mapping
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
-from farfield.report.matrix_figures import difference_matrices
-from farfield.report.site import Page, Picture, assets_of
+from farfield.report.claims_page import PARTS
+from farfield.report.matrices import difference_matrices
+from farfield.report.site import Page, Picture, assets_of, csv
 from farfield.report.tables import direction
 from farfield.results.contrasts import FLIPS, RESAMPLES
-from farfield.results.inputs import Method, labelled
-from farfield.results.study import SHORT_TITLES, FewShotStudy
+from farfield.results.families import FewShotStudy
+from farfield.results.findings import Findings
+from farfield.results.inputs import labelled
+from farfield.results.study import Row
 
 
-def comparisons_page(study: FewShotStudy) -> Page:
+def comparisons_page(found: Findings[FewShotStudy]) -> Page:
     """For each part of the study a matrix of methods, and the same on each dataset as a picture."""
     sections, frames = [], []
-    for name, part in study.parts.items():
-        overall = part.comparisons.overall
+    for name, part in found.parts.items():
+        study, overall = part.study, part.comparisons.overall
         if overall.empty:
             continue
         picture = Picture(
             f"figures/comparisons-{name}.svg",
-            f"Matrices of coloured squares: differences between methods on {part.names}.",
+            f"Matrices of coloured squares: differences between methods on {study.names}.",
             "Row minus column on each dataset, averaged over shots: blue where the row is better, red where "
             "the column is. A dot marks pairs that differ significantly, adjusted for all pairs of the "
             "dataset.",
-            difference_matrices(part.by_dataset, part.shown_methods, part.methods, part.datasets),
-            wide=len(part.shown_datasets) > 1,
+            difference_matrices(part),
+            wide=len(study.shown_datasets) > 1,
         )
-        table = matrix_table(overall, part.shown_methods, part.methods)
-        sections.append((SHORT_TITLES[name], part.names, table, picture))
+        table = matrix_table(overall, study.shown_rows, study.rows)
+        sections.append((PARTS[name], study.names, table, picture))
         frames.append(part.comparisons.pairs.assign(study=name))
     context = {
-        "reservations": study.reservations,
+        "reservations": found.study.reservations,
         "sections": sections,
-        "reuse": reuse_table(study),
+        "reuse": reuse_table(found),
         "resamples": RESAMPLES,
         "flips": FLIPS,
-        "least": _least_episodes(study),
+        "least": int(found.summary["units"].min()),
     }
     assets = assets_of([picture for *_, picture in sections])
     if frames:
         pairs = pd.concat(frames, ignore_index=True)
-        assets["comparisons.csv"] = pairs.to_csv(
-            index=False, float_format="%.5f", lineterminator="\n"
-        ).encode()
+        assets["comparisons.csv"] = csv(pairs, 5)
     return Page("comparisons", "Comparisons", "comparisons.html.j2", context, assets)
 
 
-def matrix_table(overall: pd.DataFrame, keys: list[str], methods: Mapping[str, Method]) -> Table:
+def matrix_table(overall: pd.DataFrame, keys: list[str], rows: Mapping[str, Row]) -> Table:
     """Row minus column over all cells that both have, to one digit; marked where significant.
 
     overall: POOLED_COLUMNS of `farfield.results.comparisons`. The columns are numbered like the rows.
@@ -65,7 +66,7 @@ def matrix_table(overall: pd.DataFrame, keys: list[str], methods: Mapping[str, M
         columns=(Column("Method"), *(Column(str(i)) for i in range(1, len(keys) + 1))),
         rows=tuple(
             (
-                words(f"{i} {methods[row]['title']}"),
+                words(f"{i} {rows[row]['title']}"),
                 *(Cell("·") if row == other else cells.get((row, other), EMPTY) for other in keys),
             )
             for i, row in enumerate(keys, 1)
@@ -76,9 +77,9 @@ def matrix_table(overall: pd.DataFrame, keys: list[str], methods: Mapping[str, M
     )
 
 
-def reuse_table(study: FewShotStudy) -> Table | None:
+def reuse_table(found: Findings[FewShotStudy]) -> Table | None:
     """How often an image is drawn on average; None unless a dataset says how many images it has."""
-    counts = study.summary.groupby(["dataset", "shot"])["episodes"].max()
+    study, counts = found.study, found.summary.groupby("cell")["units"].max()
     known = [key for key in study.shown_datasets if "images" in study.datasets[key]]
     if not known:
         return None
@@ -86,8 +87,8 @@ def reuse_table(study: FewShotStudy) -> Table | None:
     for key in known:
         images = study.datasets[key]["images"]
         cells = [words(labelled(study.datasets[key])), Cell(f"{images}", value=float(images))]
-        for shot in study.shots:
-            drawn = counts.get((key, shot), 0) * study.way * (shot + study.query)
+        for shot in found.shots:
+            drawn = counts.get(f"{key} {shot}-shot", 0) * study.way * (shot + study.query)
             cells.append(number(drawn / images) if drawn else EMPTY)
         rows.append(tuple(cells))
     return Table(
@@ -95,11 +96,7 @@ def reuse_table(study: FewShotStudy) -> Table | None:
         columns=(
             Column("Dataset"),
             Column("Images"),
-            *(Column(f"{shot}-shot") for shot in study.shots),
+            *(Column(f"{shot}-shot") for shot in found.shots),
         ),
         rows=tuple(rows),
     )
-
-
-def _least_episodes(study: FewShotStudy) -> int:
-    return int(study.summary["episodes"].min())

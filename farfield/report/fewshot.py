@@ -1,104 +1,153 @@
-"""The parts of the few-shot study as pages of the site, headlines of its first page, and Markdown."""
+"""The parts of the few-shot study as pages of the site, and headlines of its first page."""
 
-from farfield.report import dot_figures, figures, tables
-from farfield.report.cells import Table, markdown
+import pandas as pd
+from markupsafe import Markup
+
+from farfield.report.cells import markdown
+from farfield.report.claims_page import PARTS
+from farfield.report.curves import accuracy_by_distance, accuracy_by_shot
+from farfield.report.dots import episode_distribution, episode_dots
 from farfield.report.index_page import Headline
-from farfield.report.site import Page, Picture, assets_of
-from farfield.results.inputs import Study, badge, is_real, listed
-from farfield.results.study import SHORT_TITLES, FewShotStudy
+from farfield.report.site import Page, Picture, anchor, csv
+from farfield.report.study_page import Section, StudyPage, heading
+from farfield.report.tables import choices_table, episodes_table, overview_table, paired_table
+from farfield.results.families import FewShotStudy
+from farfield.results.findings import Findings
+from farfield.results.inputs import badge, is_real, listed
+from farfield.results.scores import place
 
-TITLES: dict[Study, str] = {
+TITLES = {
     "crossdomain": "Few-shot learning across domains",
     "documents": "Few-shot learning on documents",
 }
-SLUGS: dict[Study, str] = {"crossdomain": "fewshot", "documents": "documents"}
+SLUGS = {"crossdomain": "fewshot", "documents": "documents"}
 # Below this, 1.96 standard errors are visibly too narrow (Student's quantile is 2.05 at 30).
 FEW_EPISODES = 50
+Found = Findings[FewShotStudy]
 
 
-def fewshot_pages(study: FewShotStudy) -> list[Page]:
+def fewshot_pages(found: Found) -> list[Page]:
     """A page for each part of the study that has results."""
-    return [_page(name, part) for name, part in study.parts.items()]
+    return [fewshot_page(name, part).page for name, part in found.parts.items()]
 
 
-def fewshot_headlines(study: FewShotStudy) -> list[Headline]:
+def fewshot_headlines(found: Found) -> list[Headline]:
     """What the first page shows of each part: a figure, and the mean accuracies."""
-    return [_headline(name, part) for name, part in study.parts.items()]
+    return [_headline(name, part) for name, part in found.parts.items()]
 
 
-def fewshot_markdown(name: Study, study: FewShotStudy) -> str:
-    """The tables of one part's page as Markdown, for a README or a merge request."""
-    parts = [f"# {TITLES[name]}\n", *(f"> {text}\n" for text in study.reservations)]
-    parts += [
-        f"## {study.datasets[key]['title']}\n\n{markdown(accuracy_table(study, key))}"
-        for key in study.shown_datasets
+def flat(summary: pd.DataFrame) -> pd.DataFrame:
+    """Columns method, dataset, shot, episodes, accuracy, ci95, as files have them."""
+    named = summary.rename(columns={"row": "method", "units": "episodes", "mean": "accuracy"})
+    named[["dataset", "shot"]] = [place(cell) for cell in named["cell"]]
+    return named[["method", "dataset", "shot", "episodes", "accuracy", "ci95"]]
+
+
+def fewshot_page(name: str, found: Found) -> StudyPage:
+    study, slug = found.study, SLUGS[name]
+    names, hollow, wide = study.names, _hollow(study), len(study.shown_datasets) > 1
+    shot, reference = found.shots[0], study.title_of(study.reference)
+    grids = {key: episodes_table(found, key) for key in study.shown_datasets}
+    paired = paired_table(found) if len(found.differences) else None
+    compared = None
+    if paired:
+        compared = Picture(
+            f"figures/{slug}-paired.svg",
+            f"Dot plots of the difference of every method to {reference} on {names}.",
+            f"Difference to {reference} on the same episodes, with 95 % intervals of the difference.",
+            episode_dots(found, found.differences, "difference"),
+            wide,
+        )
+    everything = Picture(
+        f"figures/{slug}-methods.svg",
+        f"Dot plots of the accuracy of every method on {names}, one dot a shot.",
+        f"Every method on every dataset, with 95 % intervals.{hollow}",
+        episode_dots(found, found.summary, "mean"),
+        wide,
+    )
+    single = Picture(
+        f"figures/{slug}-episodes.svg",
+        f"Histograms of the accuracy of single episodes at {shot} shots on {names}.",
+        f"How accuracy varies between episodes at {shot} shots; a stroke marks the median. A mean hides "
+        "that some draws of classes are easy for every method and some are hard for all.",
+        episode_distribution(study, shot),
+        wide,
+    )
+    cards = {key: study.datasets[key] for key in grids}
+    beside = [
+        block
+        for key, card in cards.items()
+        for block in (heading(card["title"], anchor(card["title"]), badge(card)), ("table", grids[key]))
     ]
-    if len(study.differences):
-        parts.append(f"## Paired differences\n\n{markdown(paired_table(study))}")
-    return "\n".join(parts)
-
-
-def accuracy_table(study: FewShotStudy, dataset: str) -> Table:
-    return tables.accuracy_table(study.summary, study.published, study.methods, study.datasets, dataset)
-
-
-def paired_table(study: FewShotStudy) -> Table:
-    return tables.paired_table(study.differences, study.methods, study.datasets)
-
-
-def _page(name: Study, study: FewShotStudy) -> Page:
-    slug = SLUGS[name]
-    pictures = _pictures(slug, study)
-    counts = study.summary["episodes"]
-    context = {
-        "slug": slug,
-        "title": TITLES[name],
-        "study": study,
-        "episodes": (int(counts.min()), int(counts.max())),
-        "few_episodes": int(counts.min()) < FEW_EPISODES,
-        "pictures": pictures,
-        "accuracy_tables": [
-            (study.datasets[key], badge(study.datasets[key]), accuracy_table(study, key))
-            for key in study.shown_datasets
+    explained = Markup(
+        "Episodes differ more than methods do. Subtracting the accuracy of {} episode by episode\n"
+        "removes what they share, so a difference is known better than the intervals of the tables above "
+        "suggest.\n"
+        '<a href="comparisons.html">Every method against every other</a> has a page of its own.'
+    ).format(reference)
+    sections = [
+        Section("shots", "Accuracy against shots", [("picture", _shots_picture(slug, found))]),
+        Section("tables", "Ours beside the published numbers", beside),
+        Section("methods", "All methods", [("picture", everything)]),
+        Section(
+            "paired",
+            "Paired differences",
+            [("text", explained), ("picture", compared), ("table", paired)] if paired else [],
+        ),
+        Section("episodes", "Single episodes", [("picture", single)]),
+        Section("choices", "Choices of the ensembles", [("titled", choices_table(study))]),
+    ]
+    contents = [(section.place, section.title) for section in sections if section.shown]
+    contents[1:2] = [(anchor(card["title"]), card["title"]) for card in cards.values()]
+    counts = found.summary["units"]
+    return StudyPage(
+        slug,
+        TITLES[name],
+        PARTS[name],
+        study.reservations,
+        sections,
+        csv(flat(found.summary), 4),
+        [
+            *(f"## {cards[key]['title']}\n\n{markdown(grid)}" for key, grid in grids.items()),
+            f"## Paired differences\n\n{markdown(paired)}" if paired else None,
         ],
-        "reference": study.methods[study.reference]["title"],
-        "paired": paired_table(study) if len(study.differences) else None,
-        "choices": _choices(study),
-    }
-    scores = study.summary.to_csv(index=False, float_format="%.4f", lineterminator="\n").encode()
-    assets = assets_of(list(pictures.values()))
-    assets |= {f"{slug}.csv": scores, f"{slug}.md": fewshot_markdown(name, study).encode()}
-    return Page(slug, SHORT_TITLES[name], "fewshot.html.j2", context, assets)
+        "fewshot.html.j2",
+        contents,
+        texts={
+            "study": study,
+            "shots": found.shots,
+            "episodes": (int(counts.min()), int(counts.max())),
+            "few_episodes": int(counts.min()) < FEW_EPISODES,
+            "paired": paired,
+        },
+    )
 
 
-def _headline(name: Study, study: FewShotStudy) -> Headline:
-    slug = SLUGS[name]
-    shot = study.shots[min(1, len(study.shots) - 1)] if name == "documents" else study.shots[0]
-    described = (study.methods, study.datasets)
+def _headline(name: str, found: Found) -> Headline:
+    study, slug, shots = found.study, SLUGS[name], found.shots
+    shot = shots[min(1, len(shots) - 1)] if name == "documents" else shots[0]
     if len(study.shown_datasets) > 1:
         picture = Picture(
             f"figures/{slug}-distance.svg",
             f"Line charts of accuracy at {shot} shots on {study.names}, a panel for each family of methods.",
             f"Accuracy at {shot} shots, {study.way}-way, from the dataset nearest to natural images to the "
             "one farthest from them; bars are 95 % intervals and the dotted line is chance.",
-            figures.accuracy_by_distance(study.summary, *described, shot, 100 / study.way),
+            accuracy_by_distance(found, shot, 100 / study.way),
         )
     else:
-        picture = _shots_picture(slug, study)
-    families = {family: 0 for family in ("meta-learning", "transfer", "ensemble")}
-    for key in study.shown_methods:
-        families[study.methods[key]["family"]] = families.get(study.methods[key]["family"], 0) + 1
-    count = len(study.shown_methods)
+        picture = _shots_picture(slug, found)
+    families = dict.fromkeys(("meta-learning", "transfer", "ensemble"), 0)
+    for key in study.shown_rows:
+        family = study.rows[key]["family"]
+        families[family] = families.get(family, 0) + 1
+    count = len(study.shown_rows)
     shares = listed([f"{number} of {family}" for family, number in families.items() if number])
+    alternatives = listed([str(shot) for shot in shots]).replace(" and ", " or ")
     lead = (
         f"{count} {'methods' if count > 1 else 'method'} ({shares}) learn {study.way} new classes from "
-        f"{_alternatives(study.shots)} images each, on {study.names}."
+        f"{alternatives} images each, on {study.names}."
     )
-    return Headline(slug, TITLES[name], lead, tables.overview_table(study.summary, *described), picture)
-
-
-def _alternatives(shots: list[int]) -> str:
-    return listed([str(shot) for shot in shots]).replace(" and ", " or ")
+    return Headline(slug, TITLES[name], lead, overview_table(found), picture)
 
 
 def _hollow(study: FewShotStudy) -> str:
@@ -106,54 +155,15 @@ def _hollow(study: FewShotStudy) -> str:
     return " Hollow markers are the published values." if real else ""
 
 
-def _shots_picture(slug: str, study: FewShotStudy) -> Picture:
+def _shots_picture(slug: str, found: Found) -> Picture:
+    study = found.study
     one = len(study.shown_datasets) == 1
     panels = "one panel" if one else "a row of panels"
-    highlighted = "Each panel" if one else "Each row"
     return Picture(
         f"figures/{slug}-shots.svg",
         f"Line charts of accuracy against shots on {study.names}, {panels} for each family of methods.",
-        f"Accuracy against the number of labelled images of a class. {highlighted} highlights one family of "
-        f"methods and repeats the others as faint lines; bars are 95 % intervals.{_hollow(study)}",
-        figures.accuracy_by_shot(study.summary, study.published, study.methods, study.datasets),
+        f"Accuracy against the number of labelled images of a class. {'Each panel' if one else 'Each row'} "
+        "highlights one family of methods and repeats the others as faint lines; bars are 95 % intervals."
+        f"{_hollow(study)}",
+        accuracy_by_shot(found),
     )
-
-
-def _pictures(slug: str, study: FewShotStudy) -> dict[str, Picture]:
-    """The figures of the page; `paired` only when there is another method than the reference."""
-    shot, reference = study.shots[0], study.methods[study.reference]["title"]
-    described = (study.methods, study.datasets)
-    wide = len(study.shown_datasets) > 1
-    pictures = {
-        "shots": _shots_picture(slug, study),
-        "methods": Picture(
-            f"figures/{slug}-methods.svg",
-            f"Dot plots of the accuracy of every method on {study.names}, one dot a shot.",
-            f"Every method on every dataset, with 95 % intervals.{_hollow(study)}",
-            dot_figures.all_methods(study.summary, study.published, *described),
-            wide,
-        ),
-        "episodes": Picture(
-            f"figures/{slug}-episodes.svg",
-            f"Histograms of the accuracy of single episodes at {shot} shots on {study.names}.",
-            f"How accuracy varies between episodes at {shot} shots; a stroke marks the median. A mean hides "
-            "that some draws of classes are easy for every method and some are hard for all.",
-            dot_figures.episode_distribution(study.results, *described, shot),
-            wide,
-        ),
-    }
-    if len(study.differences):
-        pictures["paired"] = Picture(
-            f"figures/{slug}-paired.svg",
-            f"Dot plots of the difference of every method to {reference} on {study.names}.",
-            f"Difference to {reference} on the same episodes, with 95 % intervals of the difference.",
-            dot_figures.paired_differences(study.differences, *described),
-            wide,
-        )
-    return pictures
-
-
-def _choices(study: FewShotStudy) -> Table | None:
-    if study.choices is None or study.choices.empty:
-        return None
-    return tables.choices_table(study.choices, study.methods, study.datasets)

@@ -94,6 +94,16 @@ def panels(rows: int, columns: int, width: float, height: float) -> "tuple[Figur
     return figure, axes.tolist()
 
 
+def grid(count: int, columns: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+    """A figure of `count` panels in rows of at most `columns`, from left to right and down."""
+    columns = min(count, columns)
+    figure, axes = panels(-(-count // columns), columns, width, height)
+    flat = [ax for row in axes for ax in row]
+    for ax in flat[count:]:
+        ax.set_visible(False)
+    return figure, flat[:count]
+
+
 def set_panel_title(ax: "Axes", text: str) -> None:
     """In lines that stay within a panel of the usual width, so that neighbours do not touch."""
     ax.set_title("\n".join(textwrap.wrap(text, TITLE_LETTERS)))

@@ -9,12 +9,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from farfield.errors import InputError
 from farfield.files import atomic_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHARED_FILES = ("style.css", "sort.js")
@@ -48,6 +51,11 @@ class Page:
 def assets_of(pictures: Sequence[Picture]) -> dict[str, bytes | Path]:
     """The files of `pictures`, as `Page.assets` wants them."""
     return {picture.path: picture.data for picture in pictures}
+
+
+def csv(frame: "pd.DataFrame", digits: int) -> bytes:
+    """A table for download, floats to `digits` digits after the point."""
+    return frame.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n").encode()
 
 
 def write_site(folder: Path, pages: Sequence[Page]) -> None:

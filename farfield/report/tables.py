@@ -1,179 +1,287 @@
-"""The few-shot results as numbers for Git and as tables for readers, beside the published ones.
+"""Results of any study as numbers for Git and as tables for readers, beside the published ones.
 
-Every function takes summaries of `farfield.episodes.statistics` whose rows are in the order of
-`inputs.in_order`. Published numbers come as columns method, dataset, shot, accuracy, ci95, with the
-names that methods and datasets have in the published table.
+A function takes the findings of a study whose cells may be averaged: of one of its `parts`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
-from farfield.results.inputs import Dataset, Method, is_real, labelled, reservation, reservations
+from farfield.results.comparisons import SIGNIFICANT
+from farfield.results.families import FewShotStudy, TuningStudy
+from farfield.results.findings import Findings
+from farfield.results.inputs import Dataset, is_real, labelled, reservation, reservations
+from farfield.results.scores import place
+from farfield.results.study import Study
 
-SIGNIFICANT = 0.05  # of a p-value adjusted by Holm's method
-Metrics = dict[str, dict[str, dict[str, dict[str, float]]]]
 Key = tuple[Any, ...]
 
 
-def metrics(summary: pd.DataFrame) -> Metrics:
-    """{method: {dataset: {"5-shot": {"accuracy": 81.3, "ci95": 0.5}}}}, in the order of `summary`."""
-    result: Metrics = {}
+def metrics(summary: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """{row: {dataset: {"accuracy": 81.3, "ci95": 0.5, "std": 0.2}}}, with the shot below the dataset if cells
+    have one, as "5-shot"; no std for a single training. summary: of `intervals.summarise`."""
+    result: dict[str, dict[str, dict[str, Any]]] = {}
     for row in summary.to_dict("records"):
-        cell = {name: round(float(row[name]), 2) for name in ("accuracy", "ci95")}
-        result.setdefault(row["method"], {}).setdefault(row["dataset"], {})[f"{row['shot']}-shot"] = cell
+        names = {"accuracy": "mean", "ci95": "ci95"} | ({"std": "std"} if row["trainings"] > 1 else {})
+        found = {name: round(float(row[column]), 2) for name, column in names.items()}
+        dataset, *shots = place(row["cell"])
+        own = result.setdefault(row["row"], {})
+        if shots:
+            own.setdefault(str(dataset), {})[f"{shots[0]}-shot"] = found
+        else:
+            own[str(dataset)] = found
     return result
 
 
-def accuracy_table(
-    summary: pd.DataFrame,
-    published: pd.DataFrame,
-    methods: Mapping[str, Method],
-    datasets: Mapping[str, Dataset],
-    dataset: str,
-) -> Table:
+def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
     """Ours beside the published accuracies on `dataset`, with intervals; a method is a row.
 
     Published methods that did not run stand below, with nothing in our columns.
     Where the images are not those of the published dataset, the caption, the heading of the published
     column and the note all say so.
     """
-    card = datasets[dataset]
-    ours = summary[summary["dataset"] == dataset]
-    theirs = published[published["dataset"] == card["published"]]
-    our_cells = _cells(ours, "method", "shot")
-    their_cells = _cells(theirs, "method", "shot", kind="published")
-    run, reported = set(ours["method"]), set(theirs["method"])
-    shots = sorted(set(ours["shot"]))
-    rows = []
-    for key in (key for key in methods if key in run or methods[key]["published"] in reported):
-        cells = [words(methods[key]["title"]), words(methods[key]["family"]), _episodes(ours, key)]
-        for shot in shots:
-            cells.append(our_cells.get((key, shot), EMPTY))
-            if len(theirs):
-                cells.append(their_cells.get((methods[key]["published"], shot), EMPTY))
-        rows.append(cells)
-    shown = {method["published"] for method in methods.values()}
-    others = theirs[~theirs["method"].isin(shown)].drop_duplicates("method")
-    for title, family in zip(others["method"], others["family"], strict=True):
-        cells = [words(title), words(family), EMPTY]
-        for shot in shots:
-            cells += [EMPTY, their_cells.get((title, shot), EMPTY)]
-        rows.append(cells)
-    pair = ["ours", published_title(card)] if len(theirs) else ["ours"]
-    columns = [Column("Method"), Column("Family"), Column("Episodes")]
-    columns += [Column(title, f"{shot}-shot") for shot in shots for title in pair]
+    study, card = found.study, found.study.datasets[dataset]
+    cells = [cell for cell in study.cells if place(cell)[0] == dataset]
+    own = found.summary[found.summary["cell"].isin(cells)]
+    table = study.published[study.published["dataset"] == card["published"]]
+    theirs = {
+        (row["method"], f"{dataset} {row['shot']}-shot"): number(row["accuracy"], row["ci95"], "published")
+        for row in table.to_dict("records")
+    }
+    run, reported = set(own["row"]), set(table["method"])
+    leads: list[Lead] = [
+        (key, row["published"], [words(row["title"]), words(row["family"]), count_cell(own, key, "units")])
+        for key, row in study.rows.items()
+        if key in run or row["published"] in reported
+    ]
+    known = {row["published"] for row in study.rows.values()}
+    others = table[~table["method"].isin(known)].drop_duplicates("method")
+    for name, family in zip(others["method"], others["family"], strict=True):
+        leads.append((None, name, [words(name), words(family), EMPTY]))
+    pair = ["ours", published_title(card)] if len(table) else ["ours"]
     note = reservation(card)
-    if note and len(theirs):
+    if note and len(table):
         note += " The published numbers are shown for reference only."
     return Table(
         caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
-        columns=tuple(columns),
-        rows=with_best(rows, first=3),
+        columns=(
+            *map(Column, ("Method", "Family", "Episodes")),
+            *(Column(title, f"{place(cell)[1]}-shot") for cell in cells for title in pair),
+        ),
+        rows=with_best(_beside(leads, cells, _ours(own), theirs, cells if len(table) else ()), first=3),
         note=note,
     )
 
 
-def overview_table(
-    summary: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
-) -> Table:
+def overview_table(found: Findings[FewShotStudy]) -> Table:
     """Ours alone: the mean over shots on each dataset, and the mean of these.
 
     A method that was not run at every shot of a dataset has no mean there, since the rest would be a
     mean over easier or harder cells; nor has it one over datasets if it lacks any.
     """
-    present = [key for key in datasets if key in set(summary["dataset"])]
-    shots = {key: summary.loc[summary["dataset"] == key, "shot"].nunique() for key in present}
+    study, present = found.study, found.study.shown_datasets
+    summary = found.summary.assign(dataset=[place(cell)[0] for cell in found.summary["cell"]])
+    shots = {key: sum(place(cell)[0] == key for cell in study.cells) for key in present}
     rows = []
-    for key in (key for key in methods if key in set(summary["method"])):
-        own = summary[summary["method"] == key].groupby("dataset")["accuracy"]
+    for key in study.shown_rows:
+        own = summary[summary["row"] == key].groupby("dataset")["mean"]
         means, counts = own.mean(), own.count()
         complete = [name for name in present if counts.get(name, 0) == shots[name]]
-        cells = [words(methods[key]["title"]), words(methods[key]["family"]), _episodes(summary, key)]
+        cells = [
+            words(study.title_of(key)),
+            words(study.rows[key]["family"]),
+            count_cell(summary, key, "units"),
+        ]
         cells += [number(means[name]) if name in complete else EMPTY for name in present]
         cells.append(number(means[present].mean()) if complete == present else EMPTY)
         rows.append(cells)
+    group = "Nearest to farthest from natural images"
     return Table(
         caption="Mean accuracy over shots in percent",
         columns=(
-            Column("Method"),
-            Column("Family"),
-            Column("Episodes"),
-            *(Column(labelled(datasets[key]), "Nearest to farthest from natural images") for key in present),
+            *map(Column, ("Method", "Family", "Episodes")),
+            *(Column(labelled(study.datasets[key]), group) for key in present),
             Column("Mean"),
         ),
         rows=with_best(rows, first=3),
-        note=" ".join(reservations([datasets[key] for key in present])),
+        note=" ".join(reservations([study.datasets[key] for key in present])),
     )
 
 
-def paired_table(
-    differences: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
-) -> Table:
-    """Differences to the reference method on shared episodes; marked where they are significant.
+def accuracy_table(found: Findings[TuningStudy]) -> Table:
+    """Ours beside the published accuracies, a pair of columns a dataset; a method is a row.
 
-    differences: DIFFERENCE_COLUMNS of `farfield.results.comparisons`.
+    Published methods that did not run stand below. The mean is over the datasets of the study, and only for
+    methods that have them all.
     """
+    study, shown, ours = found.study, found.study.cells, _ours(found.summary)
+    theirs = {
+        (row["method"], key): number(row["accuracy"], kind="published")
+        for key in shown
+        for row in study.published.to_dict("records")
+        if row["dataset"] == study.datasets[key]["published"]
+    }
+    known = [key for key in shown if key in {dataset for _, dataset in theirs}]
+    leads: list[Lead] = [
+        (key, study.rows[key]["published"], [words(study.title_of(key)), count_cell(found.summary, key)])
+        for key in study.shown_rows
+    ]
+    ran = {study.rows[key]["published"] for key in study.shown_rows}
+    if known:
+        others = [name for name in study.published["method"].unique() if name not in ran]
+        leads += [(None, name, [words(name), EMPTY]) for name in others]
+    rows = _beside(leads, shown, ours, theirs, known)
+    for (key, *_), cells in zip(leads, rows, strict=True):
+        values = [cell.value for dataset in shown if (cell := ours.get((key, dataset)))]
+        mean = sum(value for value in values if isinstance(value, float)) / max(len(values), 1)
+        cells.append(number(mean) if len(values) == len(shown) else EMPTY)
+    columns = [Column("Method"), Column("Trainings")]
+    for dataset in shown:
+        card = study.datasets[dataset]
+        titles = ["ours", published_title(card)] if dataset in known else ["ours"]
+        columns += [Column(title, labelled(card)) for title in titles]
+    real = not known or all(is_real(study.datasets[key]) for key in shown)
+    return Table(
+        caption="Accuracy on test images in percent",
+        columns=(*columns, Column("ours", "Mean")),
+        rows=with_best(rows, first=2),
+        note="± is the 95 % interval over test images, for the networks that were trained; what another "
+        "training would change is a question of its own."
+        f"{'' if real else ' The published numbers are shown for reference only.'}",
+        style="wrapped",
+    )
+
+
+def trainings_table(found: Findings) -> Table | None:
+    """What another seed changes: rows with several trainings; None if all have one."""
+    study = found.study
+    several = found.summary[found.summary["trainings"] > 1]
+    if several.empty:
+        return None
+    cells = {(row["row"], row["cell"]): row for row in several.to_dict("records")}
+    rows = []
+    for key in study.shown_rows:
+        if key in set(several["row"]):
+            line = [words(study.title_of(key)), count_cell(several, key)]
+            for cell in study.cells:
+                row = cells.get((key, cell))
+                line += (
+                    [number(row["mean"], row["trainings_ci95"]), number(row["std"])] if row else [EMPTY] * 2
+                )
+            rows.append(tuple(line))
+    headings = [labelled(study.datasets[cell]) for cell in study.cells]
+    return Table(
+        caption="Accuracy over trainings that differ in their seed alone, in percent",
+        columns=(
+            *map(Column, ("Method", "Trainings")),
+            *(Column(title, heading) for heading in headings for title in ("mean", "deviation")),
+        ),
+        rows=tuple(rows),
+        note="± is Student's 95 % interval of the mean over trainings, on the same test images; deviation is "
+        "the standard deviation between trainings.",
+    )
+
+
+def paired_table(found: Findings) -> Table:
+    """Every row minus the reference on the same test cases; marked where the difference is significant."""
+    study, differences = found.study, found.differences
+    trained = study.varies.trainings != "no"
     cells = {
-        (row["method"], row["dataset"], row["shot"]): number(
+        (row["row"], row["cell"]): number(
             row["difference"], row["ci95"], direction(row["difference"], row["holm"]), signed=True
         )
         for row in differences.to_dict("records")
     }
-    present = set(differences["dataset"])
-    grid = [
-        (name, shot)
-        for name in datasets
-        if name in present
-        for shot in sorted(set(differences.loc[differences["dataset"] == name, "shot"]))
-    ]
-    reference = methods[differences["reference"].iloc[0]]["title"] if len(differences) else ""
+    shown = [cell for cell in study.cells if cell in set(differences["cell"])]
+    rows = []
+    for key in (key for key in study.shown_rows if key in set(differences["row"])):
+        line = [words(study.title_of(key))]
+        if trained:
+            over = differences.loc[differences["row"] == key, "over_trainings"].all()
+            line.append(words("images and trainings" if over else "images"))
+        rows.append((*line, *(cells.get((key, cell), EMPTY) for cell in shown)))
+    test = "" if trained else " by a sign-flip test"
+    single = (
+        " Where one of the two was trained once, its interval is over images alone, and another training may "
+        "well fall outside it."
+    )
     return Table(
-        caption=f"Difference to {reference} in percentage points, with 95 % intervals, on the same episodes",
+        caption=f"Difference to {study.title_of(study.reference) if rows else ''} in percentage points, with "
+        f"95 % intervals, on the same {'test images' if trained else 'episodes'}",
         columns=(
             Column("Method"),
-            *(Column(f"{shot}-shot", labelled(datasets[name])) for name, shot in grid),
+            *([Column("Interval over")] if trained else []),
+            *(column_of(study, cell) for cell in shown),
         ),
-        rows=tuple(
-            (words(methods[key]["title"]), *(cells.get((key, *cell), EMPTY) for cell in grid))
-            for key in methods
-            if key in set(differences["method"])
-        ),
-        note=f"▲ and ▼ mark differences that are significant at 5 % by a sign-flip test, adjusted by Holm's "
-        f"method for the {len(differences)} comparisons of this table.",
+        rows=tuple(rows),
+        note=f"▲ and ▼ mark differences that are significant at 5 %{test}, adjusted by Holm's method for the "
+        f"{len(differences)} comparisons of this table.{single if trained else ''}",
     )
 
 
-def choices_table(
-    choices: pd.DataFrame, methods: Mapping[str, Method], datasets: Mapping[str, Dataset]
-) -> Table:
-    """How often each choice was taken; columns method, dataset, shot, choice, episodes."""
+def choices_table(study: FewShotStudy) -> Table | None:
+    """How often each choice of the rows that select was taken; None if there is none."""
+    if study.choices is None:
+        return None
+    choices = study.choices[study.choices["dataset"].isin(set(study.datasets))]
+    if choices.empty:
+        return None
     grid = [
         (name, shot)
-        for name in datasets
+        for name in study.datasets
         for shot in sorted(set(choices.loc[choices["dataset"] == name, "shot"]))
     ]
     counts = choices.groupby(["method", "choice", "dataset", "shot"], sort=False)["episodes"].sum().to_dict()
-    rows = choices[["method", "choice"]].drop_duplicates().itertuples(index=False, name=None)
+    pairs = choices[["method", "choice"]].drop_duplicates().itertuples(index=False, name=None)
+    columns = (Column(f"{shot}-shot", labelled(study.datasets[name])) for name, shot in grid)
     return Table(
         caption="How often each choice was taken, over all episodes",
-        columns=(
-            Column("Method"),
-            Column("Choice"),
-            *(Column(f"{shot}-shot", labelled(datasets[name])) for name, shot in grid),
-        ),
+        columns=(*map(Column, ("Method", "Choice")), *columns),
         rows=tuple(
             (
-                words(methods[method]["title"]),
+                words(study.title_of(row)),
                 words(choice),
-                *(_count(counts.get((method, choice, *cell), 0)) for cell in grid),
+                *(count(counts.get((row, choice, *cell), 0)) for cell in grid),
             )
-            for method, choice in rows
+            for row, choice in pairs
         ),
     )
+
+
+Lead = tuple[str | None, str, list[Cell]]  # a row or None, its published name, and its first cells
+
+
+def _beside(
+    leads: Iterable[Lead],
+    columns: Sequence[str],
+    ours: Mapping[Key, Cell],
+    theirs: Mapping[Key, Cell],
+    known: Container[str],
+) -> list[list[Cell]]:
+    """A line for each of `leads`: in every column ours and, if it is `known`, the published beside it."""
+    lines = []
+    for row, name, cells in leads:
+        line = [*cells]
+        for column in columns:
+            line.append(ours.get((row, column), EMPTY))
+            line += [theirs.get((name, column), EMPTY)] if column in known else []
+        lines.append(line)
+    return lines
+
+
+def _ours(summary: pd.DataFrame) -> dict[Key, Cell]:
+    records = summary.to_dict("records")
+    return {(row["row"], row["cell"]): number(row["mean"], row["ci95"]) for row in records}
+
+
+def column_of(study: Study, cell: str) -> Column:
+    """The heading of a cell: its dataset, with the shot below if it has one."""
+    dataset, *shots = place(cell)
+    title = labelled(study.datasets[str(dataset)])
+    return Column(f"{shots[0]}-shot", title) if shots else Column(title)
 
 
 def direction(difference: float, holm: float) -> Kind:
@@ -211,18 +319,13 @@ def with_best(
     )
 
 
-def _count(number: int) -> Cell:
+def count(number: int) -> Cell:
     return Cell(str(number), value=float(number))
 
 
-def _cells(frame: pd.DataFrame, *key: str, kind: Kind = "") -> dict[Key, Cell]:
-    values = zip(frame["accuracy"], frame["ci95"], strict=True)
-    keys = frame[list(key)].itertuples(index=False, name=None)
-    return {cell: number(*value, kind) for cell, value in zip(keys, values, strict=True)}
-
-
-def _episodes(ours: pd.DataFrame, method: str) -> Cell:
-    counts = ours.loc[ours["method"] == method, "episodes"]
+def count_cell(summary: pd.DataFrame, row: str, column: str = "trainings") -> Cell:
+    """How many trainings, or `units`, a row has, the fewest and the most of a cell."""
+    counts = summary.loc[summary["row"] == row, column]
     if counts.empty:
         return EMPTY
     low, high = counts.min(), counts.max()

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
+from farfield.report.curves import meta_training_curves, training_curves
 from farfield.report.site import Page, Picture, anchor, assets_of
-from farfield.report.training_figures import meta_training_curves, training_curves
+from farfield.results.families import FewShotStudy
 from farfield.results.inputs import MetaTraining, Training
-from farfield.results.study import FewShotStudy
 
 
 def training_page(study: FewShotStudy) -> Page:

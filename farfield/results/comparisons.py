@@ -43,13 +43,11 @@ class Comparisons:
     overall: pd.DataFrame
 
 
-def compare(results: pd.DataFrame, methods: Sequence[str], seed: int) -> Comparisons:
+def compare(cells: Cells, methods: Sequence[str], seed: int) -> Comparisons:
     """All pairs of `methods`, the earlier minus the later; see `contrasts` for intervals and tests.
 
-    results: columns method, dataset, shot, episode, accuracy (percent). Raises InputError when an
-    episode occurs twice, or when two methods were run on a cell but share none of its episodes.
+    cells: of `by_cell`. Raises InputError when two methods were run on a cell but share none of its episodes.
     """
-    cells = by_cell(results[results["method"].isin(set(methods))])
     pairs = []
     for (dataset, shot), table in cells.items():
         present = [method for method in methods if method in table]
@@ -96,10 +94,10 @@ def against(pairs: pd.DataFrame, reference: str) -> pd.DataFrame:
     return rows.assign(holm=holm(rows["p"]))[DIFFERENCE_COLUMNS].reset_index(drop=True)
 
 
-def rank(results: pd.DataFrame, methods: Sequence[str], seed: int) -> pd.DataFrame:
+def rank(scores: pd.DataFrame, methods: Sequence[str], seed: int) -> pd.DataFrame:
     """RANKING_COLUMNS of `methods` on one cell, the best first.
 
-    results: columns method, dataset, shot, episode, accuracy. Methods may have answered different
+    scores: SCORES of the cell. Methods may have answered different
     numbers of episodes, whose plain means cannot be compared: the anchor, the best of those with the
     most episodes, is compared with each of them on the episodes that both have, and the best is the one
     with the largest difference to it. `difference` is a method minus the best on their shared episodes,
@@ -108,7 +106,7 @@ def rank(results: pd.DataFrame, methods: Sequence[str], seed: int) -> pd.DataFra
     zero or p is at least SIGNIFICANT, and the difference is within NEAR: after a few episodes nearly
     everything includes zero.
     """
-    cells = by_cell(results[results["method"].isin(set(methods))])
+    cells = by_cell(scores)
     [cell] = cells
     table = cells[cell]
     full = [method for method in methods if table[method].count() == table.count().max()]

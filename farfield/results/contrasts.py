@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from farfield.episodes.statistics import require_distinct
 from farfield.errors import InputError
+from farfield.results.scores import place
 from farfield.seeds import stream
 
 Cell = tuple[Any, ...]  # the values of the cell's key, such as ("eurosat", 5)
@@ -26,16 +26,21 @@ FLIPS = 19_999  # of the sign-flip test: p of 1 / 20 000 at the least, so that a
 _CHUNK = 2_000  # draws held at once; the numbers drawn do not depend on it
 
 
-def by_cell(results: pd.DataFrame, key: Sequence[str] = ("dataset", "shot")) -> dict[Cell, pd.DataFrame]:
-    """Results (columns method, episode, accuracy and `key`) as a table [episodes, methods] a cell.
-
-    Raises InputError when a method has an episode twice.
-    """
-    require_distinct(results)
+def by_cell(scores: pd.DataFrame) -> dict[Cell, pd.DataFrame]:
+    """SCORES as a table [units, rows] a cell, in the order of appearance."""
     return {
-        tuple(cell): rows.pivot(index="episode", columns="method", values="accuracy")
-        for cell, rows in results.groupby(list(key), sort=False)
+        place(str(cell)): own.pivot(index="unit", columns="row", values="value")
+        for cell, own in scores.groupby("cell", sort=False)
     }
+
+
+def halves(cells: Cells) -> dict[Cell, pd.DataFrame]:
+    """Each cell (.., 0) and (.., 1): its even and its odd episodes, with the methods that have any."""
+    found = {}
+    for cell, table in cells.items():
+        for half in dict.fromkeys(table.index % 2):
+            found[*cell, int(half)] = table[table.index % 2 == half].dropna(axis=1, how="all")
+    return found
 
 
 def estimate(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from farfield.errors import InputError
 
 _FOLDER = Path(__file__).parent / "published"
+SCORE = "Score"  # of the decathlon, among the datasets of its table
 
 # Rows of rvl_cdip.csv under the names that bscd_fsl.csv has for the same methods.
 _BSCD_FSL_NAMES = {
@@ -28,13 +29,21 @@ def table(name: str) -> pd.DataFrame:
 
 
 def tuning(name: str) -> pd.DataFrame:
-    """`spottune` or `decathlon`: columns method, dataset, accuracy (percent), parameters.
+    """`spottune` or `decathlon`: columns method, dataset, accuracy (percent), parameters; without rows of
+    scores.
 
-    parameters: in multiples of one network, NaN where the table has none. The decathlon's score stands
-    among the datasets as `Score`.
+    parameters: in multiples of one network, NaN where the table has none.
     """
     columns = table(name).rename(columns={"accuracy_or_score": "accuracy"})
-    return columns.reindex(columns=["method", "dataset", "accuracy", "parameters"])
+    columns = columns.reindex(columns=["method", "dataset", "accuracy", "parameters"])
+    return columns[columns["dataset"] != SCORE].reset_index(drop=True)
+
+
+def decathlon_scores() -> dict[str, float]:
+    """The published score of each published method, over all ten sets."""
+    columns = table("decathlon")
+    columns = columns[columns["dataset"] == SCORE]
+    return dict(zip(columns["method"], columns["accuracy_or_score"], strict=True))
 
 
 def sharing(name: str) -> pd.DataFrame:
@@ -53,8 +62,7 @@ def cross_domain() -> pd.DataFrame:
     documents = table("rvl_cdip").assign(dataset="RVL-CDIP").replace({"method": _BSCD_FSL_NAMES})
     images = table("bscd_fsl")
     families = images.drop_duplicates("method").set_index("method")["family"]
-    documents["family"] = (
-        documents["method"].map(families).fillna("transfer")
-    )  # two classifiers on fine-tuned features
+    # Not there are two classifiers on fine-tuned features.
+    documents["family"] = documents["method"].map(families).fillna("transfer")
     both = pd.concat([images, documents], ignore_index=True)
     return both[["family", "method", "dataset", "shot", "accuracy", "ci95"]].dropna(ignore_index=True)

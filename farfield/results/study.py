@@ -1,108 +1,177 @@
-"""The few-shot study as a value: results, what is known of them, and what follows from them."""
+"""A study as a value: what was measured, of which rows and cells, and what chance there is in it. Data only.
+
+What follows from a study are free functions of it (`intervals`, `derived`, `claims`), kept by
+`findings.Findings`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
 import pandas as pd
 
-from farfield.episodes.statistics import summarise
-from farfield.results.comparisons import Comparisons, against, compare, pooled
-from farfield.results.contrasts import by_cell
-from farfield.results.inputs import (
-    Dataset,
-    MetaTraining,
-    Method,
-    Study,
-    Training,
-    in_order,
-)
-from farfield.results.published import cross_domain
-from farfield.results.shown import Shown
-from farfield.results.verdicts import JudgedClaim, judge
+from farfield.errors import InputError
+from farfield.results.inputs import Dataset, listed, reservations
+from farfield.results.scores import SELECTION, place, require_described
 
-SHORT_TITLES: dict[Study, str] = {"crossdomain": "Across domains", "documents": "On documents"}
+
+class Row(TypedDict):
+    """A row of the tables, a method, as its reader sees it."""
+
+    title: str
+    published: str  # name of its row in the published table, empty if it has none
+    family: NotRequired[
+        str
+    ]  # few-shot: "meta-learning", "transfer" or "ensemble"; one shares a row of figures
+    training: NotRequired[str]  # rows of one training ask the same networks
+    override: NotRequired[str]  # of the policy at evaluation; empty for rows without a policy
+    # dense tasks; ablation: any row beyond the published table, such as AdaShare without a part.
+    kind: NotRequired[Literal["baseline", "adashare", "ablation", "reference"]]
 
 
 @dataclass(frozen=True)
-class FewShotStudy(Shown):
-    """Results of few-shot methods, one row an episode, and what is known about them.
+class Varies:
+    """What another run of a study would draw anew, and by which law its intervals are.
 
-    results: columns method, dataset, shot, episode, accuracy (percent).
-    methods, datasets: in the order in which they are shown; datasets from near to far.
-    reference: the method that every other is compared with, on the same episodes.
-    training: curves of the source models that methods build on, by name.
-    published: columns family, method, dataset, shot, accuracy, ci95.
-    seed: of the resamples and sign flips behind intervals and tests.
-    meta: how meta-learners were trained, by method or model.
-    choices: what ensembles that select chose: columns method, dataset, shot, choice, episodes, with how
-    often `choice` (a layer or model, in words) was taken, over all episodes.
-    caveats: sentences on how the run differs from the published protocol.
+    units: the test cases, which all rows share: differences are taken case by case. trainings: "no", "both"
+    where they count if both rows of a difference have several, or "borrow" where one row with several is
+    enough and the other is taken to vary alike. law: 1.96 standard errors of the population, or Student's
+    quantile.
     """
 
-    results: pd.DataFrame
-    methods: Mapping[str, Method]
+    units: bool = True
+    trainings: Literal["no", "both", "borrow"] = "no"
+    law: Literal["1.96", "student"] = "1.96"
+
+
+# What makes two datasets' numbers ones that are never averaged: the field that tells, and its values with titles.
+_SPLITS: Mapping[str, Mapping[str, object]] = {
+    "study": {"crossdomain": "crossdomain", "documents": "documents"},
+    "procedural": {"real images": False, "procedural images": True},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """scores: SCORES of `farfield.results.scores`. rows, datasets: in the order in which they are shown.
+
+    reference: the row that every other is compared with. published: the published table, see `published`.
+    split: the field of datasets by which the study falls into parts. seed: of resamples and sign flips.
+    costs: by row, what its networks cost. caveats: sentences on how the run differs from the published one.
+    Raises InputError for a row or dataset of `scores` that is not described, or a reference that is no row.
+    """
+
+    name: str
+    scores: pd.DataFrame
+    rows: Mapping[str, Row]
     datasets: Mapping[str, Dataset]
     reference: str
-    training: Mapping[str, Training] = field(default_factory=dict)
-    published: pd.DataFrame = field(default_factory=cross_domain)
-    way: int = 5
-    query: int = 15
+    published: pd.DataFrame = field(default_factory=pd.DataFrame)
+    varies: Varies = Varies()
+    split: str = ""
     seed: int = 0
-    meta: Mapping[str, MetaTraining] = field(default_factory=dict)
-    choices: pd.DataFrame | None = None
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
 
-    def part(self, study: Study) -> "FewShotStudy | None":
-        """The study on the datasets of `study` alone; None if nothing ran on them."""
-        datasets = {key: dataset for key, dataset in self.datasets.items() if dataset["study"] == study}
-        results = self.results[self.results["dataset"].isin(datasets)]
-        if results.empty:
-            return None
-        choices = self.choices
-        if choices is not None:
-            choices = choices[choices["dataset"].isin(datasets)]
-        return replace(self, results=results, datasets=datasets, choices=choices)
-
-    @cached_property
-    def parts(self) -> dict[Study, "FewShotStudy"]:
-        """The parts that have results."""
-        studies: tuple[Study, ...] = ("crossdomain", "documents")
-        return {study: part for study in studies if (part := self.part(study))}
-
-    @cached_property
-    def summary(self) -> pd.DataFrame:
-        return in_order(summarise(self.results), self.methods, self.datasets)
-
-    @cached_property
-    def comparisons(self) -> Comparisons:
-        """All pairs of methods, in the order of `methods`."""
-        return compare(self.results, self.shown_methods, self.seed)
-
-    @cached_property
-    def differences(self) -> pd.DataFrame:
-        """Every method minus the reference; empty if the reference did not run."""
-        ran = self.reference in self.shown_methods
-        rows = against(self.comparisons.pairs if ran else self.comparisons.pairs[:0], self.reference)
-        return in_order(rows, self.methods, self.datasets)
-
-    @cached_property
-    def by_dataset(self) -> dict[str, pd.DataFrame]:
-        """All pairs on each dataset, averaged over its shots."""
-        cells = by_cell(self.results)
-        return {
-            key: pooled(
-                {cell: table for cell, table in cells.items() if cell[0] == key},
-                self.shown_methods,
-                self.seed,
+    def __post_init__(self) -> None:
+        if self.reference not in self.rows:
+            raise InputError(
+                f"The reference '{self.reference}' of the study {self.name} is none of its methods: "
+                f"{', '.join(self.rows)}. Name one of these."
             )
-            for key in self.shown_datasets
-        }
+        require_described(self.name, "method", self.scores["row"].unique(), self.rows)
+        require_described(self.name, "cell", self._present, self.known_cells)
+
+    @property
+    def known_cells(self) -> list[str]:
+        """The cells that results may be of, in the order in which they are shown."""
+        ranks = {name: i for i, name in enumerate(self.datasets)}
+        known = [cell for cell in self._present if place(cell)[0] in ranks]
+        return sorted(known, key=lambda cell: (ranks[str(place(cell)[0])], place(cell)[1:]))
 
     @cached_property
-    def claims(self) -> tuple[JudgedClaim, ...]:
-        return judge(self.results, self.published, self.methods, self.datasets, self.seed)
+    def _present(self) -> list[str]:
+        return list(self.scores.loc[self.scores["metric"] != SELECTION, "cell"].unique())
 
     @cached_property
-    def shots(self) -> list[int]:
-        return sorted(set(self.summary["shot"].tolist()))
+    def cells(self) -> list[str]:
+        """Those that have results."""
+        present = set(self._present)
+        return [cell for cell in self.known_cells if cell in present]
+
+    @cached_property
+    def metrics(self) -> dict[str, list[str]]:
+        """The names of the metrics of each cell, in the order of appearance."""
+        pairs = self.scores.loc[self.scores["metric"] != SELECTION, ["cell", "metric"]].drop_duplicates()
+        return {str(cell): own.tolist() for cell, own in pairs.groupby("cell")["metric"]}
+
+    @cached_property
+    def shown_rows(self) -> list[str]:
+        """Those that have results."""
+        present = set(self.scores["row"].unique())
+        return [key for key in self.rows if key in present]
+
+    @property
+    def shown_datasets(self) -> list[str]:
+        """Those that have results."""
+        return list(dict.fromkeys(str(place(cell)[0]) for cell in self.cells))
+
+    @cached_property
+    def units(self) -> dict[str, pd.DataFrame]:
+        """By cell what each test case gave [units, rows], the mean over trainings and draws; NaN where
+        none."""
+        found = {}
+        for cell, own in self.scores.groupby("cell", sort=False):
+            wide = own.pivot_table(index="unit", columns="row", values="value", aggfunc="mean")
+            found[str(cell)] = wide[[key for key in self.rows if key in wide]]
+        return found
+
+    @cached_property
+    def trained(self) -> dict[tuple[str, str, str], pd.DataFrame]:
+        """By row, cell and metric what trainings gave, columns training, value, selection (NaN where none
+        is).
+
+        A line a training, with its mean over test cases; where test cases are no source of chance, a line a
+        sample, so that the same training may come again.
+        """
+        key = ["row", "cell", "metric"]
+        if self.varies.units:
+            means = self.scores.groupby([*key, "training"], as_index=False)["value"].mean()
+            return {_key(cell): own for cell, own in means.assign(selection=float("nan")).groupby(key)}
+        chosen = self.scores[self.scores["metric"] == SELECTION].set_index(["row", "unit"])["value"]
+        own = self.scores[self.scores["metric"] != SELECTION]
+        chosen = chosen.reindex(pd.MultiIndex.from_frame(own[["row", "unit"]]))
+        return {_key(cell): one for cell, one in own.assign(selection=chosen.to_numpy()).groupby(key)}
+
+    @property
+    def names(self) -> str:
+        """The titles of its datasets, listed."""
+        return listed([self.datasets[key]["title"] for key in self.shown_datasets])
+
+    @property
+    def reservations(self) -> list[str]:
+        return [*reservations([self.datasets[key] for key in self.shown_datasets]), *self.caveats]
+
+    @cached_property
+    def parts(self) -> dict[str, Self]:
+        """By title the parts that have results and are never averaged with each other; the study, if it has
+        no such split."""
+        if not self.split:
+            return {self.name: self}
+        found = {}
+        for title, value in _SPLITS[self.split].items():
+            datasets = {key: card for key, card in self.datasets.items() if card[self.split] == value}  # type: ignore[literal-required]
+            cells = [cell for cell in self.cells if place(cell)[0] in datasets]
+            if cells:
+                scores = self.scores[self.scores["cell"].isin(cells)]
+                found[title] = replace(self, scores=scores, datasets=datasets)
+        return found
+
+    def title_of(self, row: Any) -> str:
+        return self.rows[row]["title"]
+
+
+def _key(values: Any) -> tuple[str, str, str]:
+    row, cell, metric = values
+    return row, cell, metric

@@ -72,5 +72,5 @@ def require_known(names: set[str]) -> None:
     if unknown:
         raise InputError(
             f"The results hold the metric '{unknown[0]}', which the report does not know. "
-            f"It knows {', '.join(METRICS)}. Rename it, or describe it in results/sharing_headings.py."
+            f"It knows {', '.join(METRICS)}. Rename it, or describe it in results/headings.py."
         )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from farfield.report.site import Picture, anchor
-from farfield.results.sharing_headings import TASKS
-from farfield.results.sharing_study import Examples, SharingStudy
+from farfield.results.families import Examples, SharingStudy
+from farfield.results.headings import TASKS
 
 _GREY = np.array([138, 143, 152], np.uint8)
 _SIDE = 128  # pixels of the longer side of a picture, at most
@@ -37,7 +37,8 @@ def example_grids(study: SharingStudy) -> list[ExampleGrid]:
 
 
 def coloured(task: str, values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
-    """uint8 [m, h, w, 3] from the arrays of a task in the form of `Examples`; limits: the range of colours."""
+    """uint8 [m, h, w, 3] from the arrays of a task in the form of `Examples`; limits: the range of
+    colours."""
     if task == "segmentation":
         values = values.argmax(axis=1) if values.ndim == 4 else values
         known = values >= 0
@@ -87,10 +88,10 @@ def _grid(study: SharingStudy, found: Examples, task: str) -> ExampleGrid:
 
     columns = [column("images", "Image", found["images"], "the images", smooth=True)]
     columns.append(column(f"{task}-truth", "Truth", coloured(task, truth, limits), f"the true {name}"))
-    for key in study.methods:
+    for key in study.rows:
         own = found["predictions"].get(key, {})
         if task in own:
-            title = study.methods[key]["title"]
+            title = study.title_of(key)
             pictures = coloured(task, own[task], limits)
             columns.append(column(f"{task}-{anchor(key)}", title, pictures, f"{name} as {title} predicts it"))
     return ExampleGrid(TASKS[task], tuple(columns), _note(study, task, limits), _classes(found, task))

@@ -1,0 +1,298 @@
+"""The claims of each family on the results of one of its studies, whose cells are averaged: on one of its
+`parts`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from farfield.results.claims import Claim, Comparison, Judged, Published
+from farfield.results.contrast_claims import CLAIMS as CONTRASTS
+from farfield.results.contrast_claims import Evidence
+from farfield.results.contrasts import Cell, Cells, by_cell, estimate, halves
+from farfield.results.derived import DELTA, OVERALL, deltas, published_deltas
+from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy
+from farfield.results.intervals import Difference, compare
+from farfield.results.scores import of_episodes, place
+from farfield.results.study import Study
+
+# How the published table orders its datasets, from near to far.
+PUBLISHED_ORDER = ("CropDiseases", "EuroSAT", "ISIC", "ChestX", "RVL-CDIP")
+SPOTTUNE, RANDOM = "SpotTune", "Random Policy"
+ADASHARE, MULTI_TASK = "AdaShare", "Multi-Task"
+# The source of the decathlon's networks, to which nothing is tuned: the talk does not count it.
+_SOURCE = "ImNet"
+_Measures = Mapping[str, tuple[Evidence, Difference | None, Mapping[Cell, Difference]]]
+
+
+def judge_fewshot(study: FewShotStudy) -> tuple[Judged, ...]:
+    """Rows without a published name do not count; of those with the same name only the first."""
+    names = _first_key({key: row["published"] for key, row in study.rows.items()})
+    sets = _first_key({key: dataset["published"] for key, dataset in study.datasets.items()})
+    keys = {name: key for key, name in sets.items()}
+    ours = study.scores[study.scores["row"].isin(names)]
+    ours = ours.assign(row=ours["row"].map(names))
+    theirs = study.published.assign(episode=0)
+    here = theirs[theirs["dataset"].isin(keys)]
+    here = of_episodes("published", here.assign(dataset=here["dataset"].map(keys)))
+    kinds = {dataset["study"] for dataset in study.datasets.values()}
+    of_study = theirs[theirs["dataset"].map(lambda name: _published_study(name) in kinds)]
+    # A dataset without a published name has no place in the order of distance.
+    order = sorted((keys[name] for name in PUBLISHED_ORDER if name in keys), key=list(study.datasets).index)
+    own = _measure(ours, order, study.seed)
+    same_cells = _measure(here[here["cell"].isin(set(ours["cell"]))], order, study.seed)
+    whole_table = _measure(of_episodes("published", of_study), PUBLISHED_ORDER, study.seed)
+    judged = []
+    for claim in CONTRASTS:
+        found, theirs_here, talks = (one[claim.key] for one in (own, same_cells, whole_table))
+        comparisons = []
+        for title in dict.fromkeys((*found, *talks)):
+            evidence, whole, parts = found.get(title, (Evidence(title, {}, {}), None, {}))
+            _, total, pieces = theirs_here.get(title, (None, None, {}))
+            _, talk, _ = talks.get(title, (None, None, {}))
+            values: dict[Cell, float] = {cell: piece.difference for cell, piece in pieces.items()}
+            values |= {(): total.difference} if total else {}
+            said = Published(talk.difference) if talk else None
+            comparisons.append(
+                Comparison(title, whole, parts, values, said, evidence.picked, evidence.halves)
+            )
+        judged.append(Judged(claim, tuple(comparisons), claim.decided_by == "parts"))
+    return tuple(judged)
+
+
+def _measure(scores: pd.DataFrame, datasets: Sequence[str], seed: int) -> dict[str, _Measures]:
+    """{claim: {title of evidence: (evidence, over all, by part)}}; nothing for a contrast without cells."""
+    cells = by_cell(scores)
+    split = halves(cells)
+    return {
+        claim.key: {
+            evidence.title: (evidence, *_values(evidence, split if evidence.halves else cells, seed))
+            for evidence in claim.evidence(cells, split, datasets)
+        }
+        for claim in CONTRASTS
+    }
+
+
+def _values(evidence: Evidence, cells: Cells, seed: int) -> tuple[Difference | None, dict[Cell, Difference]]:
+    from scipy.special import stdtrit
+
+    if not evidence.parts:
+        return None, {}
+    found = []
+    for row in estimate(cells, [evidence.whole, *evidence.parts.values()], seed).to_dict("records"):
+        count, ci95 = row["episodes"], row["ci95"]
+        reach = float("inf")  # one episode has an interval of no width, which says nothing
+        if count > 1:
+            # The published interval takes the normal quantile and the population's deviation; of few episodes
+            # both are too small, so a verdict asks for Student's.
+            reach = ci95 * (stdtrit(count - 1, 0.975) / 1.96 * (count / (count - 1)) ** 0.5)
+        found.append(Difference(row["difference"], ci95, units=count, reach=reach))
+    return found[0], dict(zip(evidence.parts, found[1:], strict=True))
+
+
+def _first_key(published: Mapping[str, str]) -> dict[str, str]:
+    """The published name of each key; of keys with the same name only the first."""
+    names: dict[str, str] = {}
+    for key, name in published.items():
+        if name and name not in names.values():
+            names[key] = name
+    return names
+
+
+def _published_study(dataset: str) -> str:
+    return "documents" if dataset == "RVL-CDIP" else "crossdomain"
+
+
+@dataclass(frozen=True)
+class RoutingClaim(Claim):
+    """SpotTune is better than other rows, which `others` finds beside its row; the first of them decides.
+
+    names: those that the first of these rows has in the published tables.
+    """
+
+    others: Callable[[Study, str], list[str]]
+    names: tuple[str, ...] = ()
+
+
+def _asked(override: str) -> Callable[[Study, str], list[str]]:
+    """The rows that ask SpotTune's own networks with another override of the policy."""
+
+    def rows(study: Study, routed: str) -> list[str]:
+        training = study.rows[routed]["training"]
+        return [
+            key
+            for key, row in study.rows.items()
+            if row["training"] == training and row["override"] == override
+        ]
+
+    return rows
+
+
+def _random(study: Study, routed: str) -> list[str]:
+    trained = [key for key, row in study.rows.items() if row["published"] == RANDOM]
+    return [*trained, *_asked("random")(study, routed)]
+
+
+ROUTING = (
+    RoutingClaim(
+        "spottune_above_finetuning",
+        "SpotTune beats standard fine-tuning.",
+        "SpotTune minus standard fine-tuning. The talk: better on 12 of the 14 sets of both studies.",
+        lambda study, routed: [study.reference],
+        ("Standard Fine-tuning", "Fine-tuning"),
+    ),
+    RoutingClaim(
+        "routing_above_tuned_blocks",
+        "Routing helps, not the tuned blocks alone.",
+        "SpotTune minus the same networks with every tuned block running, whatever the policy says.",
+        _asked("all_tuned"),
+        ("SpotTune (running fine-tuned blocks)",),
+    ),
+    RoutingClaim(
+        "routing_above_frozen_blocks",
+        "Routing helps, not the frozen blocks alone.",
+        "SpotTune minus the same networks with every frozen block running. The talk has no such row.",
+        _asked("all_frozen"),
+    ),
+    RoutingClaim(
+        "routing_above_chance",
+        "A learned policy beats a random one.",
+        "SpotTune minus networks that were trained with a random policy, and minus its own networks with a "
+        "random policy in the place of the learned one.",
+        _random,
+        (RANDOM,),
+    ),
+)
+
+
+def judge_tuning(study: TuningStudy) -> tuple[Judged, ...]:
+    routed = next((key for key in study.shown_rows if study.rows[key]["published"] == SPOTTUNE), None)
+    judged = []
+    for claim in ROUTING:
+        values = list(_routing(study, claim.names).values())
+        talk = None
+        if values:
+            talk = Published(sum(values) / len(values), sum(value > 0 for value in values), len(values))
+        comparisons = []
+        for other in claim.others(study, routed) if routed else []:
+            both = [key for key in study.cells if {routed, other} <= set(study.units[key])]
+            if both:
+                parts = {place(key): [key] for key in both}
+                theirs = _routing(study, [study.rows[other]["published"]])
+                names = {cell: study.datasets[key]["published"] for cell, (key,) in parts.items()}
+                published: dict[Cell, float] = {
+                    cell: theirs[name] for cell, name in names.items() if name in theirs
+                }
+                if len(published) == len(parts):
+                    published |= {(): sum(published.values()) / len(published)}
+                title = f"{study.title_of(routed)} − {study.title_of(other)}"
+                comparisons.append(_compared(study, title, str(routed), other, parts, published, talk))
+        judged.append(Judged(claim, tuple(comparisons or ([Comparison("", talk=talk)] if talk else []))))
+    return tuple(judged)
+
+
+def _routing(study: Study, others: Sequence[str]) -> dict[str, float]:
+    """SpotTune minus the first of `others` that the published table has, by published dataset."""
+    tables = {
+        str(name): dict(zip(rows["dataset"], rows["accuracy"], strict=True))
+        for name, rows in study.published.groupby("method")
+    }
+    named = [name for name in others if name in tables]
+    if not named or SPOTTUNE not in tables:
+        return {}
+    theirs = tables[named[0]]
+    # Rounded, since equal numbers of the table must not differ by a rounding error.
+    both = [key for key in tables[SPOTTUNE] if key in theirs and key != _SOURCE]
+    return {key: round(tables[SPOTTUNE][key] - theirs[key], 6) for key in both}
+
+
+def sharing_claims(study: SharingStudy) -> list[tuple[Claim, str | None]]:
+    """The two of the talk, and one for each row beyond the tables: ablations and other policies; each with
+    the row than which AdaShare is better."""
+    shared = next((key for key, row in study.rows.items() if row["published"] == MULTI_TASK), None)
+    costs = [study.costs[key] for key in (study.adashare, shared) if key and key in study.costs]
+    counted = ""
+    if len(costs) == 2:
+        own, other = (cost["backbone_parameters"] for cost in costs)
+        counted = f" Their backbones have {own:.2f} and {other:.2f} times the parameters of one backbone."
+    found: list[tuple[Claim, str | None]] = [
+        (
+            Claim(
+                "adashare_above_single_task",
+                "AdaShare beats a network for each task.",
+                "Delta of AdaShare minus that of the single-task networks, which have as many backbones as "
+                "tasks.",
+            ),
+            study.reference,
+        ),
+        (
+            Claim(
+                "adashare_above_multi_task",
+                "AdaShare beats one network for all tasks, with as many parameters.",
+                f"Delta of AdaShare minus that of the multi-task network, which shares every block.{counted}",
+            ),
+            shared,
+        ),
+    ]
+    for key, row in study.rows.items():
+        if row["kind"] == "ablation":
+            said, title = f"adashare_above_{key}", f"“{row['title']}”"
+            claim = Claim(said, f"AdaShare is above {title}.", f"Delta of AdaShare minus that of {title}.")
+            found.append((claim, key))
+    return found
+
+
+def judge_sharing(study: SharingStudy) -> tuple[Judged, ...]:
+    own, ours, theirs = study.adashare, deltas(study), published_deltas(study)
+    judged = []
+    for claim, other in sharing_claims(study):
+        name = study.rows[other]["published"] if other else ""
+        published: dict[Cell, float] = {}
+        talk = None
+        if {ADASHARE, name} <= set(theirs):
+            first, second = theirs[ADASHARE], theirs[name]
+            # Rounded, since equal numbers of the table must not differ by a rounding error.
+            apart = {task: round(first[task] - second[task], 6) for task in first}
+            published = {() if task == OVERALL else (task,): value for task, value in apart.items()}
+            above = sum(value > 0 for cell, value in published.items() if cell)
+            talk = Published(apart[OVERALL], above, len(apart) - 1)
+        one = Comparison("", published=published, talk=talk)
+        if own and other in ours.shown_rows:
+            title = f"{study.title_of(own)} − {study.title_of(other)}"
+            parts = {place(task): [task] for task in study.tasks}
+            one = _compared(ours, title, own, str(other), parts, published, talk, [OVERALL], DELTA)
+        judged.append(Judged(claim, (one,)))
+    return tuple(judged)
+
+
+def judge_pairs(study: Study, pairs: Sequence[tuple[Claim, str, str]], metric: str) -> tuple[Judged, ...]:
+    """Claims that the first row is above the second, on all cells that both have; nothing is published of
+    them."""
+    judged = []
+    for claim, first, second in pairs:
+        both = [cell for cell in study.cells if (first, cell, metric) in study.trained]
+        both = [cell for cell in both if (second, cell, metric) in study.trained]
+        one = Comparison("")
+        if both:
+            title = f"{study.title_of(first)} − {study.title_of(second)}"
+            one = _compared(study, title, first, second, {place(c): [c] for c in both}, {}, None, (), metric)
+        judged.append(Judged(claim, (one,)))
+    return tuple(judged)
+
+
+def _compared(
+    study: Study,
+    title: str,
+    first: str,
+    second: str,
+    parts: Mapping[Cell, Sequence[str]],
+    published: Mapping[Cell, float],
+    talk: Published | None,
+    whole: Sequence[str] = (),
+    metric: str = "accuracy",
+) -> Comparison:
+    """`first` minus `second` on `whole` (by default all cells of `parts`) and on each of `parts`."""
+    cells = whole or [cell for part in parts.values() for cell in part]
+    total = compare(study, first, second, cells, metric)
+    found = {part: compare(study, first, second, own, metric) for part, own in parts.items()}
+    return Comparison(title, total, found, published, talk)
