@@ -42,7 +42,8 @@ _EXPLAINED = (
     "Differences are taken between the relative performances of two rows. Intervals hold what other seeds and "
     "other\npolicies drawn from the same search would change, on the same test images; they do not hold what "
     "another search would\nfind. Samples that are copies of one training tell no more than one; where one of the "
-    "rows has a single training, both\nare taken to vary alike. Tasks count as given, not as drawn from a population of tasks."
+    "rows has a single training, both\nare taken to vary alike. Tasks count as given, not as drawn from a "
+    "population of tasks."
 )
 
 
