@@ -1,15 +1,16 @@
 """Grids of image, truth and predictions: a column of pictures for each, with the same images in each row.
 
-Segmentation has a colour a class, normals are shown as (n + 1) / 2, and the range of colours of depth,
-keypoints and edges is that of the truths, for predictions as well. What is unknown is grey.
+Segmentation has a colour a class, that of the previews of datasets; normals are shown as (n + 1) / 2, and the
+range of colours of depth, keypoints and edges is that of the truths, for predictions as well. What is unknown is
+grey.
 """
 
-import colorsys
 import io
 from dataclasses import dataclass
 
 import numpy as np
 
+from farfield.datasets.dense.pictures import palette
 from farfield.report.site import Picture, anchor
 from farfield.results.families import Examples, SharingStudy
 from farfield.results.headings import TASKS
@@ -42,8 +43,7 @@ def coloured(task: str, values: np.ndarray, limits: tuple[float, float] = (0.0, 
     if task == "segmentation":
         values = values.argmax(axis=1) if values.ndim == 4 else values
         known = values >= 0
-        palette = class_colours(int(values.max(initial=0)) + 1)
-        colours = palette[np.where(known, values, 0)]
+        colours = palette(int(values.max(initial=0)) + 1)[np.where(known, values, 0)]
     elif task == "normals":
         known = np.isfinite(values).all(axis=1)
         vectors = np.where(known[:, None], values, 0.0).astype(np.float64)
@@ -59,13 +59,6 @@ def coloured(task: str, values: np.ndarray, limits: tuple[float, float] = (0.0, 
         share = (np.where(known, plane, low) - low) / max(high - low, 1e-12)
         colours = matplotlib.colormaps[_COLOUR_MAPS[task]](np.clip(share, 0, 1), bytes=True)[..., :3]
     return np.where(known[..., None], colours, _GREY)
-
-
-def class_colours(count: int) -> np.ndarray:
-    """uint8 [count, 3]: hues a golden ratio apart, in turns lighter and darker, and none of them grey."""
-    levels = ((0.75, 0.85), (0.5, 0.97), (0.9, 0.6))
-    colours = [colorsys.hsv_to_rgb((0.58 + i * 0.618034) % 1, *levels[i % 3]) for i in range(count)]
-    return np.rint(255 * np.array(colours)).astype(np.uint8).reshape(count, 3)
 
 
 def colour_limits(truth: np.ndarray) -> tuple[float, float]:
@@ -118,7 +111,7 @@ def _classes(found: Examples, task: str) -> tuple[tuple[str, str], ...]:
     names = found.get("classes", ())
     if task != "segmentation":
         return ()
-    colours = class_colours(len(names))
+    colours = palette(len(names))[:-1]  # without that of the unknown
     present = set(np.unique(found["truths"][task]).tolist())
     return tuple(
         (name, f"#{bytes(colour).hex()}")

@@ -25,6 +25,7 @@ from PIL import Image
 from scipy.stats import t, ttest_ind
 from test_site import Reader
 
+from farfield.datasets.dense.pictures import palette, picture
 from farfield.errors import InputError
 from farfield.report.dense_tables import (
     delta_table,
@@ -33,7 +34,7 @@ from farfield.report.dense_tables import (
     score_tables,
     sharing_costs,
 )
-from farfield.report.examples import class_colours, coloured, example_grids
+from farfield.report.examples import coloured, example_grids
 from farfield.report.index_page import index_page
 from farfield.report.matrices import correlation_matrix, search_map
 from farfield.report.policies import sharing_page, task_table
@@ -524,11 +525,10 @@ def test_segmentation_has_a_colour_a_class_from_labels_or_scores():
     labels = np.array([[[0, 1, -1]]])
     scores = np.array([[[[5.0, 0, 1]], [[1.0, 2, 0]]]])
     found = coloured("segmentation", labels)[0, 0]
-    assert (
-        found[:2].tolist() == class_colours(2).tolist() == coloured("segmentation", scores)[0, 0][:2].tolist()
-    )
+    preview = picture("segmentation", labels, 2)[0, 0]
+    assert found[:2].tolist() == preview[:2].tolist() == coloured("segmentation", scores)[0, 0][:2].tolist()
     assert found[2].tolist() == [138, 143, 152]
-    colours = class_colours(40).astype(int)
+    colours = palette(40)[:-1].astype(int)
     assert len(np.unique(colours, axis=0)) == 40
     assert (colours.max(1) - colours.min(1)).min() > 40  # none is grey
 
