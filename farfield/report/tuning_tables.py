@@ -4,10 +4,10 @@ import numpy as np
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.results import published
-from farfield.results.derived import DecathlonScores
+from farfield.results.derived import DecathlonScores, inconsistent_scores
 from farfield.results.families import TuningStudy
 from farfield.results.findings import Findings
-from farfield.results.inputs import labelled
+from farfield.results.inputs import labelled, listed
 from farfield.tuning.decathlon_score import IMAGENET_ACCURACY
 
 
@@ -102,6 +102,14 @@ def _note(study: TuningStudy, scores: DecathlonScores) -> str:
         sentences.append(
             "Published scores over these sets are computed from the published accuracies on the real datasets."
         )
+    odd = [
+        f"{name} {printed:.0f}, by its cells {own:.1f}"
+        for name, (printed, own) in inconsistent_scores().items()
+    ]
+    sentences.append(
+        f"Some published scores over all ten sets are not those of the accuracies in their own row: "
+        f"{listed(odd)}. No rounding explains that."
+    )
     return " ".join(sentences)
 
 

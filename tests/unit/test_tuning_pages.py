@@ -325,6 +325,7 @@ def test_our_score_is_scaled_by_our_own_fine_tuning():
     text = markdown(score_table(found(study)))
     assert "over the 2 sets present, at most 2000" in text
     assert "not those of the challenge" in text
+    assert "Feature Extractor 544, by its cells 646.6" in text
 
 
 def test_published_scores_stand_in_columns_of_their_own():
