@@ -16,9 +16,6 @@ from farfield.results.headings import METRICS, TASKS, heading, metrics_of
 from farfield.results.inputs import is_real, listed
 from farfield.sharing.metrics import HIGHER_IS_BETTER
 
-IMAGE = "224 × 224"  # pixels, of `accounting.PUBLISHED_SIZE`, which needs torch
-_GIGA = 1e10  # from here on MACs are told in thousands of millions
-
 
 def score_tables(found: Findings[SharingStudy], rows: Sequence[str]) -> list[Table]:
     """The metrics of `rows`, a table a task; one for all tasks if each has a single metric."""
@@ -96,47 +93,6 @@ def learned_table(found: Findings[SharingStudy]) -> Table | None:
         "that the task asks.",
         style="wrapped",
     )
-
-
-def sharing_costs(study: SharingStudy) -> Table | None:
-    """Parameters and multiply-accumulates by the published convention and of the whole model."""
-    costs = {key: study.costs[key] for key in study.shown_rows if key in study.costs}
-    if not costs:
-        return None
-    unique = study.published.drop_duplicates("method")
-    theirs = dict(zip(unique["method"], unique["parameters"], strict=True))
-    scale, unit = mac_unit(study)
-    rows = []
-    for key, cost in costs.items():
-        name = study.rows[key]["published"]
-        cells = [words(study.title_of(key)), number(cost["backbone_parameters"])]
-        if theirs:
-            cells.append(number(theirs[name], kind="published") if name in theirs else EMPTY)
-        whole = (cost["parameters"] / 1e6, cost["backbone_macs"] / scale, cost["macs"] / scale)
-        rows.append((*cells, *map(number, whole)))
-    sides = ["ours", "published"] if theirs else ["ours"]
-    return Table(
-        caption=f"What a method costs for {len(study.tasks)} tasks, and for an image of {IMAGE} pixels",
-        columns=(
-            Column("Method"),
-            *(Column(side, "Backbone parameters (multiples) ↓") for side in sides),
-            Column("Parameters of the whole model (millions) ↓"),
-            Column(f"backbone ({unit}) ↓", "MACs an image"),
-            Column(f"whole model ({unit}) ↓", "MACs an image"),
-        ),
-        rows=tuple(rows),
-        note="Backbone columns follow the published convention: parameters in multiples of one backbone, "
-        "without heads, and every task runs the backbone for itself, however much tasks share. The whole "
-        "model has its heads, computes what tasks share once, and nothing that is skipped. MACs are of an image "
-        f"of {IMAGE} pixels, whatever size the run trains on. Numbers are means over a row's samples.",
-        style="wrapped",
-    )
-
-
-def mac_unit(study: SharingStudy) -> tuple[float, str]:
-    """In what multiply-accumulates are told: (1e6, "millions"), or billions for large networks."""
-    most = max(max(cost["macs"], cost["backbone_macs"]) for cost in study.costs.values())
-    return (1e9, "billions") if most >= _GIGA else (1e6, "millions")
 
 
 def _score_table(found: Findings[SharingStudy], rows: Sequence[str], tasks: Sequence[str]) -> Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from farfield.report.dense_tables import mac_unit
+from farfield.report.cost_tables import mac_unit
 from farfield.report.figure_style import (
     INK,
     PALETTE,
@@ -33,10 +33,8 @@ from farfield.results.study import Study
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Three of the steps that the accuracy of 75 queries can take, so that no bin holds more of them.
-_BINS = np.arange(-2, 107, 4)
-_TUNED = PALETTE[1]  # what runs tuned is red throughout
-_COLUMNS = 5
+TUNED = PALETTE[1]  # what runs tuned is red throughout
+COLUMNS = 5
 _PARAMETERS = {
     "backbone_parameters": "backbone parameters (multiples of one)",
     "parameters": "parameters (millions)",
@@ -79,30 +77,6 @@ def episode_dots(found: Findings[FewShotStudy], frame: pd.DataFrame, value: str)
         return svg(figure)
 
 
-def episode_distribution(study: FewShotStudy, shot: int) -> bytes:
-    """Histograms of the accuracies of single episodes at one shot, with their medians."""
-    cells = [cell for cell in study.cells if place(cell)[1] == shot]
-    scores = study.scores[study.scores["cell"].isin(cells)]
-    keys = [key for key in study.rows if key in set(scores["row"])]
-    with style():
-        width = 2.6 if len(cells) > 1 else 6.0
-        figure, axes = panels(1, len(cells), width=width, height=0.34 * len(keys) + 0.9)
-        for ax, cell in zip(axes[0], cells, strict=True):
-            whole = scores[scores["cell"] == cell]
-            for i, key in enumerate(keys):
-                own = whole.loc[whole["row"] == key, "value"].to_numpy()
-                if len(own):
-                    counts, edges = np.histogram(own, _BINS)
-                    outline = i - 0.85 * counts / counts.max()
-                    ax.stairs(outline, edges, baseline=i, fill=True, color=PALETTE[0], alpha=0.6)
-                    ax.plot([np.median(own)] * 2, [i, i - 0.85], color=INK, linewidth=1.4)
-            set_panel_title(ax, labelled(study.datasets[str(place(cell)[0])]))
-            ax.set_xlabel("accuracy (%)")
-            ax.set_xlim(whole["value"].min() - 4, whole["value"].max() + 4)
-        method_rows(axes[0], [study.title_of(key) for key in keys], above=0.95)
-        return svg(figure)
-
-
 def published_values(study: FewShotStudy, row: str, dataset: str, shots: set[int]) -> pd.DataFrame:
     """The published lines of a row at `shots`; none if `dataset` is not the published one."""
     card, table = study.datasets[dataset], study.published
@@ -121,10 +95,10 @@ def image_dots(found: Findings[TuningStudy], frame: pd.DataFrame, value: str) ->
     names = [cell for cell in study.cells if cell in set(frame["cell"])]
     titles = [study.title_of(key) for key in keys]
     with style():
-        columns = min(len(names), _COLUMNS)
+        columns = min(len(names), COLUMNS)
         # The names of methods stand left of the first panel.
         width = max(1.9, 5.5 / columns) + 2.4 / columns
-        figure, axes = grid(len(names), _COLUMNS, width, height=0.2 * len(keys) + 1.0)
+        figure, axes = grid(len(names), COLUMNS, width, height=0.2 * len(keys) + 1.0)
         for i, (ax, name) in enumerate(zip(axes, names, strict=True)):
             _dots(ax, frame[frame["cell"] == name], keys, value, "ci95", zero=value != "mean")
             if value == "mean":
@@ -135,8 +109,8 @@ def image_dots(found: Findings[TuningStudy], frame: pd.DataFrame, value: str) ->
                 labelled(study.datasets[name]),
                 "accuracy (%)" if value == "mean" else "difference (points)",
             )
-            if i % _COLUMNS == 0:
-                method_rows(axes[i : i + _COLUMNS], titles, above=0.7)
+            if i % COLUMNS == 0:
+                method_rows(axes[i : i + COLUMNS], titles, above=0.7)
         return svg(figure)
 
 
@@ -149,7 +123,7 @@ def _trainings(ax: "Axes", study: Study, cell: str, keys: Sequence[str]) -> None
     ]
     several = [(place, value) for place, own in trained if len(own) > 1 for value in own["value"]]
     places, values = [place for place, _ in several], [value for _, value in several]
-    ax.plot(values, places, linestyle="none", marker="|", markersize=9, color=_TUNED, zorder=4)
+    ax.plot(values, places, linestyle="none", marker="|", markersize=9, color=TUNED, zorder=4)
 
 
 def _published(ax: "Axes", study: Study, cell: str, keys: Sequence[str]) -> None:
@@ -160,32 +134,6 @@ def _published(ax: "Axes", study: Study, cell: str, keys: Sequence[str]) -> None
     for row, key in enumerate(keys):
         if study.rows[key]["published"] in theirs.index:
             ax.plot(theirs[study.rows[key]["published"]], row, **hollow(0))
-
-
-def usage_histograms(counts: pd.DataFrame, study: TuningStudy) -> bytes:
-    """How many test images run so many tuned blocks, a panel a dataset; a stroke marks the mean.
-
-    counts: columns dataset, tuned_blocks, images, of one method.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    names = [key for key in study.datasets if key in set(counts["dataset"])]
-    with style():
-        figure, axes = grid(len(names), _COLUMNS, width=2.35, height=1.9)
-        for i, (ax, name) in enumerate(zip(axes, names, strict=True)):
-            own = counts[counts["dataset"] == name]
-            ax.bar(own["tuned_blocks"], own["images"], width=0.86, color=_TUNED)
-            mean = float(np.average(own["tuned_blocks"], weights=own["images"]))
-            ax.axvline(mean, color=INK, linewidth=1.0, linestyle=(0, (3, 2)))
-            ax.set_xlim(-0.7, own["tuned_blocks"].max() + 0.7)
-            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-            ax.grid(axis="x", visible=False)
-            set_panel_title(ax, labelled(study.datasets[name]))
-            ax.set_xlabel("tuned blocks")
-            if i % _COLUMNS == 0:
-                ax.set_ylabel("test images")
-        return svg(figure)
 
 
 def delta_dots(found: Findings[SharingStudy], published: Mapping[str, Mapping[str, float]]) -> bytes:

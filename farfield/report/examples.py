@@ -1,4 +1,4 @@
-"""Grids of image, truth and predictions: a column of pictures for each, with the same images in each row.
+"""Pictures of images: galleries, and grids of image, truth and predictions, with the same images in each row.
 
 Segmentation has a colour a class, that of the previews of datasets; normals are shown as (n + 1) / 2, and the
 range of colours of depth, keypoints and edges is that of the truths, for predictions as well. What is unknown is
@@ -12,9 +12,13 @@ import numpy as np
 
 from farfield.datasets.dense.pictures import palette
 from farfield.report.site import Picture, anchor
-from farfield.results.families import Examples, SharingStudy
+from farfield.results.families import Examples, PolicyRecord, SharingStudy, TuningStudy
 from farfield.results.headings import TASKS
+from farfield.results.inputs import badge, labelled
+from farfield.results.policies import extremes
 
+GALLERY_IMAGES = 8
+THUMBNAIL = 128  # pixels; shown at about half of that, for dense screens
 _GREY = np.array([138, 143, 152], np.uint8)
 _SIDE = 128  # pixels of the longer side of a picture, at most
 _GAP = 4  # transparent pixels between pictures
@@ -139,4 +143,46 @@ def _stacked(pictures: np.ndarray, size: tuple[int, int], smooth: bool) -> bytes
         sheet.paste(Image.fromarray(picture).resize(size, resample), (0, i * (height + _GAP)))
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Test images of a dataset with the fewest and with the most tuned blocks."""
+
+    title: str
+    badge: str
+    few: tuple[Picture, ...]
+    many: tuple[Picture, ...]
+
+
+def gallery(study: TuningStudy, start: str, dataset: str, record: PolicyRecord) -> Gallery:
+    card = study.datasets[dataset]
+    blocks = record.actions.shape[1]
+    sides = []
+    for side, places in zip(("few", "many"), extremes(record, GALLERY_IMAGES), strict=True):
+        pictures = []
+        for rank, place in enumerate(places, 1):
+            tuned = int(record.actions[place].sum())
+            pictures.append(
+                Picture(
+                    f"{start}-{anchor(dataset)}-{side}-{rank}.png",
+                    f"A test image of {labelled(card)} that runs {tuned} of {blocks} blocks tuned.",
+                    f"{tuned} of {blocks}",
+                    thumbnail(np.asarray(study.images[dataset][record.rows[place]])),
+                    wide=False,
+                )
+            )
+        sides.append(tuple(pictures))
+    return Gallery(card["title"], badge(card), *sides)
+
+
+def thumbnail(image: np.ndarray) -> bytes:
+    """An image, uint8 [h, w, 3], as PNG of at most 128 pixels a side."""
+    from PIL import Image
+
+    picture = Image.fromarray(image)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

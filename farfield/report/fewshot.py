@@ -6,11 +6,13 @@ from markupsafe import Markup
 from farfield.report.cells import markdown
 from farfield.report.claims_page import PARTS
 from farfield.report.curves import accuracy_by_distance, accuracy_by_shot
-from farfield.report.dots import episode_distribution, episode_dots
+from farfield.report.dots import episode_dots
+from farfield.report.episode_tables import choices_table, episodes_table, overview_table
+from farfield.report.histograms import episode_distribution
 from farfield.report.index_page import Headline
 from farfield.report.site import Page, Picture, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
-from farfield.report.tables import choices_table, episodes_table, overview_table, paired_table
+from farfield.report.tables import paired_table
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, is_real, listed

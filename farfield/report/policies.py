@@ -1,6 +1,5 @@
 """The two pages on policies: which images run which blocks tuned, and which blocks tasks run and share."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,17 +8,17 @@ import pandas as pd
 
 from farfield.report.cells import Cell, Column, Table, number, words
 from farfield.report.curves import entropy_curves, search_curves
-from farfield.report.dots import usage_histograms
+from farfield.report.examples import Gallery, gallery
+from farfield.report.histograms import usage_histograms
 from farfield.report.matrices import correlation_matrix, image_policy_matrix, search_map, task_policy_matrix
 from farfield.report.site import Page, Picture, anchor, assets_of, csv
 from farfield.report.tables import count
 from farfield.results.families import PolicyRecord, SharingStudy, TuningStudy
 from farfield.results.headings import TASKS
-from farfield.results.inputs import badge, labelled
+from farfield.results.inputs import labelled
 from farfield.results.policies import (
     differs,
     entropy,
-    extremes,
     of_row,
     routed_rows,
     search_history,
@@ -30,20 +29,8 @@ from farfield.results.policies import (
     usage,
 )
 
-GALLERY_IMAGES = 8
-_SIDE = 128  # pixels; shown at about half of that, for dense screens
 # A decision this near to a fair coin is called undecided.
 _UNDECIDED = 0.1
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Test images of a dataset with the fewest and with the most tuned blocks."""
-
-    title: str
-    badge: str
-    few: tuple[Picture, ...]
-    many: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -126,7 +113,7 @@ def _images(study: TuningStudy, row: str) -> PolicySection:
             entropy_curves(curves, study),
             wide=False,
         )
-    galleries = [_gallery(study, start, key, one) for key, one in varied.items() if key in study.images]
+    galleries = [gallery(study, start, key, one) for key, one in varied.items() if key in study.images]
     named = title if study.name == "spottune" else f"{title} on the decathlon"
     return PolicySection(named, image_table(study, varied) if varied else None, pictures, galleries)
 
@@ -172,38 +159,6 @@ def image_table(study: TuningStudy, records: Mapping[str, PolicyRecord]) -> Tabl
         note=f"Undecided: decisions with a probability within {_UNDECIDED} of one half, which would fall the "
         "other way now and then if the policy were sampled.",
     )
-
-
-def _gallery(study: TuningStudy, start: str, dataset: str, record: PolicyRecord) -> Gallery:
-    card = study.datasets[dataset]
-    blocks = record.actions.shape[1]
-    sides = []
-    for side, places in zip(("few", "many"), extremes(record, GALLERY_IMAGES), strict=True):
-        pictures = []
-        for rank, place in enumerate(places, 1):
-            tuned = int(record.actions[place].sum())
-            pictures.append(
-                Picture(
-                    f"{start}-{anchor(dataset)}-{side}-{rank}.png",
-                    f"A test image of {labelled(card)} that runs {tuned} of {blocks} blocks tuned.",
-                    f"{tuned} of {blocks}",
-                    thumbnail(np.asarray(study.images[dataset][record.rows[place]])),
-                    wide=False,
-                )
-            )
-        sides.append(tuple(pictures))
-    return Gallery(card["title"], badge(card), *sides)
-
-
-def thumbnail(image: np.ndarray) -> bytes:
-    """An image, uint8 [h, w, 3], as PNG of at most 128 pixels a side."""
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    picture.thumbnail((_SIDE, _SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _tasks(study: SharingStudy, row: str) -> PolicySection:

@@ -6,14 +6,13 @@ from typing import Any
 import pandas as pd
 
 from farfield.report.claims_page import SHARING, claims_table, sentence, task_evidence
+from farfield.report.cost_tables import IMAGE, sharing_costs
 from farfield.report.dense_tables import (
-    IMAGE,
     delta_table,
     learned_table,
     published_delta_table,
     published_tables,
     score_tables,
-    sharing_costs,
 )
 from farfield.report.dots import delta_against_costs, delta_dots
 from farfield.report.examples import example_grids

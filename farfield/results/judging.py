@@ -1,8 +1,7 @@
 """The claims of each family on the results of one of its studies, whose cells are averaged: on one of its
 `parts`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -13,13 +12,14 @@ from farfield.results.contrasts import Cell, Cells, by_cell, estimate, halves
 from farfield.results.derived import DELTA, OVERALL, deltas, published_deltas
 from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy
 from farfield.results.intervals import Difference, compare
+from farfield.results.row_claims import ROUTING, sharing_claims
 from farfield.results.scores import of_episodes, place
 from farfield.results.study import Study
 
 # How the published table orders its datasets, from near to far.
 PUBLISHED_ORDER = ("CropDiseases", "EuroSAT", "ISIC", "ChestX", "RVL-CDIP")
-SPOTTUNE, RANDOM = "SpotTune", "Random Policy"
-ADASHARE, MULTI_TASK = "AdaShare", "Multi-Task"
+SPOTTUNE = "SpotTune"
+ADASHARE = "AdaShare"
 # The source of the decathlon's networks, to which nothing is tuned: the talk does not count it.
 _SOURCE = "ImNet"
 _Measures = Mapping[str, tuple[Evidence, Difference | None, Mapping[Cell, Difference]]]
@@ -103,68 +103,6 @@ def _published_study(dataset: str) -> str:
     return "documents" if dataset == "RVL-CDIP" else "crossdomain"
 
 
-@dataclass(frozen=True)
-class RoutingClaim(Claim):
-    """SpotTune is better than other rows, which `others` finds beside its row; the first of them decides.
-
-    names: those that the first of these rows has in the published tables.
-    """
-
-    others: Callable[[Study, str], list[str]]
-    names: tuple[str, ...] = ()
-
-
-def _asked(override: str) -> Callable[[Study, str], list[str]]:
-    """The rows that ask SpotTune's own networks with another override of the policy."""
-
-    def rows(study: Study, routed: str) -> list[str]:
-        training = study.rows[routed]["training"]
-        return [
-            key
-            for key, row in study.rows.items()
-            if row["training"] == training and row["override"] == override
-        ]
-
-    return rows
-
-
-def _random(study: Study, routed: str) -> list[str]:
-    trained = [key for key, row in study.rows.items() if row["published"] == RANDOM]
-    return [*trained, *_asked("random")(study, routed)]
-
-
-ROUTING = (
-    RoutingClaim(
-        "spottune_above_finetuning",
-        "SpotTune beats standard fine-tuning.",
-        "SpotTune minus standard fine-tuning. The talk: better on 12 of the 14 sets of both studies.",
-        lambda study, routed: [study.reference],
-        ("Standard Fine-tuning", "Fine-tuning"),
-    ),
-    RoutingClaim(
-        "routing_above_tuned_blocks",
-        "Routing helps, not the tuned blocks alone.",
-        "SpotTune minus the same networks with every tuned block running, whatever the policy says.",
-        _asked("all_tuned"),
-        ("SpotTune (running fine-tuned blocks)",),
-    ),
-    RoutingClaim(
-        "routing_above_frozen_blocks",
-        "Routing helps, not the frozen blocks alone.",
-        "SpotTune minus the same networks with every frozen block running. The talk has no such row.",
-        _asked("all_frozen"),
-    ),
-    RoutingClaim(
-        "routing_above_chance",
-        "A learned policy beats a random one.",
-        "SpotTune minus networks that were trained with a random policy, and minus its own networks with a "
-        "random policy in the place of the learned one.",
-        _random,
-        (RANDOM,),
-    ),
-)
-
-
 def judge_tuning(study: TuningStudy) -> tuple[Judged, ...]:
     routed = next((key for key in study.shown_rows if study.rows[key]["published"] == SPOTTUNE), None)
     judged = []
@@ -204,42 +142,6 @@ def _routing(study: Study, others: Sequence[str]) -> dict[str, float]:
     # Rounded, since equal numbers of the table must not differ by a rounding error.
     both = [key for key in tables[SPOTTUNE] if key in theirs and key != _SOURCE]
     return {key: round(tables[SPOTTUNE][key] - theirs[key], 6) for key in both}
-
-
-def sharing_claims(study: SharingStudy) -> list[tuple[Claim, str | None]]:
-    """The two of the talk, and one for each row beyond the tables: ablations and other policies; each with
-    the row than which AdaShare is better."""
-    shared = next((key for key, row in study.rows.items() if row["published"] == MULTI_TASK), None)
-    costs = [study.costs[key] for key in (study.adashare, shared) if key and key in study.costs]
-    counted = ""
-    if len(costs) == 2:
-        own, other = (cost["backbone_parameters"] for cost in costs)
-        counted = f" Their backbones have {own:.2f} and {other:.2f} times the parameters of one backbone."
-    found: list[tuple[Claim, str | None]] = [
-        (
-            Claim(
-                "adashare_above_single_task",
-                "AdaShare beats a network for each task.",
-                "Delta of AdaShare minus that of the single-task networks, which have as many backbones as "
-                "tasks.",
-            ),
-            study.reference,
-        ),
-        (
-            Claim(
-                "adashare_above_multi_task",
-                "AdaShare beats one network for all tasks, with as many parameters.",
-                f"Delta of AdaShare minus that of the multi-task network, which shares every block.{counted}",
-            ),
-            shared,
-        ),
-    ]
-    for key, row in study.rows.items():
-        if row["kind"] == "ablation":
-            said, title = f"adashare_above_{key}", f"“{row['title']}”"
-            claim = Claim(said, f"AdaShare is above {title}.", f"Delta of AdaShare minus that of {title}.")
-            found.append((claim, key))
-    return found
 
 
 def judge_sharing(study: SharingStudy) -> tuple[Judged, ...]:

@@ -14,10 +14,11 @@ from farfield.report.cells import Cell, Column, Table, markdown, number
 from farfield.report.comparisons_page import matrix_table, reuse_table
 from farfield.report.curves import accuracy_by_shot, training_curves
 from farfield.report.dots import episode_dots
+from farfield.report.episode_tables import episodes_table, overview_table
 from farfield.report.fewshot import fewshot_headlines, fewshot_page, fewshot_pages
 from farfield.report.figure_style import look
 from farfield.report.matrices import difference_matrices, matrix
-from farfield.report.tables import episodes_table, metrics, overview_table, paired_table
+from farfield.report.tables import metrics, paired_table
 from farfield.results import published
 from farfield.results.families import fewshot_study
 from farfield.results.findings import Findings

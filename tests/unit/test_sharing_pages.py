@@ -27,13 +27,8 @@ from test_site import Reader
 
 from farfield.datasets.dense.pictures import palette, picture
 from farfield.errors import InputError
-from farfield.report.dense_tables import (
-    delta_table,
-    learned_table,
-    published_tables,
-    score_tables,
-    sharing_costs,
-)
+from farfield.report.cost_tables import sharing_costs
+from farfield.report.dense_tables import delta_table, learned_table, published_tables, score_tables
 from farfield.report.examples import coloured, example_grids
 from farfield.report.index_page import index_page
 from farfield.report.matrices import correlation_matrix, search_map

@@ -27,19 +27,21 @@ from test_site import Reader
 
 from farfield.errors import InputError
 from farfield.report.cells import markdown
-from farfield.report.dots import usage_histograms
-from farfield.report.policies import image_table, policies_page, thumbnail
+from farfield.report.examples import thumbnail
+from farfield.report.histograms import usage_histograms
+from farfield.report.policies import image_table, policies_page
+from farfield.report.score_table import score_table
 from farfield.report.site import write_site
 from farfield.report.tables import accuracy_table, paired_table, trainings_table
 from farfield.report.tuning import tuning_claims, tuning_metrics, tuning_page, tuning_pages
-from farfield.report.tuning_tables import score_table
 from farfield.results.derived import decathlon_scores
 from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
 from farfield.results.findings import Findings
 from farfield.results.intervals import compare, summarise
-from farfield.results.judging import ROUTING, judge_tuning
+from farfield.results.judging import judge_tuning
 from farfield.results.policies import differs, entropy, extremes, tuned_shares, usage
 from farfield.results.published import table as published_table
+from farfield.results.row_claims import ROUTING
 from farfield.results.scores import of_answers
 
 

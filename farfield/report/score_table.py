@@ -1,46 +1,14 @@
-"""What fine-tuning costs, and the decathlon's score, beside the published."""
+"""The decathlon's score, beside the published."""
 
 import numpy as np
 
-from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
+from farfield.report.cells import EMPTY, Cell, Column, Table, words
 from farfield.results import published
 from farfield.results.derived import DecathlonScores, inconsistent_scores
 from farfield.results.families import TuningStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import labelled, listed
 from farfield.tuning.decathlon_score import IMAGENET_ACCURACY
-
-
-def tuning_costs(study: TuningStudy) -> Table | None:
-    """Parameters and multiply-accumulates of each method, beside the published parameters."""
-    named = study.published.dropna(subset=["parameters"]).drop_duplicates("method")
-    theirs = dict(zip(named["method"], named["parameters"], strict=True))
-    costs = {key: study.costs[key] for key in study.shown_rows if key in study.costs}
-    if not costs:
-        return None
-    macs = any("macs" in cost for cost in costs.values())
-    rows = []
-    for key, cost in costs.items():
-        name = study.rows[key]["published"]
-        cells = [words(study.title_of(key))]
-        cells.append(number(cost["parameters"]) if "parameters" in cost else EMPTY)
-        if theirs:
-            cells.append(number(theirs[name], kind="published") if name in theirs else EMPTY)
-        if macs:
-            cells.append(number(cost["macs"] / 1e6) if "macs" in cost else EMPTY)
-        rows.append(tuple(cells))
-    columns = [Column("Method"), Column("ours", "Parameters")]
-    columns += [Column("published", "Parameters")] if theirs else []
-    columns += [Column("MACs an image (millions)")] if macs else []
-    return Table(
-        caption="What a method costs",
-        columns=tuple(columns),
-        rows=tuple(rows),
-        note="Parameters of the source and all tasks together in multiples of the network that fine-tuning "
-        "takes, without classifiers; a binary mask counts one bit a weight. The decathlon counts nine tasks, "
-        "however many ran here. Multiply-accumulates are those of evaluation: of a routed network with the "
-        "chosen branch alone, of parallel adapters folded into their convolutions.",
-    )
 
 
 def score_table(found: Findings[TuningStudy]) -> Table | None:
