@@ -13,7 +13,7 @@ from farfield.tuning.decathlon_score import IMAGENET_ACCURACY
 
 def score_table(found: Findings[TuningStudy]) -> Table | None:
     """Our scores, published scores in columns of their own, and what each dataset adds to ours."""
-    study, scores = found.study, found.scores
+    study, scores = found.study, found.decathlon
     if scores is None:
         return None
     printed = published.decathlon_scores()

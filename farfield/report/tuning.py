@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from farfield.report.cells import Table
 from farfield.report.claims_page import TUNING, claims_table, sections, spoken
 from farfield.report.cost_tables import tuning_costs
 from farfield.report.dots import image_dots
@@ -50,7 +51,7 @@ def tuning_metrics(found: Found) -> dict[str, dict[str, dict[str, Any]]]:
     for kind, part in found.parts.items():
         for row, own in metrics(part.summary).items():
             result.setdefault(row, {}).update(own)
-        scores = part.scores
+        scores = part.decathlon
         for score in scores.table.to_dict("records") if scores else ():
             cell = {"score": round(float(score["score"]), 1), "sets": len(scores.datasets if scores else ())}
             cell |= {} if pd.isna(score["std"]) else {"std": round(float(score["std"]), 1)}
@@ -80,23 +81,16 @@ def tuning_page(found: Found) -> StudyPage:
     score: list[Block] = []
     paired: list[Block] = []
     trained: list[Block] = []
+    grids: list[Table | None] = []
     for kind, part in parts.items():
         above = [heading(f"On {kind}")] if len(parts) > 1 else []
-        trainings = trainings_table(part)
-        beside += [
-            *above,
-            ("table", accuracy_table(part)),
-            ("picture", _accuracies(kind, part, bool(trainings))),
-        ]
-        score += [*above, ("table", score_table(part))] if part.scores else []
-        if len(part.differences):
-            paired += [*above, ("picture", _differences(kind, part)), ("table", paired_table(part))]
+        accuracies, scored, trainings = accuracy_table(part), score_table(part), trainings_table(part)
+        apart = paired_table(part) if len(part.differences) else None
+        beside += [*above, ("table", accuracies), ("picture", _accuracies(kind, part, bool(trainings)))]
+        score += [*above, ("table", scored)] if scored else []
+        paired += [*above, ("picture", _differences(kind, part)), ("table", apart)] if apart else []
         trained += [*above, ("table", trainings)] if trainings else []
-    tables = []
-    for kind, part in parts.items():
-        differences = paired_table(part) if len(part.differences) else None
-        tables += [accuracy_table(part), score_table(part), trainings_table(part), differences]
-        tables += [claims_table(spoken({kind: part}), TUNING)]
+        grids += [accuracies, scored, trainings, apart, claims_table(spoken({kind: part}), TUNING)]
     judged_blocks: list[Block] = [("table", claims_table(claims, TUNING)), ("text", _EXPLAINED)]
     for claim, tested in sections(parts, claims, TUNING, "Datasets"):
         judged_blocks += [heading(claim.statement, claim.key.replace("_", "-")), ("note", claim.measured)]
@@ -118,7 +112,7 @@ def tuning_page(found: Found) -> StudyPage:
             Section("costs", "Costs", [("table", costs)]),
         ],
         csv(flat(pd.concat([part.summary for part in parts.values()])), 4),
-        [*tables, costs],
+        [*grids, costs],
         "tuning_study.html.j2",
         texts={"study": study, "images": images, "policies": bool(routed_rows(study))},
     )

@@ -74,7 +74,7 @@ class Findings(Generic[S]):
         return Findings(derived.deltas(self.study), lambda study: ())
 
     @cached_property
-    def scores(self) -> derived.DecathlonScores | None:
+    def decathlon(self) -> derived.DecathlonScores | None:
         """The decathlon's score; None for another study, or where the reference cannot scale it."""
         return derived.decathlon_scores(self.study) if self.study.name == "decathlon" else None
 

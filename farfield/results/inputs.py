@@ -6,25 +6,13 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import pandas as pd
 
-from farfield.errors import InputError
-
-Study = Literal["crossdomain", "documents"]
-
-
-class Method(TypedDict):
-    """A method as its reader sees it."""
-
-    title: str
-    family: str  # "meta-learning", "transfer" or "ensemble"; one family shares a row of figures
-    published: str  # name of its row in the published table, empty if it has none
-
 
 class Dataset(TypedDict):
     """A dataset as its reader sees it."""
 
     title: str
     published: str  # its name in the published table, empty if it is not there
-    study: Study  # whose tables and figures it belongs to
+    study: Literal["crossdomain", "documents"]  # whose tables and figures it belongs to
     procedural: bool  # drawn by a program, and at most a stand-in for the published dataset
     mirror: str  # what part of the real dataset this is, empty if all of it
     licence: str
@@ -133,26 +121,3 @@ def reservations(datasets: Sequence[Dataset]) -> list[str]:
 def listed(words: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def in_order(
-    frame: pd.DataFrame, methods: Mapping[str, Any], datasets: Mapping[str, Dataset], then: str = "shot"
-) -> pd.DataFrame:
-    """Rows of `frame` in the order of `methods`, then of `datasets`, then by the column `then`.
-
-    Raises InputError when a row has a method or dataset that is not described.
-    """
-    for column, described in (("method", methods), ("dataset", datasets)):
-        unknown = sorted(set(frame[column]) - set(described))
-        if unknown:
-            raise InputError(
-                f"The results hold the {column} '{unknown[0]}', which is not described. Described are: "
-                f"{', '.join(described) or 'none'}. Describe it, or remove its results."
-            )
-    ranks = {"method": list(methods), "dataset": list(datasets)}
-    return frame.sort_values(
-        ["method", "dataset", then],
-        key=lambda column: column.map(ranks[column.name].index) if column.name in ranks else column,
-        kind="stable",
-        ignore_index=True,
-    )

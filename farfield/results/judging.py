@@ -2,6 +2,8 @@
 `parts`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -111,21 +113,19 @@ def judge_tuning(study: TuningStudy) -> tuple[Judged, ...]:
         talk = None
         if values:
             talk = Published(sum(values) / len(values), sum(value > 0 for value in values), len(values))
-        comparisons = []
+        found = []
         for other in claim.others(study, routed) if routed else []:
             both = [key for key in study.cells if {routed, other} <= set(study.units[key])]
+            theirs = _routing(study, [study.rows[other]["published"]])
+            names = {key: study.datasets[key]["published"] for key in both}
+            published: dict[Cell, float] = {(k,): theirs[name] for k, name in names.items() if name in theirs}
+            if published and len(published) == len(both):
+                published |= {(): sum(published.values()) / len(published)}
             if both:
-                parts = {place(key): [key] for key in both}
-                theirs = _routing(study, [study.rows[other]["published"]])
-                names = {cell: study.datasets[key]["published"] for cell, (key,) in parts.items()}
-                published: dict[Cell, float] = {
-                    cell: theirs[name] for cell, name in names.items() if name in theirs
-                }
-                if len(published) == len(parts):
-                    published |= {(): sum(published.values()) / len(published)}
-                title = f"{study.title_of(routed)} − {study.title_of(other)}"
-                comparisons.append(_compared(study, title, str(routed), other, parts, published, talk))
-        judged.append(Judged(claim, tuple(comparisons or ([Comparison("", talk=talk)] if talk else []))))
+                found.append(
+                    _compared(study, Comparison("", None, {}, published, talk), str(routed), other, both)
+                )
+        judged.append(Judged(claim, tuple(found or ([Comparison("", talk=talk)] if talk else []))))
     return tuple(judged)
 
 
@@ -145,56 +145,55 @@ def _routing(study: Study, others: Sequence[str]) -> dict[str, float]:
 
 
 def judge_sharing(study: SharingStudy) -> tuple[Judged, ...]:
-    own, ours, theirs = study.adashare, deltas(study), published_deltas(study)
-    judged = []
+    theirs, pairs, talks = published_deltas(study), [], {}
     for claim, other in sharing_claims(study):
+        pairs.append((claim, study.adashare, other))
         name = study.rows[other]["published"] if other else ""
-        published: dict[Cell, float] = {}
-        talk = None
         if {ADASHARE, name} <= set(theirs):
             first, second = theirs[ADASHARE], theirs[name]
             # Rounded, since equal numbers of the table must not differ by a rounding error.
             apart = {task: round(first[task] - second[task], 6) for task in first}
-            published = {() if task == OVERALL else (task,): value for task, value in apart.items()}
+            published: dict[Cell, float] = {
+                () if task == OVERALL else (task,): value for task, value in apart.items()
+            }
             above = sum(value > 0 for cell, value in published.items() if cell)
             talk = Published(apart[OVERALL], above, len(apart) - 1)
-        one = Comparison("", published=published, talk=talk)
-        if own and other in ours.shown_rows:
-            title = f"{study.title_of(own)} − {study.title_of(other)}"
-            parts = {place(task): [task] for task in study.tasks}
-            one = _compared(ours, title, own, str(other), parts, published, talk, [OVERALL], DELTA)
-        judged.append(Judged(claim, (one,)))
-    return tuple(judged)
+            talks[claim.key] = Comparison("", published=published, talk=talk)
+    return judge_pairs(deltas(study), pairs, DELTA, [OVERALL], talks)
 
 
-def judge_pairs(study: Study, pairs: Sequence[tuple[Claim, str, str]], metric: str) -> tuple[Judged, ...]:
-    """Claims that the first row is above the second, on all cells that both have; nothing is published of
-    them."""
+def judge_pairs(
+    study: Study,
+    pairs: Sequence[tuple[Claim, str | None, str | None]],
+    metric: str = "accuracy",
+    whole: Sequence[str] = (),
+    talks: Mapping[str, Comparison] = MappingProxyType({}),
+) -> tuple[Judged, ...]:
+    """Claims that the first row is above the second, in parts on each cell that both have.
+
+    whole: the cells that decide, by default the mean over those. talks: by claim what is published of it.
+    """
     judged = []
     for claim, first, second in pairs:
-        both = [cell for cell in study.cells if (first, cell, metric) in study.trained]
-        both = [cell for cell in both if (second, cell, metric) in study.trained]
-        one = Comparison("")
-        if both:
-            title = f"{study.title_of(first)} − {study.title_of(second)}"
-            one = _compared(study, title, first, second, {place(c): [c] for c in both}, {}, None, (), metric)
+        one = talks.get(claim.key, Comparison(""))
+        both = [c for c in study.cells if all((row, c, metric) in study.trained for row in (first, second))]
+        if first and second and both:
+            one = _compared(study, one, first, second, both, whole, metric)
         judged.append(Judged(claim, (one,)))
     return tuple(judged)
 
 
 def _compared(
     study: Study,
-    title: str,
+    published: Comparison,
     first: str,
     second: str,
-    parts: Mapping[Cell, Sequence[str]],
-    published: Mapping[Cell, float],
-    talk: Published | None,
+    cells: Sequence[str],
     whole: Sequence[str] = (),
     metric: str = "accuracy",
 ) -> Comparison:
-    """`first` minus `second` on `whole` (by default all cells of `parts`) and on each of `parts`."""
-    cells = whole or [cell for part in parts.values() for cell in part]
-    total = compare(study, first, second, cells, metric)
-    found = {part: compare(study, first, second, own, metric) for part, own in parts.items()}
-    return Comparison(title, total, found, published, talk)
+    """`published` with `first` minus `second` on `whole`, by default all of `cells`, and on each of the rest."""
+    total = compare(study, first, second, whole or cells, metric)
+    parts = {place(c): compare(study, first, second, [c], metric) for c in cells if c not in whole}
+    title = f"{study.title_of(first)} − {study.title_of(second)}"
+    return replace(published, title=title, whole=total, parts=parts)
