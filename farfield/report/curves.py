@@ -4,7 +4,6 @@ Rows and datasets are drawn in the order of their study. Published values are ho
 for datasets that are the published ones.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -37,7 +36,7 @@ def accuracy_by_shot(found: Findings[FewShotStudy]) -> bytes:
     lines, so that panels can be compared.
     """
     study, summary = found.study, _placed(found.summary)
-    families, names = _families(study), study.shown_datasets
+    families, names = _families(study, summary), study.shown_datasets
     one = len(names) == 1
     with style():
         if one:
@@ -47,9 +46,11 @@ def accuracy_by_shot(found: Findings[FewShotStudy]) -> bytes:
             figure, axes = panels(len(families), len(names), width=2.5, height=2.6)
         for row, (family, members) in zip(axes, families.items(), strict=True):
             for ax, name in zip(row, names, strict=True):
-                _shot_panel(ax, study, summary[summary["dataset"] == name], members)
+                own = summary[summary["dataset"] == name]
+                _family(ax, study, own, members, own["shot"])
+                _shot_axis(ax, sorted(set(own["shot"])))
                 for i, method in enumerate(members):
-                    ran = set(summary.query("row == @method and dataset == @name")["shot"])
+                    ran = set(own.loc[own["row"] == method, "shot"])
                     theirs = published_values(study, method, name, ran)
                     ax.plot(theirs["shot"], theirs["accuracy"], **hollow(i))
             if one:
@@ -66,16 +67,10 @@ def accuracy_by_shot(found: Findings[FewShotStudy]) -> bytes:
         return svg(figure)
 
 
-def _shot_panel(ax: "Axes", study: FewShotStudy, cell: pd.DataFrame, members: list[str]) -> None:
+def _shot_axis(ax: "Axes", shots: list[int]) -> None:
     from matplotlib.ticker import NullLocator
 
-    for own in _others(cell, members):
-        ax.plot(own["shot"], own["mean"], color=FAINT, linewidth=0.9, zorder=1)
-    for i, method in enumerate(members):
-        own, title = cell[cell["row"] == method], study.title_of(method)
-        ax.errorbar(own["shot"], own["mean"], own["ci95"], label=title, **look(i))
     ax.set_xscale("log")
-    shots = sorted(set(cell["shot"]))
     ax.set_xticks(shots, [str(shot) for shot in shots])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.margins(x=0.12)
@@ -85,21 +80,14 @@ def accuracy_by_distance(found: Findings[FewShotStudy], shot: int, chance: float
     """Accuracy at one shot as datasets leave natural images, a panel a family, with the chance level."""
     study, summary = found.study, _placed(found.summary)
     summary = summary[summary["shot"] == shot]
-    present = set(summary["row"])
-    families = {family: [key for key in keys if key in present] for family, keys in _families(study).items()}
-    families = {family: keys for family, keys in families.items() if keys}
+    families = _families(study, summary)
     names = [key for key in study.datasets if key in set(summary["dataset"])]
-    order = {name: i for i, name in enumerate(names)}
+    places = summary["dataset"].map(names.index)
     labels = [labelled(study.datasets[name]) for name in names]
     with style():
         figure, axes = panels(1, len(families), width=max(3.8, 8 / len(families)), height=5.2)
         for ax, (family, members) in zip(axes[0], families.items(), strict=True):
-            for own in _others(summary, members):
-                ax.plot(own["dataset"].map(order), own["mean"], color=FAINT, linewidth=0.9, zorder=1)
-            for i, method in enumerate(members):
-                own = summary[summary["row"] == method]
-                place = own["dataset"].map(order)
-                ax.errorbar(place, own["mean"], own["ci95"], label=study.title_of(method), **look(i))
+            _family(ax, study, summary, members, places)
             ax.axhline(chance, color=INK, linewidth=0.8, linestyle=(0, (2, 3)))
             ax.annotate("chance", (0, chance), (2, 3), textcoords="offset points", fontsize=8)
             ax.set_xticks(range(len(names)), labels, rotation=35, ha="right", rotation_mode="anchor")
@@ -117,18 +105,26 @@ def _placed(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(dataset=[name for name, _ in places], shot=[shot for _, shot in places])
 
 
-def _families(study: FewShotStudy) -> dict[str, list[str]]:
+def _families(study: FewShotStudy, summary: pd.DataFrame) -> dict[str, list[str]]:
+    """The rows of `summary` by family."""
     families: dict[str, list[str]] = {}
     for key in study.shown_rows:
-        families.setdefault(study.rows[key]["family"], []).append(key)
+        if key in set(summary["row"]):
+            families.setdefault(study.rows[key]["family"], []).append(key)
     return families
 
 
-def _others(summary: pd.DataFrame, members: list[str]) -> Iterator[pd.DataFrame]:
-    """The lines of each method that is not one of `members`, in the order of `summary`."""
-    for method, own in summary.groupby("row", sort=False):
-        if method not in members:
-            yield own
+def _family(
+    ax: "Axes", study: FewShotStudy, lines: pd.DataFrame, members: list[str], places: pd.Series
+) -> None:
+    """`members` with intervals, and all other rows of `lines` as faint lines; places: where each value stands."""
+    lines = lines.assign(place=places)
+    for row, own in lines.groupby("row", sort=False):
+        if row not in members:
+            ax.plot(own["place"], own["mean"], color=FAINT, linewidth=0.9, zorder=1)
+    for i, row in enumerate(members):
+        own = lines[lines["row"] == row]
+        ax.errorbar(own["place"], own["mean"], own["ci95"], label=study.title_of(row), **look(i))
 
 
 def _legend_below(ax: "Axes", inches: float) -> None:

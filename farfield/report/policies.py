@@ -90,8 +90,7 @@ def _page(
 
 
 def _images(study: TuningStudy, row: str) -> PolicySection:
-    title, start = study.title_of(row), _start(study, row)
-    records = of_row(study, row)
+    title, start, records = study.title_of(row), _start(study, row), of_row(study, row)
     counts, curves = usage(study), entropy(study)
     curves = curves[curves["method"] == row]
     varied = {key: record for key, record in records.items() if differs(record)}
@@ -217,8 +216,7 @@ def task_table(study: SharingStudy, row: str) -> Table:
     """How many blocks each task skips, on average over samples, and how much it shares."""
     policy = study.policies[row]
     runs = [np.asarray(one, dtype=bool) for one in policy["runs"]]
-    blocks = policy["select"].shape[1]
-    distinct = len({one.tobytes() for one in runs})
+    blocks, distinct = policy["select"].shape[1], len({one.tobytes() for one in runs})
     rows = []
     for i, task in enumerate(study.tasks):
         skipped = [int((~one[i]).sum()) for one in runs]
@@ -234,7 +232,7 @@ def task_table(study: SharingStudy, row: str) -> Table:
                 number(100 * float(policy["select"][i].mean())),
             )
         )
-    samples = f"{len(runs)} samples" if len(runs) > 1 else "one sample"
+    samples = "one sample" if len(runs) == 1 else f"{len(runs)} samples"
     return Table(
         caption=f"Blocks of {blocks} that a task skips or shares, over {samples}, {distinct} of them different",
         columns=(

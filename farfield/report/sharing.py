@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from farfield.report.claims_page import SHARING, claims_table, sentence, task_evidence
+from farfield.report.claims_page import claims_table, sentence, task_evidence
 from farfield.report.cost_tables import IMAGE, sharing_costs
 from farfield.report.dense_tables import (
     delta_table,
@@ -20,6 +20,7 @@ from farfield.report.index_page import Headline
 from farfield.report.policies import task_map, task_pictures, task_table
 from farfield.report.site import Page, Picture, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading, tables
+from farfield.report.wording import SHARING
 from farfield.results.claims import Judged
 from farfield.results.derived import OVERALL, published_deltas
 from farfield.results.families import SharingStudy

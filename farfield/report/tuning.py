@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from farfield.report.cells import Table
-from farfield.report.claims_page import TUNING, claims_table, sections, spoken
+from farfield.report.claims_page import claims_table, sections, spoken
 from farfield.report.cost_tables import tuning_costs
 from farfield.report.dots import image_dots
 from farfield.report.index_page import Headline
@@ -15,6 +15,7 @@ from farfield.report.score_table import score_table
 from farfield.report.site import Page, Picture, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
 from farfield.report.tables import accuracy_table, metrics, paired_table, trainings_table
+from farfield.report.wording import TUNING
 from farfield.results.claims import ClaimMetrics, claims_metrics
 from farfield.results.families import TuningStudy
 from farfield.results.findings import Findings

@@ -10,11 +10,12 @@ from made_up_study import dataset
 from test_plan import ROOT, imports
 from test_site import Reader
 
-from farfield.report.claims_page import Wording, claims_table, sections, signed
+from farfield.report.claims_page import claims_table, sections
 from farfield.report.index_page import Headline, index_page
 from farfield.report.site import csv, write_site
 from farfield.report.study_page import Section, StudyPage
 from farfield.report.tables import accuracy_table, paired_table
+from farfield.report.wording import Wording, signed
 from farfield.results.claims import Claim, claims_metrics
 from farfield.results.findings import Findings
 from farfield.results.judging import judge_pairs
