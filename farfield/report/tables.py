@@ -112,7 +112,7 @@ def trainings_table(found: Findings) -> Table | None:
 def paired_table(found: Findings) -> Table:
     """Every row minus the reference on the same test cases; marked where the difference is significant."""
     study, differences = found.study, found.differences
-    trained = study.varies.trainings != "no"
+    trained = study.varies.law == "student"
     cells = {
         (row["row"], row["cell"]): number(
             row["difference"], row["ci95"], direction(row["difference"], row["holm"]), signed=True

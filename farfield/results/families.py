@@ -15,8 +15,9 @@ from farfield.results.inputs import Dataset, MetaTraining, Training, labelled
 from farfield.results.scores import of_answers, of_episodes, of_samples
 from farfield.results.study import Row, Study, Varies
 
-_BY_IMAGES = Varies(trainings="both", law="student")
-_BY_TRAININGS = Varies(units=False, trainings="borrow", law="student")
+_BY_EPISODES = Varies(law="1.96")
+_BY_IMAGES = Varies(trainings="both")
+_BY_TRAININGS = Varies(units=False, trainings="borrow")
 FEW_IMAGES = 100  # below, a test set is called too small to rank methods by
 
 
@@ -30,6 +31,7 @@ class FewShotStudy(Study):
     layer or model, in words) was taken, over all episodes.
     """
 
+    varies: Varies = _BY_EPISODES
     split: str = "study"
     training: Mapping[str, Training] = field(default_factory=dict)
     meta: Mapping[str, MetaTraining] = field(default_factory=dict)

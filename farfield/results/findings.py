@@ -11,7 +11,7 @@ from farfield.results import derived
 from farfield.results.claims import Judged
 from farfield.results.comparisons import Comparisons, against, compare, pooled
 from farfield.results.contrasts import Cells, by_cell
-from farfield.results.families import FewShotStudy, SharingStudy
+from farfield.results.families import SharingStudy
 from farfield.results.intervals import against_reference, summarise
 from farfield.results.scores import place
 from farfield.results.study import Study
@@ -37,8 +37,8 @@ class Findings(Generic[S]):
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """DIFFERENCES of `intervals`; of few-shot methods with their own test, see `comparisons`."""
-        if not isinstance(self.study, FewShotStudy):
+        """DIFFERENCES of `intervals`; by the law of 1.96 with a sign-flip test, see `comparisons`."""
+        if self.study.varies.law == "student":
             return against_reference(self.study)
         ran = self.study.reference in self.study.shown_rows
         rows = against(self.comparisons.pairs if ran else self.comparisons.pairs[:0], self.study.reference)

@@ -42,7 +42,7 @@ class Varies:
 
     units: bool = True
     trainings: Literal["no", "both", "borrow"] = "no"
-    law: Literal["1.96", "student"] = "1.96"
+    law: Literal["1.96", "student"] = "student"
 
 
 # What makes two datasets' numbers ones that are never averaged: the field that tells, and its values with titles.
@@ -56,7 +56,8 @@ _SPLITS: Mapping[str, Mapping[str, object]] = {
 class Study:
     """scores: SCORES of `farfield.results.scores`. rows, datasets: in the order in which they are shown.
 
-    reference: the row that every other is compared with. published: the published table, see `published`.
+    reference: the row that every other is compared with. published: a table of `farfield.results.published`,
+    empty without one.
     split: the field of datasets by which the study falls into parts. seed: of resamples and sign flips.
     costs: by row, what its networks cost. caveats: sentences on how the run differs from the published one.
     Raises InputError for a row or dataset of `scores` that is not described, or a reference that is no row.

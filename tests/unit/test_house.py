@@ -95,7 +95,7 @@ def found() -> Findings[Study]:
         {"hashing": {"title": "Hashing", "published": ""}, "learned": {"title": "Learned", "published": ""}},
         {"birds": dataset("Birds", ""), "maps": dataset("Maps", "")},
         "hashing",
-        varies=Varies(trainings="both", law="student"),
+        varies=Varies(trainings="both"),
         caveats=("Eighty queries a set.",),
     )
     claim = Claim("learned_above_hashing", "Learned codes find more.", "Learned minus hashing.")
