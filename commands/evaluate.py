@@ -17,12 +17,13 @@ from commands import probing
 from commands.answering import Bench, choose
 from commands.exporting import Fitting, exportable, require_free, write_classifier
 from commands.own_images import OwnImages, draw, own_images, remarks, remarks_on_episodes, temporary
-from farfield.episodes.recommendation import NEAR, rank, recommend
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
 from farfield.execution import Workers
 from farfield.files import atomic_file
+from farfield.results.comparisons import NEAR, rank, recommend
+from farfield.results.scores import of_episodes
 from farfield.training.devices import choose_device, deterministic
 from stages.frame.local import load_local
 from stages.frame.params import Params, load_params
@@ -99,12 +100,13 @@ def main_episodes(arguments: argparse.Namespace) -> None:
         if not tables:
             raise InputError("none of the methods can answer these episodes; name others in METHODS=.")
         results = pd.concat(tables, ignore_index=True)
-        ranking = rank(results, list(seconds), params.seeds.compare)
+        scores = of_episodes(NAME, results)
+        ranking = rank(scores, list(seconds), params.seeds.compare)
         best = recommend(ranking, seconds)
         taken = best
         if fit := [row for row in seconds if exportable(fewshot, row)]:
             if best not in fit:
-                taken = recommend(rank(results, fit, params.seeds.compare), seconds)
+                taken = recommend(rank(scores, fit, params.seeds.compare), seconds)
             classifier, description = Fitting(params, own, episodes.shot, device, scratch).fit(taken)
             write_classifier(out / "classifier", classifier, description, own.images)
 

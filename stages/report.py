@@ -10,34 +10,25 @@ import pandas as pd
 
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
-from farfield.reporting.claims_page import claims_headline, claims_page
-from farfield.reporting.comparisons import comparisons_page
-from farfield.reporting.data_page import data_page
-from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
-from farfield.reporting.index_page import Headline, index_page
-from farfield.reporting.inputs import Dataset, MetaTraining, Method, Training
-from farfield.reporting.provenance_page import Provenance, provenance_page
-from farfield.reporting.sharing import (
-    plotted_sharing,
-    sharing_claims_metrics,
-    sharing_headlines,
-    sharing_metrics,
-    sharing_pages,
-)
-from farfield.reporting.sharing_policies_page import sharing_page
-from farfield.reporting.sharing_study import SharingName, SharingStudy
-from farfield.reporting.site import Page, write_site
-from farfield.reporting.study import FewShotStudy
-from farfield.reporting.tables import metrics
-from farfield.reporting.training_page import training_page
-from farfield.reporting.tuning import (
-    tuning_claims_metrics,
-    tuning_headlines,
-    tuning_metrics,
-    tuning_pages,
-)
-from farfield.reporting.tuning_policies_page import policies_page
-from farfield.reporting.verdicts import claims_metrics
+from farfield.report.claims_page import claims_headline, claims_page
+from farfield.report.comparisons_page import comparisons_page
+from farfield.report.data_page import data_page
+from farfield.report.fewshot import fewshot_headlines, fewshot_pages
+from farfield.report.fewshot import flat as flat_episodes
+from farfield.report.index_page import Headline, index_page
+from farfield.report.policies import policies_page, sharing_page
+from farfield.report.provenance_page import Provenance, provenance_page
+from farfield.report.sharing import plotted_sharing, sharing_headlines, sharing_metrics, sharing_pages
+from farfield.report.site import Page, write_site
+from farfield.report.tables import metrics
+from farfield.report.training_page import training_page
+from farfield.report.tuning import tuning_claims, tuning_headlines, tuning_metrics, tuning_pages
+from farfield.results.claims import claims_metrics
+from farfield.results.families import FewShotStudy, SharingStudy, fewshot_study
+from farfield.results.findings import Findings
+from farfield.results.inputs import Dataset, MetaTraining, Training
+from farfield.results.judging import judge_fewshot, judge_sharing, judge_tuning
+from farfield.results.study import Row
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
@@ -67,21 +58,21 @@ def main() -> None:
         name: described(card, params.fewshot.targets.get(name), validation[name]["images"])
         for name, card in params.datasets.items()
     }
-    study = fewshot_study(params, datasets)
-    tuned = tuning_studies(params, datasets)
-    sharing = sharing_studies(params, datasets)
-    write_json(paths.METRICS / "fewshot.json", metrics(study.summary))
+    fewshot = Findings(fewshot_results(params, datasets), judge_fewshot)
+    tuned = {name: Findings(study, judge_tuning) for name, study in tuning_studies(params, datasets).items()}
+    shared = {
+        name: Findings(study, judge_sharing) for name, study in sharing_studies(params, datasets).items()
+    }
+    write_json(paths.METRICS / "fewshot.json", metrics(fewshot.summary))
     for name, part in tuned.items():
         write_json(paths.METRICS / f"{name}.json", tuning_metrics(part))
-    write_json(
-        paths.METRICS / "sharing.json", {name: sharing_metrics(part) for name, part in sharing.items()}
-    )
-    claims: dict[str, Any] = claims_metrics({name: part.claims for name, part in study.parts.items()})
-    claims |= {name: tuning_claims_metrics(part) for name, part in tuned.items()}
-    claims |= {f"sharing_{name}": sharing_claims_metrics(part) for name, part in sharing.items()}
+    write_json(paths.METRICS / "sharing.json", {name: sharing_metrics(part) for name, part in shared.items()})
+    claims: dict[str, Any] = {name: claims_metrics(part.claims) for name, part in fewshot.parts.items()}
+    claims |= {name: tuning_claims(part) for name, part in tuned.items()}
+    claims |= {f"sharing_{name}": claims_metrics(part.claims, "tasks") for name, part in shared.items()}
     write_json(paths.METRICS / "claims.json", claims)
-    write_json(paths.METRICS / "training.json", training_metrics(study))
-    tables = {"fewshot": plotted(study), **plotted_policies(tuned), **plotted_sharing(sharing)}
+    write_json(paths.METRICS / "training.json", training_metrics(fewshot.study))
+    tables = {"fewshot": plotted(fewshot), **plotted_policies(tuned), **plotted_sharing(shared)}
     for title, table in tables.items():
         with atomic_file(paths.METRICS / f"{title}.csv") as partial:
             table.to_csv(partial, index=False)
@@ -101,19 +92,22 @@ def main() -> None:
     ran = {
         "Profile": params.profile,
         "Image size": f"{params.image_size} px",
-        "Episodes": episodes_in_words(study),
+        "Episodes": episodes_in_words(fewshot),
         "Device": provenance["device"],
         "torch": versions["torch"],
     }
     # Most of the time goes to pictures. What they are of is computed by now, for the metrics.
     parts: list[Callable[[], Part]] = [
-        lambda: (fewshot_headlines(study), fewshot_pages(study)),
-        lambda: ([], [comparisons_page(study)]),
-        lambda: ([claims_headline(study)], [claims_page(study)]),
-        lambda: (tuning_headlines(tuned), [*tuning_pages(tuned), policies_page(tuned)]),
-        *(functools.partial(sharing_part, {name: study}) for name, study in sharing.items()),
-        lambda: ([], [sharing_page(sharing)]),
-        lambda: ([], [training_page(study)]),
+        lambda: (fewshot_headlines(fewshot), fewshot_pages(fewshot)),
+        lambda: ([], [comparisons_page(fewshot)]),
+        lambda: ([claims_headline(fewshot)], [claims_page(fewshot)]),
+        lambda: (
+            tuning_headlines(tuned),
+            [*tuning_pages(tuned), policies_page({name: found.study for name, found in tuned.items()})],
+        ),
+        *(functools.partial(sharing_part, {name: found}) for name, found in shared.items()),
+        lambda: ([], [sharing_page({name: found.study for name, found in shared.items()})]),
+        lambda: ([], [training_page(fewshot.study)]),
     ]
     made = forked(parts, load_local().workers)
     headlines = [headline for some, _ in made for headline in some]
@@ -121,7 +115,7 @@ def main() -> None:
     write_site(
         paths.SITE,
         [
-            index_page(headlines, ran, study.reservations),
+            index_page(headlines, ran, fewshot.study.reservations),
             *pages,
             data_page(datasets, validation, previews),
             provenance_page(provenance),
@@ -129,7 +123,7 @@ def main() -> None:
     )
 
 
-def sharing_part(studies: Mapping[SharingName, SharingStudy]) -> Part:
+def sharing_part(studies: Mapping[str, Findings[SharingStudy]]) -> Part:
     return sharing_headlines(studies), sharing_pages(studies)
 
 
@@ -148,14 +142,14 @@ def described(card: Card, target: Target | None, images: int) -> Dataset:
     }
 
 
-def fewshot_study(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
+def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
     fewshot = params.fewshot
     columns = ["method", "dataset", "shot", "episode", "accuracy"]
     tables = [
         pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
         for key in fewshot.units
     ]
-    methods: dict[str, Method] = {
+    rows: dict[str, Row] = {
         key: {"title": row.title, "family": row.family, "published": row.published}
         for key, row in fewshot.rows.items()
     }
@@ -167,12 +161,12 @@ def fewshot_study(params: Params, datasets: dict[str, Dataset]) -> FewShotStudy:
         for key in fewshot.models
         if not params.untrained(key)
     }
-    return FewShotStudy(
+    return fewshot_study(
         pd.concat(tables, ignore_index=True),
-        methods,
+        rows,
         {name: datasets[name] for name in fewshot.targets},
         fewshot.reference,
-        training,
+        training=training,
         way=fewshot.way,
         query=fewshot.query,
         seed=params.seeds.compare,
@@ -259,15 +253,15 @@ def training_metrics(study: FewShotStudy) -> dict[str, dict[str, Any]]:
     return {"sources": sources, "meta": meta}
 
 
-def episodes_in_words(study: FewShotStudy) -> str:
-    fewest, most = study.summary["episodes"].min(), study.summary["episodes"].max()
+def episodes_in_words(found: Findings[FewShotStudy]) -> str:
+    fewest, most = found.summary["units"].min(), found.summary["units"].max()
     return f"{most} a cell" if fewest == most else f"{fewest} to {most} a cell"
 
 
-def plotted(study: FewShotStudy) -> pd.DataFrame:
+def plotted(found: Findings[FewShotStudy]) -> pd.DataFrame:
     """One bar a method, dataset and shot, for `dvc plots`."""
-    summary = study.summary.round(2)
-    cell = summary["dataset"] + " " + summary["shot"].astype(str) + "-shot " + summary["method"]
+    summary = flat_episodes(found.summary).round(2)
+    cell = found.summary["cell"] + " " + summary["method"]
     return summary.assign(cell=cell)[["cell", "accuracy", "ci95", "method", "dataset", "shot", "episodes"]]
 
 

@@ -1,23 +1,17 @@
 """The tables of the multi-task study for the report: from results on disk to their value."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from farfield.datasets.dense.packed import load_class_names
 from farfield.files import read_json
-from farfield.reporting.inputs import Dataset
-from farfield.reporting.sharing_policies import history_frame
-from farfield.reporting.sharing_study import (
-    Examples,
-    Kind,
-    NetworkCost,
-    PolicyRecord,
-    SharingMethod,
-    SharingName,
-    SharingStudy,
-)
+from farfield.results.families import Examples, SharingStudy, TaskPolicy, sharing_study
+from farfield.results.inputs import Dataset
+from farfield.results.policies import history_frame
+from farfield.results.study import Row
 from stages.frame import paths
 from stages.frame.params import Params
 
@@ -27,14 +21,14 @@ PUBLISHED_WIDTH = 64
 COLLAPSED = 0.75  # of its blocks that a task skips
 
 
-def sharing_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[SharingName, SharingStudy]:
-    names: list[SharingName] = [
+def sharing_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[str, SharingStudy]:
+    names: list[str] = [
         name for name in ("cityscapes", "nyuv2", "taskonomy") if name in params.sharing.studies
     ]
     return {name: _study(params, name, datasets) for name in names}
 
 
-def _study(params: Params, name: SharingName, datasets: Mapping[str, Dataset]) -> SharingStudy:
+def _study(params: Params, name: str, datasets: Mapping[str, Dataset]) -> SharingStudy:
     # Needs torch, as little else of the report does.
     import torch
 
@@ -49,12 +43,12 @@ def _study(params: Params, name: SharingName, datasets: Mapping[str, Dataset]) -
     for row in section.rows:
         table = pd.read_parquet(RESULTS / row / "scores.parquet")
         tables.append(table[table["study"] == name].drop(columns="study").assign(method=row))
-        found: dict[str, NetworkCost] = read_json(RESULTS / row / "costs.json")
+        found: dict[str, dict[str, float]] = read_json(RESULTS / row / "costs.json")
         if name in found:
             costs[row] = found[name]
         tensors, _ = load_tensors(RESULTS / row / "examples.safetensors")
         predictions[row] = {task: maps.numpy() for task, maps in subset(tensors, f"{name}.").items()}
-    policies: dict[str, PolicyRecord] = {}
+    policies: dict[str, TaskPolicy] = {}
     for row in section.retrained:
         record = read_json(RESULTS / row / "policies.json")[name]
         policies[row] = {
@@ -67,7 +61,7 @@ def _study(params: Params, name: SharingName, datasets: Mapping[str, Dataset]) -
         for row, retrained in section.retrained.items()
         if retrained.policies == "searched"
     }
-    methods: dict[str, SharingMethod] = {
+    rows: dict[str, Row] = {
         key: {"title": row.title, "published": row.published, "kind": _kind(params, key)}
         for key, row in section.rows.items()
     }
@@ -79,10 +73,10 @@ def _study(params: Params, name: SharingName, datasets: Mapping[str, Dataset]) -
         "predictions": predictions,
         "classes": load_class_names(paths.packed(study.dataset, params.card(study.dataset))),
     }
-    return SharingStudy(
+    return sharing_study(
         name,
         pd.concat(tables, ignore_index=True),
-        methods,
+        rows,
         [*data.objective.tasks],
         _described(datasets[study.dataset], study.published),
         reference=section.reference,
@@ -110,7 +104,7 @@ def _described(dataset: Dataset, published: str) -> Dataset:
     return {**dataset, "published": published, "mirror": mirror}
 
 
-def _kind(params: Params, key: str) -> Kind:
+def _kind(params: Params, key: str) -> Literal["baseline", "adashare", "ablation", "reference"]:
     section = params.sharing
     if key in section.baselines and section.baselines[key].method == "constant":
         return "reference"
@@ -119,7 +113,7 @@ def _kind(params: Params, key: str) -> Kind:
     return "adashare" if key in section.retrained else "baseline"
 
 
-def _reservations(params: Params, name: SharingName, policies: Mapping[str, PolicyRecord]) -> list[str]:
+def _reservations(params: Params, name: str, policies: Mapping[str, TaskPolicy]) -> list[str]:
     """What differs from the published run, and what a reader of the policies should know, in words."""
     study, width = params.sharing.studies[name], PUBLISHED_WIDTH
     said = []

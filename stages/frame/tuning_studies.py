@@ -7,15 +7,11 @@ import pandas as pd
 
 from farfield.datasets.packed import load_images
 from farfield.files import read_json
-from farfield.reporting.inputs import Dataset
-from farfield.reporting.tuning_policies import entropy, policy_map, usage
-from farfield.reporting.tuning_study import (
-    Cost,
-    PolicyRecord,
-    TunedMethod,
-    TuningName,
-    TuningStudy,
-)
+from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
+from farfield.results.findings import Findings
+from farfield.results.inputs import Dataset
+from farfield.results.policies import entropy, tuned_shares, usage
+from farfield.results.study import Row
 from stages.frame import paths
 from stages.frame.params import Params
 
@@ -25,29 +21,29 @@ if TYPE_CHECKING:
 IMAGENET = ("decathlon_imagenet",)  # sources with the images that the published networks learned from
 
 
-def tuning_studies(params: Params, datasets: dict[str, Dataset]) -> dict[TuningName, TuningStudy]:
+def tuning_studies(params: Params, datasets: dict[str, Dataset]) -> dict[str, TuningStudy]:
     """Both studies; `datasets` describes every dataset of the parameters."""
-    names: tuple[TuningName, ...] = ("spottune", "decathlon")
+    names: tuple[str, ...] = ("spottune", "decathlon")
     return {name: _study(params, name, datasets) for name in names if params.tuning[name].methods}
 
 
-def plotted_policies(studies: Mapping[TuningName, TuningStudy]) -> dict[str, pd.DataFrame]:
+def plotted_policies(studies: Mapping[str, Findings[TuningStudy]]) -> dict[str, pd.DataFrame]:
     """Tables of policies for `dvc plots`, by file name, with a column that tells methods and sets apart."""
     tables = {}
-    for name, shown in (("policy_map", policy_map), ("policy_entropy", entropy), ("tuned_blocks", usage)):
-        table = pd.concat([shown(study).assign(study=key) for key, study in studies.items()])
+    for name, shown in (("policy_map", tuned_shares), ("policy_entropy", entropy), ("tuned_blocks", usage)):
+        table = pd.concat([shown(found.study).assign(study=key) for key, found in studies.items()])
         tables[name] = table.assign(cell=table["study"] + " " + table["method"] + " " + table["dataset"])
     return tables
 
 
-def _study(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> TuningStudy:
+def _study(params: Params, name: str, datasets: dict[str, Dataset]) -> TuningStudy:
     # Needs torch, as little else of the report does.
     from farfield.training.checkpoints import load_tensors, subset
 
     spec = params.tuning[name]
     folders = {key: paths.PIPELINES / name / "results" / key for key in spec.methods}
     tables = [pd.read_parquet(folder / "predictions.parquet") for folder in folders.values()]
-    methods: dict[str, TunedMethod] = {
+    rows: dict[str, Row] = {
         row: {"title": said.title, "published": said.published, "training": key, "override": said.override}
         for key, training in spec.methods.items()
         for row, said in training.rows.items()
@@ -56,7 +52,7 @@ def _study(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> Tu
         key: {**datasets[task.dataset], "published": task.published} for key, task in spec.tasks.items()
     }
     curves: dict[tuple[str, str], pd.DataFrame] = {}
-    costs: dict[str, Cost] = {}
+    costs: dict[str, dict[str, float]] = {}
     policies: dict[tuple[str, str], PolicyRecord] = {}
     reference = next(key for key, training in spec.methods.items() if spec.reference in training.rows)
     unit = next(iter(read_json(folders[reference] / "costs.json").values()))["unit"]
@@ -70,10 +66,10 @@ def _study(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> Tu
         if stored.exists():
             tensors, _ = load_tensors(stored)
             policies |= {(row, task): _record(subset(tensors, f"{task}.")) for task in spec.tasks}
-    return TuningStudy(
+    return tuning_study(
         name,
         pd.concat(tables, ignore_index=True).rename(columns={"task": "dataset"}),
-        methods,
+        rows,
         described,
         spec.reference,
         policies=policies,
@@ -88,7 +84,7 @@ def _study(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> Tu
     )
 
 
-def _cost(tasks: dict[str, dict[str, float]], unit: float) -> Cost:
+def _cost(tasks: dict[str, dict[str, float]], unit: float) -> dict[str, float]:
     """Parameters of all tasks together in multiples of `unit`, the reference's network, and MACs an image;
     both are means over the tasks, which can differ where a method decides what to keep."""
     parameters = [
@@ -98,7 +94,7 @@ def _cost(tasks: dict[str, dict[str, float]], unit: float) -> Cost:
     return {"parameters": sum(parameters) / len(tasks), "macs": sum(macs) / len(tasks)}
 
 
-def _caveats(params: Params, name: TuningName, datasets: dict[str, Dataset]) -> tuple[str, ...]:
+def _caveats(params: Params, name: str, datasets: dict[str, Dataset]) -> tuple[str, ...]:
     """What stands for the published networks, and how long the tasks are trained, in words."""
     spec = params.tuning[name]
     used = {training.network for training in spec.methods.values()}

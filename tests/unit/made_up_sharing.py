@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from made_up_study import dataset
 
-from farfield.reporting.index_page import index_page
-from farfield.reporting.published import sharing
-from farfield.reporting.sharing import sharing_headlines, sharing_pages
-from farfield.reporting.sharing_policies import history_frame
-from farfield.reporting.sharing_policies_page import sharing_page
-from farfield.reporting.sharing_study import SharingStudy
-from farfield.reporting.site import Page
+from farfield.report.index_page import index_page
+from farfield.report.policies import sharing_page
+from farfield.report.sharing import sharing_headlines, sharing_pages
+from farfield.report.site import Page
+from farfield.results.families import SharingStudy, sharing_study
+from farfield.results.findings import Findings
+from farfield.results.judging import judge_sharing
+from farfield.results.policies import history_frame
+from farfield.results.published import sharing
 from farfield.seeds import stream
 from farfield.sharing.metrics import HIGHER_IS_BETTER
 
@@ -168,6 +170,13 @@ def costs(tasks: int) -> dict[str, dict[str, float]]:
     return found
 
 
+def made_up_results(name: str, protocol: str = "fixed") -> pd.DataFrame:
+    """About the published single-task scores, in the form of the results of a run."""
+    table = sharing(name)
+    single = table[table["method"] == "Single-Task"].set_index("metric")["value"].to_dict()
+    return scores(name, single, HIGHER_IS_BETTER, protocol)
+
+
 @cache
 def study(name: str = "nyuv2") -> SharingStudy:
     """One object for all who change nothing, so that it is summed up once."""
@@ -177,8 +186,6 @@ def study(name: str = "nyuv2") -> SharingStudy:
 def changed_study(
     name: str = "nyuv2", card: dict | None = None, protocol: str = "fixed", **changed
 ) -> SharingStudy:
-    table = sharing(name)
-    single = table[table["method"] == "Single-Task"].set_index("metric")["value"].to_dict()
     published = {"cityscapes": "CityScapes", "nyuv2": "NYU v2", "taskonomy": "Taskonomy"}[name]
     settings = {
         "train_images": 400,
@@ -190,9 +197,9 @@ def changed_study(
         "stages": STAGES,
         "caveats": ("Trained for 150 iterations where the paper has 20,000.",),
     }
-    return SharingStudy(
+    return sharing_study(
         name,
-        scores(name, single, HIGHER_IS_BETTER, protocol),
+        made_up_results(name, protocol),
         METHODS,
         TASKS[name],
         card or dataset("Rooms", published, procedural=True),
@@ -211,10 +218,11 @@ def studies() -> dict[str, SharingStudy]:
 
 def sharing_site() -> list[Page]:
     shown = studies()
+    found = {name: Findings(study, judge_sharing) for name, study in shown.items()}
     sharing = sharing_page(shown)
     assert sharing is not None
     return [
-        index_page(sharing_headlines(shown), {"Profile": "tiny"}),
-        *sharing_pages(shown),
+        index_page(sharing_headlines(found), {"Profile": "tiny"}),
+        *sharing_pages(found),
         sharing,
     ]

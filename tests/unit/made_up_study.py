@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from farfield.reporting.claims_page import claims_headline, claims_page
-from farfield.reporting.comparisons import comparisons_page
-from farfield.reporting.data_page import LISTED_FILES, data_page
-from farfield.reporting.fewshot import fewshot_headlines, fewshot_pages
-from farfield.reporting.index_page import index_page
-from farfield.reporting.inputs import MetaTraining, Training
-from farfield.reporting.provenance_page import provenance_page
-from farfield.reporting.site import Page
-from farfield.reporting.study import FewShotStudy
-from farfield.reporting.training_page import training_page
+from farfield.report.claims_page import claims_headline, claims_page
+from farfield.report.comparisons_page import comparisons_page
+from farfield.report.data_page import LISTED_FILES, data_page
+from farfield.report.fewshot import fewshot_headlines, fewshot_pages
+from farfield.report.index_page import index_page
+from farfield.report.provenance_page import provenance_page
+from farfield.report.site import Page
+from farfield.report.training_page import training_page
+from farfield.results.families import FewShotStudy, fewshot_study
+from farfield.results.findings import Findings
+from farfield.results.inputs import MetaTraining, Training
+from farfield.results.judging import judge_fewshot
 from farfield.seeds import stream
 
 METHODS = {
@@ -101,28 +103,32 @@ def study(datasets: dict = DATASETS) -> FewShotStudy:
         "trained_ci95": 0.9,
     }
     choices = [("own", "crops", 5, "block <4>", 9), ("own", "crops", 5, "block 3", 3)]
-    return FewShotStudy(
+    return fewshot_study(
         results(datasets=datasets),
         METHODS,
         datasets,
         "fixed",
-        {"mini source": Training(curve, {"epochs": 5})},
+        training={"mini source": Training(curve, {"epochs": 5})},
         seed=3,
         meta={"protonet": MetaTraining("ProtoNet", validated, {5: final})},
         choices=pd.DataFrame(choices, columns=["method", "dataset", "shot", "choice", "episodes"]),
     )
 
 
+def found(datasets: dict = DATASETS) -> Findings[FewShotStudy]:
+    return Findings(study(datasets), judge_fewshot)
+
+
 def site_pages(preview: Path) -> list[Page]:
-    whole = study(DATASETS | PAPERS)
+    whole = found(DATASETS | PAPERS)
     return [
         index_page(
-            [*fewshot_headlines(whole), claims_headline(whole)], {"Profile": "tiny"}, whole.reservations
+            [*fewshot_headlines(whole), claims_headline(whole)], {"Profile": "tiny"}, whole.study.reservations
         ),
         *fewshot_pages(whole),
         comparisons_page(whole),
         claims_page(whole),
-        training_page(whole),
+        training_page(whole.study),
         data_page(DATASETS, VALIDATION, {"crops": preview}),
         provenance_page(PROVENANCE),
     ]

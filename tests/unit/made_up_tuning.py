@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 from made_up_study import dataset
 
-from farfield.reporting.index_page import index_page
-from farfield.reporting.site import Page
-from farfield.reporting.tuning import tuning_headlines, tuning_pages
-from farfield.reporting.tuning_policies_page import policies_page
-from farfield.reporting.tuning_study import PolicyRecord, TuningStudy
+from farfield.report.index_page import index_page
+from farfield.report.policies import policies_page
+from farfield.report.site import Page
+from farfield.report.tuning import tuning_headlines, tuning_pages
+from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
+from farfield.results.findings import Findings
+from farfield.results.judging import judge_tuning
 from farfield.seeds import stream
 
 IMAGES, BLOCKS = 240, 8
@@ -117,13 +119,13 @@ def spottune(datasets: dict = DATASETS, **changed: object) -> TuningStudy:
         "caveats": ("Trained for 4 epochs where the paper has 40.",),
     }
     results = answers(METHODS, datasets)
-    return TuningStudy("spottune", results, METHODS, datasets, **(settings | changed))
+    return tuning_study("spottune", results, METHODS, datasets, **(settings | changed))
 
 
 def decathlon(datasets: dict = DECATHLON_DATASETS) -> TuningStudy:
     results = answers(DECATHLON_METHODS, datasets)
     costs = {"finetuning": {"parameters": 10.0}, "routed": {"parameters": 11.38}}
-    return TuningStudy(
+    return tuning_study(
         "decathlon",
         results,
         DECATHLON_METHODS,
@@ -138,8 +140,9 @@ def all_pages() -> list[Page]:
     studies = {"spottune": spottune(), "decathlon": decathlon()}
     page = policies_page(studies)
     assert page is not None
+    found = {name: Findings(study, judge_tuning) for name, study in studies.items()}
     return [
-        index_page(tuning_headlines(studies), {"Profile": "tiny"}),
-        *tuning_pages(studies),
+        index_page(tuning_headlines(found), {"Profile": "tiny"}),
+        *tuning_pages(found),
         page,
     ]

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from made_up_study import dataset
 
-from farfield.episodes.contrasts import by_cell
-from farfield.reporting.claims import ALL_ROWS, CLAIMS, ENSEMBLES, FINE_TUNING, META, _best
-from farfield.reporting.published import cross_domain
-from farfield.reporting.verdicts import JudgedClaim, claims_metrics, judge
+from farfield.results.claims import Judged, claims_metrics
+from farfield.results.contrast_claims import ALL_ROWS, CLAIMS, ENSEMBLES, FINE_TUNING, META, _best
+from farfield.results.contrasts import by_cell, halves
+from farfield.results.families import fewshot_study
+from farfield.results.judging import judge_fewshot
+from farfield.results.published import cross_domain
+from farfield.results.scores import of_episodes
 from farfield.seeds import stream
 
 METHODS = {name.lower(): {"title": name, "family": "any", "published": name} for name in ALL_ROWS}
@@ -45,9 +48,9 @@ def made_up(levels: dict[str, float], gain: dict[str, float] | None = None) -> p
     return pd.concat(rows, ignore_index=True)
 
 
-def judged(results: pd.DataFrame, published: pd.DataFrame | None = None) -> dict[str, JudgedClaim]:
-    published = cross_domain() if published is None else published
-    return {one.claim.key: one for one in judge(results, published, METHODS, DATASETS, seed=0)}
+def judged(results: pd.DataFrame, datasets: dict = DATASETS) -> dict[str, Judged]:
+    study = fewshot_study(results, METHODS, datasets, "extra", published=cross_domain())
+    return {one.claim.key: one for one in judge_fewshot(study)}
 
 
 def value(table: pd.Series, method: str, name: str, shot: int) -> float:
@@ -55,7 +58,7 @@ def value(table: pd.Series, method: str, name: str, shot: int) -> float:
 
 
 @pytest.fixture(scope="module")
-def claims() -> dict[str, JudgedClaim]:
+def claims() -> dict[str, Judged]:
     gain = dict.fromkeys([*FINE_TUNING, "Fixed"], 6.0)
     return judged(made_up(LEVELS | {"Extra": 99.0}, gain))
 
@@ -74,7 +77,7 @@ def test_the_opposite_contradicts_them():
 def test_no_difference_is_undecided():
     equal = judged(made_up(dict.fromkeys(ALL_ROWS, 50.0)))
     for key in ("finetuning_above_frozen", "more_shots_help_transfer_more", "transductive_above_inductive"):
-        low_or_high = equal[key].findings[0].whole
+        low_or_high = equal[key].comparisons[0].whole
         inside = abs(low_or_high.difference) <= low_or_high.ci95
         assert (equal[key].verdict == "undecided") == inside
         assert abs(low_or_high.difference) < 1
@@ -97,7 +100,7 @@ def test_a_single_episode_decides_nothing():
 
 def test_the_numbers_of_a_plain_difference_are_those_of_a_loop():
     results = made_up(LEVELS)
-    finding = judged(results)["finetuning_above_frozen"].findings[0]
+    finding = judged(results)["finetuning_above_frozen"].comparisons[0]
     means, variances = [], []
     for name in ("crops", "chest"):
         for shot in (5, 20):
@@ -106,7 +109,7 @@ def test_the_numbers_of_a_plain_difference_are_those_of_a_loop():
             difference = (wide["ft all"] - wide["fixed"]).dropna()
             part = finding.parts[name, shot]
             assert part.difference == pytest.approx(difference.mean())
-            assert part.episodes == len(difference) == 20
+            assert part.units == len(difference) == 20
             means.append(difference.mean())
             variances.append(difference.var(ddof=0) / len(difference))
     assert finding.whole.difference == pytest.approx(np.mean(means))
@@ -116,7 +119,7 @@ def test_the_numbers_of_a_plain_difference_are_those_of_a_loop():
 def test_the_published_table_is_read_by_the_same_arithmetic(claims):
     table = cross_domain().set_index(["method", "dataset", "shot"])["accuracy"]
     names = {"crops": "CropDiseases", "chest": "ChestX"}
-    fixed = claims["finetuning_above_frozen"].findings[0]
+    fixed = claims["finetuning_above_frozen"].comparisons[0]
     cells = {
         (key, shot): value(table, "Ft All", name, shot) - value(table, "Fixed", name, shot)
         for key, name in names.items()
@@ -129,9 +132,9 @@ def test_the_published_table_is_read_by_the_same_arithmetic(claims):
         for name in ("CropDiseases", "EuroSAT", "ISIC", "ChestX")
         for shot in (5, 20, 50)
     ]
-    assert fixed.talk == pytest.approx(np.mean(whole))
+    assert fixed.talk.difference == pytest.approx(np.mean(whole))
 
-    gain = claims["more_shots_help_transfer_more"].findings[0].published["crops",]
+    gain = claims["more_shots_help_transfer_more"].comparisons[0].published["crops",]
     both = ["Fixed", *FINE_TUNING], META
     transfer, meta = (
         np.mean([value(table, m, "CropDiseases", 20) - value(table, m, "CropDiseases", 5) for m in rows])
@@ -139,7 +142,7 @@ def test_the_published_table_is_read_by_the_same_arithmetic(claims):
     )
     assert gain == pytest.approx(transfer - meta)
 
-    step = claims["accuracy_falls_with_distance"].findings[0].published["crops", "chest"]
+    step = claims["accuracy_falls_with_distance"].comparisons[0].published["crops", "chest"]
     drops = [
         value(table, m, "CropDiseases", shot) - value(table, m, "ChestX", shot)
         for m in ALL_ROWS
@@ -150,10 +153,10 @@ def test_the_published_table_is_read_by_the_same_arithmetic(claims):
 
 def test_the_published_best_meta_learner_is_protonet_and_the_best_ensemble_ims_f(claims):
     table = cross_domain().set_index(["method", "dataset", "shot"])["accuracy"]
-    finding = claims["meta_below_finetuning"].findings[0]
+    finding = claims["meta_below_finetuning"].comparisons[0]
     expected = value(table, "Ft All", "ChestX", 5) - value(table, "ProtoNet", "ChestX", 5)
     assert finding.published["chest", 5] == pytest.approx(expected)
-    assert claims["ensembles_best"].findings[0].talk == pytest.approx(0.55, abs=0.03)
+    assert claims["ensembles_best"].comparisons[0].talk.difference == pytest.approx(0.55, abs=0.03)
 
 
 def test_picking_the_best_of_equals_on_other_episodes_does_not_flatter_it():
@@ -176,35 +179,36 @@ def test_every_dataset_must_fall_for_the_order_to_be_supported():
     third = results[results["dataset"] == "crops"].assign(dataset="late")
     third["accuracy"] += stream(3, "late").normal(0, 1, len(third)) - 2.0
     datasets = DATASETS | {"late": dataset("Late", "ISIC")}
-    verdicts = judge(pd.concat([results, third]), cross_domain(), METHODS, datasets, 0)
-    (order,) = [one for one in verdicts if one.claim.key == "accuracy_falls_with_distance"]
-    assert list(order.findings[0].parts) == [("crops", "chest"), ("chest", "late")]
+    order = judged(pd.concat([results, third]), datasets)["accuracy_falls_with_distance"]
+    assert list(order.comparisons[0].parts) == [("crops", "chest"), ("chest", "late")]
     assert order.verdict == "contradicted"
 
 
 def test_contrasts_of_every_claim_weigh_nothing_on_balance():
-    cells = by_cell(
+    named = of_episodes(
+        "made up",
         made_up(LEVELS).assign(
             method=lambda frame: frame["method"].map(
                 {key: method["published"] for key, method in METHODS.items()}
             )
-        )
+        ),
     )
-    halves = {
-        (*cell, half): table[table.index % 2 == half] for cell, table in cells.items() for half in (0, 1)
-    }
+    cells = by_cell(named)
+    split = halves(cells)
+    cell, table = next(iter(cells.items()))
+    odd = [episode for episode in table.index if episode % 2]
+    assert split[*cell, 1].equals(table.loc[odd].dropna(axis=1, how="all"))
     for claim in CLAIMS:
-        for evidence in claim.evidence(cells, halves, list(DATASETS)):
+        for evidence in claim.evidence(cells, split, list(DATASETS)):
             weights = [w for row in evidence.whole.values() for w in row.values()]
             assert sum(weights) == pytest.approx(0)
             assert sum(w for w in weights if w > 0) > 0.9
 
 
 def test_metrics_are_small_and_keep_to_numbers_and_verdicts(claims):
-    metrics = claims_metrics({"crossdomain": tuple(claims.values()), "documents": ()})
-    assert list(metrics) == ["crossdomain"]
-    assert list(metrics["crossdomain"]) == [claim.key for claim in CLAIMS]
-    entry = metrics["crossdomain"]["finetuning_above_frozen"]
+    metrics = claims_metrics(tuple(claims.values()))
+    assert list(metrics) == [claim.key for claim in CLAIMS]
+    entry = metrics["finetuning_above_frozen"]
     assert list(entry) == ["verdict", "difference", "ci95", "published"]
     assert entry["verdict"] == "supported"
     assert entry["published"] == 2.99

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from farfield.episodes.comparisons import against, compare, holm, pooled
-from farfield.episodes.contrasts import RESAMPLES, by_cell, estimate, resample_counts, sign_flip_p
 from farfield.episodes.statistics import mean_interval
 from farfield.errors import InputError
+from farfield.results.comparisons import against, compare, holm, pooled
+from farfield.results.contrasts import RESAMPLES, Cells, estimate, resample_counts, sign_flip_p
+from farfield.results.contrasts import by_cell as by_cell_of_scores
+from farfield.results.scores import of_episodes
 from farfield.seeds import stream
 
 
@@ -36,6 +38,10 @@ def difference(results: pd.DataFrame, a: str, b: str, dataset: str, shot: int) -
     return np.array([one[e] - other[e] for e in one.index if e in other.index])
 
 
+def by_cell(results: pd.DataFrame) -> Cells:
+    return by_cell_of_scores(of_episodes("made up", results))
+
+
 COUNTS = {"fixed": 60, "protonet": 60, "ft_all": 30}
 
 
@@ -46,7 +52,7 @@ def results() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def compared(results):
-    return compare(results.sample(frac=1, random_state=1), list(COUNTS), seed=3)
+    return compare(by_cell(results.sample(frac=1, random_state=1)), list(COUNTS), seed=3)
 
 
 # Pairs
@@ -98,7 +104,7 @@ def test_over_all_cells_the_bootstrap_resamples_within_each_cell(results, compar
 
 
 def test_another_seed_gives_other_resamples_and_the_same_seed_the_same(results, compared):
-    again, other = (compare(results, list(COUNTS), seed).pairs for seed in (3, 4))
+    again, other = (compare(by_cell(results), list(COUNTS), seed).pairs for seed in (3, 4))
     keys = ["method", "other", "dataset", "shot"]
     pd.testing.assert_frame_equal(
         again.sort_values(keys, ignore_index=True), compared.pairs.sort_values(keys, ignore_index=True)
@@ -119,23 +125,23 @@ def test_about_19_in_20_intervals_hold_the_true_difference():
 
 def test_episodes_that_occur_twice_or_are_not_shared_are_refused(results):
     with pytest.raises(InputError, match="more than once"):
-        compare(pd.concat([results, results]), list(COUNTS), 0)
+        compare(by_cell(pd.concat([results, results])), list(COUNTS), 0)
     apart = pd.concat(
         [episodes("fixed", [50, 60]), episodes("tuned", [50, 60]).assign(episode=[7, 8])], ignore_index=True
     )
     with pytest.raises(InputError, match="share no episode of eurosat at 5 shots"):
-        compare(apart, ["fixed", "tuned"], 0)
+        compare(by_cell(apart), ["fixed", "tuned"], 0)
 
 
 def test_a_cell_that_one_method_lacks_has_no_pair_and_does_not_count_over_all(results):
     partial = results[(results["method"] != "ft_all") | (results["dataset"] != "isic")]
-    found = compare(partial, list(COUNTS), 0)
+    found = compare(by_cell(partial), list(COUNTS), 0)
     assert set(found.pairs.query("other == 'ft_all'")["dataset"]) == {"eurosat"}
     assert found.overall["cells"].tolist() == [4, 2, 2]
 
 
 def test_one_method_alone_has_no_pairs(results):
-    found = compare(results.query("method == 'fixed'"), ["fixed"], 0)
+    found = compare(by_cell(results.query("method == 'fixed'")), ["fixed"], 0)
     assert len(found.pairs) == len(found.overall) == 0
     assert len(against(found.pairs, "fixed")) == 0
 

@@ -46,7 +46,7 @@ def clone(tmp_path, monkeypatch):
 def test_a_comment_elsewhere_keeps_unfinished_work(clone):
     place = paths.scratch("tune spottune standard", {"epochs": 3})
     for elsewhere in (
-        "farfield/reporting/tables.py",
+        "farfield/report/tables.py",
         "farfield/tuning/methods/l2_sp.py",
         "stages/report.py",
     ):

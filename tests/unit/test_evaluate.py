@@ -22,10 +22,11 @@ from farfield.backbones import build
 from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import class_folders
 from farfield.deployment.classifier import load_classifier
-from farfield.episodes.recommendation import rank, recommend
 from farfield.errors import InputError
 from farfield.files import read_json
 from farfield.metalearning.architecture import Architecture
+from farfield.results.comparisons import rank, recommend
+from farfield.results.scores import of_episodes
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
 from stages.frame.models import model_file
@@ -277,10 +278,14 @@ def results(**accuracies: list[float]) -> pd.DataFrame:
     return pd.concat(frames).assign(dataset="mine", shot=5)
 
 
+def scores(**accuracies: list[float]) -> pd.DataFrame:
+    return of_episodes("own images", results(**accuracies))
+
+
 def test_the_cheapest_of_the_best_is_recommended():
     hard = np.random.default_rng(0).normal(60, 15, 50)
     noise = np.random.default_rng(1).normal(0, 1, 50)
-    table = results(good=hard + 10, close=hard + 10 + noise - noise.mean() - 0.1, cheap=hard)
+    table = scores(good=hard + 10, close=hard + 10 + noise - noise.mean() - 0.1, cheap=hard)
     ranking = rank(table, ["cheap", "close", "good"], seed=0)
     assert ranking["method"].tolist() == ["good", "close", "cheap"]
     assert ranking["tied"].tolist() == [True, True, False]
@@ -292,15 +297,15 @@ def test_the_cheapest_of_the_best_is_recommended():
 def test_methods_with_fewer_episodes_are_judged_on_the_episodes_that_they_share():
     hard = np.random.default_rng(0).normal(60, 15, 50)
     hard[:10] += 20  # the first episodes are easy
-    ranking = rank(results(frozen=hard, adapted=(hard - 5)[:10]), ["adapted", "frozen"], seed=0)
+    ranking = rank(scores(frozen=hard, adapted=(hard - 5)[:10]), ["adapted", "frozen"], seed=0)
     assert ranking["method"].tolist() == ["frozen", "adapted"]
     assert ranking["difference"].tolist() == pytest.approx([0, -5])
 
 
 def test_after_few_episodes_a_clearly_lower_accuracy_is_no_tie():
-    ranking = rank(results(good=[80.0, 90, 70], low=[90.0, 40, 60]), ["good", "low"], seed=0)
+    ranking = rank(scores(good=[80.0, 90, 70], low=[90.0, 40, 60]), ["good", "low"], seed=0)
     assert ranking["tied"].tolist() == [True, False]
 
 
 def test_a_single_method_is_its_own_best():
-    assert rank(results(only=[50.0, 60]), ["only"], seed=0)["method"].tolist() == ["only"]
+    assert rank(scores(only=[50.0, 60]), ["only"], seed=0)["method"].tolist() == ["only"]

@@ -7,24 +7,29 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from made_up_study import DATASETS, METHODS, PAPERS, results, study
+from made_up_study import DATASETS, METHODS, PAPERS, found, results, study
 
-from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
-from farfield.reporting import dot_figures, figures, published, tables
-from farfield.reporting.cells import Cell, Column, Table, markdown, number
-from farfield.reporting.comparisons import matrix_table, reuse_table
-from farfield.reporting.fewshot import (
-    accuracy_table,
-    fewshot_headlines,
-    fewshot_markdown,
-    fewshot_pages,
-)
-from farfield.reporting.figure_style import look
-from farfield.reporting.inputs import in_order, is_real, reservations
-from farfield.reporting.matrix_figures import difference_matrices, matrix
-from farfield.reporting.study import FewShotStudy
-from farfield.reporting.training_figures import training_curves
+from farfield.report.cells import Cell, Column, Table, markdown, number
+from farfield.report.comparisons_page import matrix_table, reuse_table
+from farfield.report.curves import accuracy_by_shot, training_curves
+from farfield.report.dots import episode_dots
+from farfield.report.episode_tables import episodes_table, overview_table
+from farfield.report.fewshot import fewshot_headlines, fewshot_page, fewshot_pages
+from farfield.report.figure_style import look
+from farfield.report.matrices import difference_matrices, matrix
+from farfield.report.tables import metrics, paired_table
+from farfield.results import published
+from farfield.results.families import fewshot_study
+from farfield.results.findings import Findings
+from farfield.results.inputs import is_real, reservations
+from farfield.results.judging import judge_fewshot
+from farfield.results.study import Study
+
+
+def found_of(shown: Study) -> Findings:
+    return Findings(shown, judge_fewshot)
+
 
 # Published numbers
 
@@ -72,28 +77,30 @@ def test_what_holds_for_several_datasets_is_said_once():
 
 def test_results_of_a_method_that_is_not_described_are_refused():
     with pytest.raises(InputError, match="method 'fixed'"):
-        in_order(summarise(results()), {"own": METHODS["own"]}, DATASETS)
+        fewshot_study(results(), {"own": METHODS["own"]}, DATASETS, "own")
+    with pytest.raises(InputError, match="cell 'eurosat 20-shot'"):
+        fewshot_study(results(), METHODS, {"crops": DATASETS["crops"]}, "own")
 
 
 # Metrics and tables
 
 
 def test_metrics_are_small_dictionaries_in_the_order_of_methods_and_datasets():
-    metrics = tables.metrics(study().summary)
-    assert list(metrics) == list(METHODS)
-    assert list(metrics["fixed"]) == list(DATASETS)
-    assert list(metrics["fixed"]["isic"]) == ["5-shot", "20-shot"]
+    numbers = metrics(found().summary)
+    assert list(numbers) == list(METHODS)
+    assert list(numbers["fixed"]) == list(DATASETS)
+    assert list(numbers["fixed"]["isic"]) == ["5-shot", "20-shot"]
     accuracies = results().query("method == 'own' and dataset == 'isic' and shot == 20")["accuracy"]
     cell = {
         "accuracy": round(accuracies.mean(), 2),
         "ci95": round(1.96 * accuracies.std(ddof=0) / 12**0.5, 2),
     }
-    assert metrics["own"]["isic"]["20-shot"] == cell
-    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    assert numbers["own"]["isic"]["20-shot"] == cell
+    assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
 
 
 def test_ours_stand_beside_the_published_numbers():
-    table = accuracy_table(study(), "crops")
+    table = episodes_table(found(), "crops")
     assert table.note == ""
     assert [(c.group, c.title) for c in table.columns[3:5]] == [("5-shot", "ours"), ("5-shot", "published")]
     protonet, _, own, *others = table.rows
@@ -107,7 +114,7 @@ def test_ours_stand_beside_the_published_numbers():
 
 @pytest.mark.parametrize(("name", "real"), [("eurosat", "EuroSAT"), ("isic", "ISIC")])
 def test_a_table_that_is_not_on_the_real_dataset_says_so(name, real):
-    text = markdown(accuracy_table(study(), name))
+    text = markdown(episodes_table(found(), name))
     assert f"published, on the real {real}" in text
     assert "not a result on" in text
     assert "for reference only" in text
@@ -115,9 +122,9 @@ def test_a_table_that_is_not_on_the_real_dataset_says_so(name, real):
 
 
 def test_the_best_of_each_column_is_marked_with_its_ties():
-    summary = summarise(results())
-    summary["accuracy"] = [81.301 if method != "own" else 70.0 for method in summary["method"]]
-    table = tables.accuracy_table(summary, published.cross_domain(), METHODS, DATASETS, "crops")
+    level = {"own": 70.0}
+    table = results().assign(accuracy=lambda frame: [level.get(method, 81.301) for method in frame["method"]])
+    table = episodes_table(found_of(fewshot_study(table, METHODS, DATASETS, "fixed")), "crops")
     assert [row[3].best for row in table.rows[:3]] == [True, True, False]
     best = max(table.rows, key=lambda row: float(row[4].text) if row[4].text != "–" else 0)
     assert [row for row in table.rows if row[4].best] == [best]
@@ -125,8 +132,7 @@ def test_the_best_of_each_column_is_marked_with_its_ties():
 
 def test_means_over_shots_need_every_shot():
     partial = results().query("not (method == 'own' and dataset == 'isic' and shot == 20)")
-    summary = in_order(summarise(partial), METHODS, DATASETS)
-    own = tables.overview_table(summary, METHODS, DATASETS).rows[2]
+    own = overview_table(found_of(fewshot_study(partial, METHODS, DATASETS, "fixed"))).rows[2]
     crops = partial.query("method == 'own' and dataset == 'crops'")["accuracy"].mean()
     assert own[3].value == pytest.approx(crops)
     assert [cell.text for cell in own[5:]] == ["–", "–"]
@@ -138,9 +144,11 @@ def test_only_differences_that_stay_significant_among_all_are_marked():
         ("own", "crops", 20, -2.0, 1.0, 0.04),
         ("protonet", "crops", 5, 1.5, 1.0, 0.2),
     ]
-    differences = pd.DataFrame(rows, columns=["method", "dataset", "shot", "difference", "ci95", "holm"])
-    differences = differences.assign(reference="fixed", episodes=12)
-    table = tables.paired_table(differences, METHODS, DATASETS)
+    differences = pd.DataFrame(rows, columns=["row", "dataset", "shot", "difference", "ci95", "holm"])
+    shown = found()
+    cell = differences["dataset"] + " " + differences["shot"].astype(str) + "-shot"
+    shown.__dict__["differences"] = differences.assign(cell=cell)
+    table = paired_table(shown)
     protonet, own = table.rows
     assert [cell.kind for cell in own[1:]] == ["above", "below"]
     assert [cell.text for cell in own[1:]] == ["+2.00", "−2.00"]
@@ -166,10 +174,10 @@ def test_the_matrix_is_antisymmetric_and_marks_significant_pairs_on_both_sides()
 
 
 def test_how_often_an_image_is_drawn_counts_support_and_queries():
-    table = reuse_table(study(DATASETS | PAPERS))
+    table = reuse_table(found(DATASETS | PAPERS))
     assert [cell.text for cell in table.rows[0]] == ["Papers", "400", "3.00", "5.25"]
     assert len(table.rows) == 1
-    assert reuse_table(study()) is None
+    assert reuse_table(found()) is None
 
 
 def test_markdown_keeps_digits_intervals_and_bars_in_names():
@@ -183,7 +191,7 @@ def test_markdown_keeps_digits_intervals_and_bars_in_names():
 
 
 def test_the_markdown_report_warns_before_its_first_table():
-    text = fewshot_markdown("crossdomain", study())
+    text = fewshot_page("crossdomain", found()).markdown
     assert text.index("not results on ISIC") < text.index("| Method")
     assert "## Paired differences" in text
 
@@ -199,14 +207,14 @@ def texts(svg: bytes) -> list[str]:
 def test_published_values_are_drawn_only_for_the_real_dataset():
     hollow = {}
     for key, card in DATASETS.items():
-        summary = study().summary.query("dataset == @key")
-        svg = figures.accuracy_by_shot(summary, published.cross_domain(), METHODS, {key: card}).decode()
+        own = fewshot_study(results(datasets={key: card}), METHODS, {key: card}, "fixed")
+        svg = accuracy_by_shot(found_of(own)).decode()
         hollow[key] = sum("fill-opacity: 0" in line for line in svg.splitlines() if "<use" in line)
     assert hollow == {"crops": 4, "eurosat": 0, "isic": 0}
 
 
 def test_figures_name_their_methods_and_datasets_in_text():
-    drawn = texts(dot_figures.all_methods(study().summary, published.cross_domain(), METHODS, DATASETS))
+    drawn = texts(episode_dots(found(), found().summary, "mean"))
     assert {"ProtoNet", "CropDisease", "EuroSAT (sample)", "Blobs (procedural)", "20-shot"} <= set(drawn)
 
 
@@ -222,26 +230,27 @@ def test_no_two_of_many_methods_are_drawn_alike():
 
 
 def test_matrices_name_datasets_and_number_methods():
-    frames = {"crops": overall(), "isic": overall()}
-    drawn = texts(difference_matrices(frames, list(METHODS), METHODS, DATASETS))
+    shown = found()
+    shown.__dict__["by_dataset"] = {"crops": overall(), "isic": overall()}
+    drawn = texts(difference_matrices(shown))
     assert {"CropDisease", "Blobs (procedural)", "ProtoNet  1", "3"} <= set(drawn)
 
 
 def test_a_single_method_shot_and_episode_can_be_drawn():
     one = results(1).query("method == 'fixed' and dataset == 'crops' and shot == 5")
-    alone = FewShotStudy(one, METHODS, DATASETS, "fixed")
+    alone = found_of(fewshot_study(one, METHODS, DATASETS, "fixed"))
     (page,) = fewshot_pages(alone)
     assert page.context["paired"] is None
+    assert "paired" not in [section.place for section in page.context["sections"]]
     assert fewshot_headlines(alone)[0].picture.data
 
 
 def test_a_dataset_may_lack_a_shot():
     whole = study()
-    missing = (whole.results["dataset"] == "isic") & (whole.results["shot"] == 20)
-    partial = replace(whole, results=whole.results[~missing])
+    partial = found_of(replace(whole, scores=whole.scores[whole.scores["cell"] != "isic 20-shot"]))
     (page,) = fewshot_pages(partial)
     assert b"Blobs" in page.assets["figures/fewshot-methods.svg"]
-    assert "20-shot" not in markdown(accuracy_table(partial, "isic"))
+    assert "20-shot" not in markdown(episodes_table(partial, "isic"))
 
 
 def test_a_part_without_results_has_no_page():

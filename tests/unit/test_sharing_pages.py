@@ -14,6 +14,7 @@ from made_up_sharing import (
     TASKS,
     changed_study,
     history,
+    made_up_results,
     sharing_site,
     studies,
     study,
@@ -24,41 +25,26 @@ from PIL import Image
 from scipy.stats import t, ttest_ind
 from test_site import Reader
 
+from farfield.datasets.dense.pictures import palette, picture
 from farfield.errors import InputError
-from farfield.reporting.index_page import index_page
-from farfield.reporting.published import sharing
-from farfield.reporting.sharing import (
-    plotted_sharing,
-    sharing_claims_metrics,
-    sharing_markdown,
-    sharing_metrics,
-    sharing_pages,
-)
-from farfield.reporting.sharing_claims import judge
-from farfield.reporting.sharing_costs import cost_table
-from farfield.reporting.sharing_examples import class_colours, coloured, example_grids
-from farfield.reporting.sharing_headings import METRICS, heading
-from farfield.reporting.sharing_policies import (
-    history_frame,
-    policy_map,
-    policy_table,
-    search_history,
-    task_correlation,
-)
-from farfield.reporting.sharing_policies_page import sharing_page
-from farfield.reporting.sharing_policy_figures import correlation_matrix, search_map
-from farfield.reporting.sharing_statistics import (
-    OVERALL,
-    above_constant,
-    compare,
-    deltas,
-    published_deltas,
-    summarise,
-    summarise_deltas,
-)
-from farfield.reporting.sharing_study import SharingStudy
-from farfield.reporting.sharing_tables import delta_table, learned_table, published_tables, score_tables
-from farfield.reporting.site import write_site
+from farfield.report.cost_tables import sharing_costs
+from farfield.report.dense_tables import delta_table, learned_table, published_tables, score_tables
+from farfield.report.examples import coloured, example_grids
+from farfield.report.index_page import index_page
+from farfield.report.matrices import correlation_matrix, search_map
+from farfield.report.policies import sharing_page, task_table
+from farfield.report.sharing import plotted_sharing, sharing_metrics, sharing_pages, sharing_study_page
+from farfield.report.site import write_site
+from farfield.results.claims import claims_metrics
+from farfield.results.derived import DELTA, OVERALL, above_constant, deltas, published_deltas
+from farfield.results.families import SharingStudy, sharing_study
+from farfield.results.findings import Findings
+from farfield.results.headings import METRICS, heading
+from farfield.results.intervals import Difference, compare, summarise
+from farfield.results.judging import judge_sharing
+from farfield.results.policies import history_frame, search_history, task_correlation, task_shares
+from farfield.results.published import sharing
+from farfield.results.scores import of_samples
 from farfield.sharing.accounting import PUBLISHED_SIZE
 from farfield.sharing.metrics import HIGHER_IS_BETTER, SCENE, TASKONOMY
 
@@ -78,8 +64,26 @@ def handmade(values: dict[str, list[dict[str, float]]], **changed: object) -> Sh
         if metric != "selection"
     ]
     columns = ["method", "sample", "training", "task", "metric", "value", "selection", "protocol"]
-    settings = {"methods": METHODS, "tasks": ("segmentation", "depth"), "dataset": dataset("Rooms", "")}
-    return SharingStudy("cityscapes", pd.DataFrame(rows, columns=columns), **(settings | changed))
+    settings = {"rows": METHODS, "tasks": ("segmentation", "depth"), "dataset": dataset("Rooms", "")}
+    return sharing_study("cityscapes", pd.DataFrame(rows, columns=columns), **(settings | changed))
+
+
+def findings(study: SharingStudy) -> Findings[SharingStudy]:
+    return Findings(study, judge_sharing)
+
+
+def values_of(study: SharingStudy) -> pd.DataFrame:
+    """Delta, a line a sample."""
+    scores = deltas(study).scores
+    return scores[scores["metric"] == DELTA]
+
+
+def versus(study: SharingStudy, first: str, second: str, task: str = OVERALL) -> Difference:
+    return compare(deltas(study), first, second, [task], DELTA)
+
+
+def claims_of(study: SharingStudy) -> dict:
+    return claims_metrics(judge_sharing(study), "tasks")
 
 
 def scored(miou: float, error: float, selection: float = NAN) -> dict[str, float]:
@@ -88,7 +92,7 @@ def scored(miou: float, error: float, selection: float = NAN) -> dict[str, float
 
 def text_of(study: SharingStudy, folder: Path) -> str:
     """What the page of a study says."""
-    (page,) = sharing_pages({study.name: study})
+    (page,) = sharing_pages({study.name: findings(study)})
     write_site(folder / "alone", [index_page([], {}), page])
     return " ".join(
         Reader((folder / "alone" / f"{study.name}.html").read_text(encoding="utf-8")).text.split()
@@ -121,8 +125,8 @@ def test_published_tables_have_the_metrics_that_results_have(name):
 def test_delta_is_the_mean_gain_over_metrics_and_then_over_tasks():
     single = {"miou": 40.0, "pixel_accuracy": 80.0, "depth_abs_error": 0.5}
     better = {"miou": 44.0, "pixel_accuracy": 76.0, "depth_abs_error": 0.4}
-    found = deltas(handmade({"single_task": [single], "adashare": [better]}))
-    values = found.set_index(["method", "task"])["value"]
+    found = values_of(handmade({"single_task": [single], "adashare": [better]}))
+    values = found.set_index(["row", "cell"])["value"]
     assert values["adashare", "segmentation"] == pytest.approx((10 - 5) / 2)
     assert values["adashare", "depth"] == pytest.approx(20)
     assert values["adashare", OVERALL] == pytest.approx((2.5 + 20) / 2)
@@ -131,7 +135,7 @@ def test_delta_is_the_mean_gain_over_metrics_and_then_over_tasks():
 
 def test_the_reference_of_delta_is_the_mean_over_its_samples():
     found = handmade({"single_task": [scored(38, 0.4), scored(42, 0.6)], "mtan": [scored(44, 0.5)]})
-    table = summarise_deltas(found).set_index(["method", "task"])
+    table = findings(found).deltas.summary.set_index(["row", "cell"])
     assert table.loc[("single_task", OVERALL), "mean"] == pytest.approx(0)
     assert table.loc[("mtan", "segmentation"), "mean"] == pytest.approx(10)
     assert table.loc[("single_task", "segmentation"), "std"] == pytest.approx(np.std([-5, 5], ddof=1))
@@ -141,46 +145,46 @@ def test_metrics_without_a_share_of_the_reference_are_left_out_and_named():
     zero = {"miou": 0.0, "pixel_accuracy": 50.0, "depth_abs_error": 0.5}
     some = {"miou": 3.0, "pixel_accuracy": 55.0, "depth_abs_error": 0.5}
     found = handmade({"single_task": [zero], "adashare": [some]})
-    table = delta_table(found, summarise_deltas(found), ["single_task", "adashare"])
+    table = delta_table(findings(found), ["single_task", "adashare"])
     assert table.rows[1][2].value == pytest.approx(10)
     assert "Without mIoU (segmentation), not above zero there." in table.note
     nothing = handmade({"single_task": [scored(0, 0.5)], "adashare": [scored(3, 0.4)]})
-    assert deltas(nothing).empty
-    assert judge(nothing)[0].verdict == "not tested"
-    assert sharing_pages({"cityscapes": nothing})[0].context["shown"].delta_table is None
+    assert deltas(nothing).scores.empty
+    assert judge_sharing(nothing)[0].verdict == "not tested"
+    assert delta_table(findings(nothing), ["single_task"]) is None
+    (page,) = sharing_pages({"cityscapes": findings(nothing)})
+    assert "delta" not in [section.place for section in page.context["sections"]]
 
 
 def test_means_deviations_and_the_selected_sample():
     samples = [scored(40, 0.5, 0.2), scored(44, 0.7, 0.9), scored(48, 0.6, 0.1)]
     found = summarise(handmade({"single_task": [scored(40, 0.5)], "adashare": samples}))
-    row = found[(found["method"] == "adashare") & (found["metric"] == "miou")].iloc[0]
+    row = found[(found["row"] == "adashare") & (found["metric"] == "miou")].iloc[0]
     assert row[["samples", "mean", "selected"]].tolist() == [3, 44, 44]
     assert row["std"] == pytest.approx(4)
-    alone = found[found["method"] == "single_task"]
+    alone = found[found["row"] == "single_task"]
     assert alone[["std", "selected"]].isna().all(axis=None)
 
 
 def test_selection_follows_held_out_data_and_never_the_test():
     samples = [scored(90, 0.1, 0.1), scored(40, 0.5, 0.9)]
     found = summarise(handmade({"single_task": [scored(40, 0.5)], "adashare": samples}))
-    assert found[found["method"] == "adashare"]["selected"].tolist() == [40, 0.5]
+    assert found[found["row"] == "adashare"]["selected"].tolist() == [40, 0.5]
 
 
 def test_two_rows_with_several_samples_are_compared_by_welch():
-    found = deltas(study())
-    found = found[found["task"] == "depth"]
-    one, other = (found.loc[found["method"] == key, "value"] for key in ("adashare", "multi_task"))
+    found = values_of(study())
+    found = found[found["cell"] == "depth"]
+    one, other = (found.loc[found["row"] == key, "value"] for key in ("adashare", "multi_task"))
     expected = ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
-    got = compare(found, "adashare", "multi_task", "depth")
+    got = versus(study(), "adashare", "multi_task", "depth")
     assert got.difference - got.ci95 == pytest.approx(expected.low)
     assert got.difference + got.ci95 == pytest.approx(expected.high)
 
 
 def test_a_single_sample_is_taken_to_vary_as_the_others_do():
-    single = deltas(
-        handmade({"single_task": [scored(40, 0.5)], "adashare": [scored(44, 0.5), scored(46, 0.5)]})
-    )
-    got = compare(single, "adashare", "single_task", "segmentation")
+    single = handmade({"single_task": [scored(40, 0.5)], "adashare": [scored(44, 0.5), scored(46, 0.5)]})
+    got = versus(single, "adashare", "single_task", "segmentation")
     spread = np.std([10, 15], ddof=1)
     assert got.difference == pytest.approx(12.5)
     assert got.ci95 == pytest.approx(t.ppf(0.975, 1) * spread * (1 / 2 + 1) ** 0.5)
@@ -189,8 +193,8 @@ def test_a_single_sample_is_taken_to_vary_as_the_others_do():
 
 def test_two_single_samples_decide_nothing(tmp_path):
     found = handmade({"single_task": [scored(40, 0.5)], "adashare": [scored(80, 0.1)]})
-    assert compare(deltas(found), "adashare", "single_task").ci95 is None
-    first = sharing_claims_metrics(found)["adashare_above_single_task"]
+    assert versus(found, "adashare", "single_task").ci95 is None
+    first = claims_of(found)["adashare_above_single_task"]
     assert first == {"verdict": "undecided", "difference": 90.0, "tasks_above": 2, "tasks": 2}
     assert "Neither of the two has trainings that differ" in text_of(found, tmp_path)
 
@@ -198,21 +202,21 @@ def test_two_single_samples_decide_nothing(tmp_path):
 def test_copies_of_one_training_decide_nothing():
     one, other = scored(44, 0.5), scored(40, 0.5)
     found = handmade({"single_task": [other, other], "adashare": [one, one, one]})
-    got = compare(deltas(found), "adashare", "single_task", "segmentation")
+    got = versus(found, "adashare", "single_task", "segmentation")
     assert (got.difference, got.ci95, got.verdict) == (pytest.approx(10), None, "undecided")
     summary = summarise(found)
     assert summary["samples"].tolist() == [2, 2, 3, 3]
     assert summary["trainings"].tolist() == [1, 1, 1, 1]
     assert summary["std"].isna().all()
-    metrics = sharing_metrics(found)["adashare"]
+    metrics = sharing_metrics(findings(found))["adashare"]
     assert metrics[OVERALL] == {"samples": 3, "trainings": 1, "delta": 5.0}
-    table = delta_table(found, summarise_deltas(found), ["adashare"])
+    table = delta_table(findings(found), ["adashare"])
     assert [line[1].text for line in table.rows] == ["3 (1 training)"]
 
 
 def test_trainings_that_all_score_the_same_decide_nothing():
     same = {"single_task": [scored(40, 0.3)], "adashare": [scored(44.1, 0.3) for _ in range(7)]}
-    got = compare(deltas(handmade(same)), "adashare", "single_task")
+    got = versus(handmade(same), "adashare", "single_task")
     assert (got.ci95, got.verdict) == (None, "undecided")
 
 
@@ -220,9 +224,9 @@ def test_trainings_that_all_score_the_same_decide_nothing():
 def test_copying_every_training_alike_changes_no_interval(reference):
     singles = [scored(value, 0.5) for value in reference]
     samples = [scored(value, 0.5) for value in (44, 47, 45)]
-    once = deltas(handmade({"single_task": singles, "adashare": samples}))
-    thrice = deltas(handmade({"single_task": singles * 2, "adashare": samples * 3}))
-    one, many = (compare(found, "adashare", "single_task", "segmentation") for found in (once, thrice))
+    once = handmade({"single_task": singles, "adashare": samples})
+    thrice = handmade({"single_task": singles * 2, "adashare": samples * 3})
+    one, many = (versus(found, "adashare", "single_task", "segmentation") for found in (once, thrice))
     assert one.ci95 is not None
     assert (many.difference, many.ci95) == (pytest.approx(one.difference), pytest.approx(one.ci95))
 
@@ -231,10 +235,10 @@ def test_means_weigh_samples_and_deviations_trainings():
     """Three samples of one training and one of another: Student's interval with one degree of freedom."""
     often, once = scored(44, 0.5), scored(48, 0.5)
     found = handmade({"single_task": [scored(40, 0.5)], "adashare": [often, once, often, often]})
-    row = summarise_deltas(found).set_index(["method", "task"]).loc[("adashare", "segmentation")]
+    row = findings(found).deltas.summary.set_index(["row", "cell"]).loc[("adashare", "segmentation")]
     assert row["mean"] == pytest.approx((3 * 10 + 20) / 4)
     assert row["std"] == pytest.approx(np.std([10, 20], ddof=1))
-    got = compare(deltas(found), "adashare", "single_task", "segmentation")
+    got = versus(found, "adashare", "single_task", "segmentation")
     of_mean = (3 / 4) ** 2 + (1 / 4) ** 2
     assert got.ci95 == pytest.approx(t.ppf(0.975, 1) * row["std"] * (of_mean + 1) ** 0.5)
 
@@ -247,7 +251,7 @@ def test_the_deviation_between_trainings_has_no_bias():
         first, *others = (scored(float(value), 0.5) for value in generator.normal(40, 2, 4))
         rows[f"row {number}"] = [*[first] * 5, *others]
     methods = dict.fromkeys(rows, METHODS["multi_task"])
-    found = summarise(handmade(rows, methods=methods, reference="row 0"))
+    found = summarise(handmade(rows, rows=methods, reference="row 0"))
     of_miou = found.loc[found["metric"] == "miou", "std"]
     assert len(of_miou) == 400
     assert (of_miou**2).mean() == pytest.approx(4, rel=0.15)
@@ -264,10 +268,10 @@ def test_published_deltas_are_those_of_the_published_table():
 def test_a_row_must_beat_the_constant_predictor():
     values = {"single_task": [scored(40, 0.9)], "adashare": [scored(30, 0.4)], "constant": [scored(20, 0.6)]}
     found = handmade(values)
-    counts = above_constant(found).set_index(["method", "task"])["better"]
+    counts = above_constant(found, summarise(found)).set_index(["row", "cell"])["better"]
     assert counts["adashare", "depth"] == counts["adashare", "segmentation"] == 1
     assert counts["single_task", "depth"] == 0
-    single, _ = learned_table(found).rows
+    single, _ = learned_table(findings(found)).rows
     assert [(cell.text, cell.kind) for cell in single[1:]] == [("1 of 1", ""), ("0 of 1", "below")]
 
 
@@ -275,10 +279,10 @@ def test_a_row_must_beat_the_constant_predictor():
 
 
 def test_protocols_never_meet():
-    mixed = study().results.copy()
+    mixed = made_up_results("nyuv2")
     mixed.loc[mixed["method"] == "mtan", "protocol"] = "legacy"
     with pytest.raises(InputError, match=r"different protocols: 'single_task' fixed and 'mtan' legacy"):
-        replace(study(), results=mixed)
+        of_samples("nyuv2", mixed, METHODS, TASKS["nyuv2"])
 
 
 @pytest.mark.parametrize(
@@ -298,12 +302,12 @@ def test_protocols_never_meet():
 )
 def test_scores_that_are_repeated_missing_or_unknown_are_refused(change, message):
     with pytest.raises(InputError, match=message):
-        replace(study(), results=change(study().results))
+        of_samples("nyuv2", change(made_up_results("nyuv2")), METHODS, TASKS["nyuv2"])
 
 
 def test_tasks_reference_and_policies_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="in this order"):
-        replace(study(), tasks=("depth", "normals", "segmentation"))
+        of_samples("nyuv2", made_up_results("nyuv2"), METHODS, ("depth", "normals", "segmentation"))
     with pytest.raises(InputError, match=r"'nothing'.*none of its methods"):
         changed_study(reference="nothing")
     whole = np.ones((3, BLOCKS), bool)
@@ -316,7 +320,7 @@ def test_tasks_reference_and_policies_that_cannot_be_are_refused():
 
 
 def test_claims_are_supported_where_results_show_them():
-    judged = {one.claim.key: one for one in judge(study())}
+    judged = {one.claim.key: one for one in judge_sharing(study())}
     verdicts = {key: one.verdict for key, one in judged.items()}
     assert verdicts["adashare_above_single_task"] == verdicts["adashare_above_multi_task"] == "supported"
     assert verdicts["adashare_above_without_curriculum"] == "supported"
@@ -325,19 +329,19 @@ def test_claims_are_supported_where_results_show_them():
     assert other.statement == "AdaShare is above “Random policy”."
     assert other.measured == "Delta of AdaShare minus that of “Random policy”."
     first = judged["adashare_above_single_task"]
-    assert (first.above, first.published_above) == (3, 3)
+    assert (first.first.above, first.first.talk.above) == (3, 3)
     assert "1.00 and 1.00 times" in judged["adashare_above_multi_task"].claim.measured
 
 
 def test_the_opposite_contradicts_them():
     names = {"multi_task": "adashare", "adashare": "multi_task"}
-    swapped = study().results.assign(method=lambda r: r["method"].replace(names))
-    assert judge(replace(study(), results=swapped))[1].verdict == "contradicted"
+    swapped = study().scores.assign(row=lambda r: r["row"].replace(names))
+    assert judge_sharing(replace(study(), scores=swapped))[1].verdict == "contradicted"
 
 
 def test_rows_that_did_not_run_leave_claims_untested():
-    few = study().results.query("method in ['single_task', 'adashare']")
-    verdicts = [one.verdict for one in judge(replace(study(), results=few))]
+    few = study().scores.query("row in ['single_task', 'adashare']")
+    verdicts = [one.verdict for one in judge_sharing(replace(study(), scores=few))]
     assert verdicts == ["supported", *["not tested"] * 6]
 
 
@@ -345,7 +349,7 @@ def test_rows_that_did_not_run_leave_claims_untested():
 
 
 def test_metrics_are_small_dictionaries_that_name_their_protocol():
-    found = sharing_metrics(study())
+    found = sharing_metrics(findings(study()))
     assert found["protocol"] == "fixed"
     own = found["adashare"]
     assert list(own) == ["segmentation", "normals", "depth", OVERALL, "costs"]
@@ -359,12 +363,12 @@ def test_metrics_are_small_dictionaries_that_name_their_protocol():
     ]
     assert own[OVERALL]["samples"] == own[OVERALL]["trainings"] == 8
     assert list(found["mtan"]["segmentation"]) == ["miou", "pixel_accuracy", "delta"]
-    for value in (found, sharing_claims_metrics(study())):
+    for value in (found, claims_of(study())):
         assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
 def test_plot_tables_tell_studies_rows_and_tasks_apart():
-    found = plotted_sharing(studies())
+    found = plotted_sharing({name: findings(one) for name, one in studies().items()})
     assert set(found) == {"sharing_scores", "sharing_delta", "sharing_map", "sharing_search"}
     assert "nyuv2 adashare depth" in set(found["sharing_map"]["cell"])
     assert {"mean", "backbone_parameters", "macs"} <= set(found["sharing_delta"])
@@ -372,7 +376,7 @@ def test_plot_tables_tell_studies_rows_and_tasks_apart():
 
 def test_scores_of_each_task_stand_in_a_table_that_names_the_protocol():
     found = study()
-    ours = score_tables(found, summarise(found), list(METHODS))
+    ours = score_tables(findings(found), list(METHODS))
     assert [table.caption for table in ours] == [
         f"{name} on Rooms (procedural), protocol fixed"
         for name in ("Segmentation", "Surface normals", "Depth")
@@ -387,7 +391,7 @@ def test_scores_of_each_task_stand_in_a_table_that_names_the_protocol():
 def test_the_best_is_the_least_where_less_is_better_and_never_a_selected_sample():
     samples = [scored(50, 0.1, 0.9), scored(30, 0.9, 0.1)]
     found = handmade({"single_task": [scored(45, 0.4)], "mtan": [scored(44, 0.3)], "adashare": samples})
-    (table,) = score_tables(found, summarise(found), ["single_task", "mtan", "adashare"])
+    (table,) = score_tables(findings(found), ["single_task", "mtan", "adashare"])
     best = [[line[0].text for line in table.rows if line[column].best] for column in (2, 3)]
     assert best == [[METHODS["single_task"]["title"]], ["MTAN"]]
 
@@ -407,25 +411,25 @@ def test_other_tasks_than_the_published_have_no_published_delta():
     single = {"miou": 40.0, "edge_error": 0.2}
     found = handmade({"single_task": [single]}, tasks=("segmentation", "edges"), dataset=card)
     assert published_deltas(found) == {}
-    assert judge(found)[0].published == {}
+    assert judge_sharing(found)[0].first.published == {}
     shown = published_tables(found)[0]
     assert [column.title for column in shown.columns[1:]] == ["mIoU (%)\u00a0↑", "Pixel accuracy (%)\u00a0↑"]
 
 
 def test_one_table_holds_all_tasks_where_each_has_one_metric():
     found = study("taskonomy")
-    (table,) = score_tables(found, summarise(found), list(METHODS))
+    (table,) = score_tables(findings(found), list(METHODS))
     shown = [title for title, _ in table.groups if title]
     assert shown == ["Segmentation", "Surface normals", "Depth", "Keypoints", "Edges"]
 
 
 def test_costs_stand_in_both_conventions_beside_the_published():
-    table = cost_table(study())
+    table = sharing_costs(study())
     rows = {line[0].text: [cell.text for cell in line[1:]] for line in table.rows}
     assert rows["NDDR-CNN"][:2] == ["3.15", "3.15"]
     assert rows["Random policy"][1] == "–"
     assert "Constant predictor" not in rows
-    assert cost_table(changed_study(costs={})) is None
+    assert sharing_costs(changed_study(costs={})) is None
     assert f"{PUBLISHED_SIZE} × {PUBLISHED_SIZE} pixels" in table.caption
     assert "means over a row's samples" in table.note
 
@@ -445,7 +449,7 @@ def test_tasks_correlate_by_which_blocks_they_prefer_and_not_by_how_many():
 
 def test_the_policy_map_counts_samples():
     found = study()
-    frame = policy_map(found)
+    frame = task_shares(found)
     own = frame[(frame["method"] == "adashare") & (frame["task"] == "depth")]
     assert own["block"].tolist() == list(range(1, BLOCKS + 1))
     runs = np.mean([one[2] for one in found.policies["adashare"]["runs"]], axis=0)
@@ -455,7 +459,7 @@ def test_the_policy_map_counts_samples():
 def test_a_block_is_shared_if_another_task_runs_it_too():
     runs = np.array([[1, 1, 0, 1], [1, 0, 0, 0], [0, 1, 0, 0]], bool)
     found = changed_study(policies={"adashare": {"select": np.full((3, 4), 0.5), "runs": [runs, runs]}})
-    table = policy_table(found, "adashare")
+    table = task_table(found, "adashare")
     assert "2 samples, 1 of them different" in table.caption
     assert [[cell.text for cell in line[1:4]] for line in table.rows] == [
         ["1.00", "1", "2.00"],
@@ -516,11 +520,10 @@ def test_segmentation_has_a_colour_a_class_from_labels_or_scores():
     labels = np.array([[[0, 1, -1]]])
     scores = np.array([[[[5.0, 0, 1]], [[1.0, 2, 0]]]])
     found = coloured("segmentation", labels)[0, 0]
-    assert (
-        found[:2].tolist() == class_colours(2).tolist() == coloured("segmentation", scores)[0, 0][:2].tolist()
-    )
+    preview = picture("segmentation", labels, 2)[0, 0]
+    assert found[:2].tolist() == preview[:2].tolist() == coloured("segmentation", scores)[0, 0][:2].tolist()
     assert found[2].tolist() == [138, 143, 152]
-    colours = class_colours(40).astype(int)
+    colours = palette(40)[:-1].astype(int)
     assert len(np.unique(colours, axis=0)) == 40
     assert (colours.max(1) - colours.min(1)).min() > 40  # none is grey
 
@@ -598,19 +601,20 @@ def test_numbers_lie_beside_the_pages_with_their_protocol(site):
 
 def test_the_same_study_gives_the_same_bytes(site, tmp_path):
     shown = {"cityscapes": changed_study("cityscapes")}
-    for page in [*sharing_pages(shown), sharing_page(shown)]:
+    found = {name: findings(one) for name, one in shown.items()}
+    for page in [*sharing_pages(found), sharing_page(shown)]:
         for place, data in page.assets.items():
             if "nyuv2" not in place and "taskonomy" not in place:
                 assert data == (site / place).read_bytes(), place
 
 
 def test_the_markdown_report_warns_before_its_first_table():
-    text = sharing_markdown(study())
+    text = sharing_study_page(findings(study())).markdown
     assert text.index("not results on NYU v2") < text.index("| Method")
 
 
 def test_a_study_without_results_or_policies_has_no_page():
-    empty = replace(study(), results=study().results.iloc[:0])
+    empty = findings(replace(study(), scores=study().scores.iloc[:0]))
     assert sharing_pages({"nyuv2": empty}) == []
     assert plotted_sharing({"nyuv2": empty}) == {}
     assert sharing_page({"nyuv2": changed_study(policies={})}) is None
@@ -618,7 +622,7 @@ def test_a_study_without_results_or_policies_has_no_page():
 
 def test_a_study_with_scores_alone_has_a_page(tmp_path):
     bare = changed_study(costs={}, policies={}, history={}, examples=None, caveats=())
-    only = replace(bare, results=bare.results.query("method == 'multi_task'"))
+    only = replace(bare, scores=bare.scores.query("row == 'multi_task'"))
     text = text_of(only, tmp_path)
     assert "Relative performance" not in text
     assert "not tested" in text

@@ -155,7 +155,7 @@ def test_a_meter_reports_exactly_the_metrics_of_its_task(kind):
 
 
 def test_every_published_metric_has_a_direction():
-    folder = files("farfield.reporting") / "published"
+    folder = files("farfield.results") / "published"
     for study in ("cityscapes", "nyuv2", "taskonomy"):
         lines = (folder / f"adashare_{study}.csv").read_text().splitlines()
         assert {row["metric"] for row in csv.DictReader(lines)} <= HIGHER_IS_BETTER.keys()

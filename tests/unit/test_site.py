@@ -11,9 +11,9 @@ import pytest
 from made_up_study import PROVENANCE, site_pages
 
 from farfield.errors import InputError
-from farfield.reporting.index_page import index_page
-from farfield.reporting.provenance_page import provenance_page
-from farfield.reporting.site import Page, write_site
+from farfield.report.index_page import index_page
+from farfield.report.provenance_page import provenance_page
+from farfield.report.site import Page, write_site
 
 PAGES = ("index", "fewshot", "documents", "comparisons", "claims", "training", "data", "provenance")
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -128,7 +128,7 @@ def test_the_same_pages_give_the_same_bytes_in_another_process(site, tmp_path):
     preview.write_bytes(b"a picture")
     code = (
         "import sys; from pathlib import Path; from made_up_study import site_pages;"
-        "from farfield.reporting.site import write_site;"
+        "from farfield.report.site import write_site;"
         "write_site(Path(sys.argv[1]), site_pages(Path(sys.argv[2])))"
     )
     here = Path(__file__).parent

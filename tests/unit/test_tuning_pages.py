@@ -26,23 +26,32 @@ from scipy.stats import t
 from test_site import Reader
 
 from farfield.errors import InputError
-from farfield.reporting.cells import markdown
-from farfield.reporting.published import tuning
-from farfield.reporting.site import write_site
-from farfield.reporting.tuning import (
-    tuning_claims_metrics,
-    tuning_markdown,
-    tuning_metrics,
-    tuning_pages,
-)
-from farfield.reporting.tuning_claims import CLAIMS, judge
-from farfield.reporting.tuning_figures import usage_histograms
-from farfield.reporting.tuning_policies import differs, entropy, extremes, policy_map, policy_table, usage
-from farfield.reporting.tuning_policies_page import policies_page, thumbnail
-from farfield.reporting.tuning_score import score_table, scores
-from farfield.reporting.tuning_statistics import against_reference, compare, summarise
-from farfield.reporting.tuning_study import PolicyRecord, TuningStudy
-from farfield.reporting.tuning_tables import accuracy_table, paired_table, trainings_table
+from farfield.report.cells import markdown
+from farfield.report.examples import thumbnail
+from farfield.report.histograms import usage_histograms
+from farfield.report.policies import image_table, policies_page
+from farfield.report.score_table import score_table
+from farfield.report.site import write_site
+from farfield.report.tables import accuracy_table, paired_table, trainings_table
+from farfield.report.tuning import tuning_claims, tuning_metrics, tuning_page, tuning_pages
+from farfield.results.derived import decathlon_scores
+from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
+from farfield.results.findings import Findings
+from farfield.results.intervals import compare, summarise
+from farfield.results.judging import judge_tuning
+from farfield.results.policies import differs, entropy, extremes, tuned_shares, usage
+from farfield.results.published import table as published_table
+from farfield.results.row_claims import ROUTING
+from farfield.results.scores import of_answers
+
+
+def found(study: TuningStudy) -> Findings[TuningStudy]:
+    return Findings(study, judge_tuning)
+
+
+def real() -> Findings[TuningStudy]:
+    """What follows from the answers on real images."""
+    return found(spottune()).parts["real images"]
 
 
 def handmade(correct: dict[str, list[list[int]]], **changed: object) -> TuningStudy:
@@ -62,8 +71,8 @@ def handmade(correct: dict[str, list[list[int]]], **changed: object) -> TuningSt
         for method, trainings in correct.items()
         for replicate, right in enumerate(trainings)
     ]
-    settings = {"methods": METHODS, "datasets": DATASETS, "reference": "standard"} | changed
-    return TuningStudy("spottune", pd.concat(frames), **settings)
+    settings = {"rows": METHODS, "datasets": DATASETS, "reference": "standard"} | changed
+    return tuning_study("spottune", pd.concat(frames), **settings)
 
 
 # Statistics
@@ -71,52 +80,51 @@ def handmade(correct: dict[str, list[list[int]]], **changed: object) -> TuningSt
 
 def test_draws_of_a_policy_count_by_their_mean_and_not_as_more_images():
     study = handmade({"standard": [[1, 1, 0, 0]], "features": [[1, 0, 0, 0]]})
-    second = study.results[study.results["method"] == "features"].assign(draw=1, prediction=[0, 1, 0, 0])
-    drawn = replace(study, results=pd.concat([study.results, second]))
-    found = summarise(drawn).set_index("method")
-    assert found.loc["features", ["images", "trainings", "accuracy"]].tolist() == [4, 1, 50.0]
+    second = study.scores[study.scores["row"] == "features"].assign(value=[100.0, 0.0, 100.0, 100.0])
+    drawn = replace(study, scores=pd.concat([study.scores, second]))
+    summary = summarise(drawn).set_index("row")
+    assert summary.loc["features", ["units", "trainings", "mean"]].tolist() == [4, 1, 50.0]
     hits = np.array([100, 0, 50, 50])
-    assert found.loc["features", "ci95"] == pytest.approx(1.96 * hits.std() / 2)
+    assert summary.loc["features", "ci95"] == pytest.approx(1.96 * hits.std() / 2)
 
 
 def test_accuracy_has_an_interval_over_images_and_a_deviation_over_trainings():
     study = handmade({"standard": [[1, 1, 0, 0], [1, 1, 1, 0]], "features": [[1, 0, 0, 0]]})
     standard, features = summarise(study).sort_values("trainings", ascending=False).to_dict("records")
     hits = np.array([100, 100, 50, 0])
-    assert standard["accuracy"] == 62.5
+    assert standard["mean"] == 62.5
     assert standard["ci95"] == pytest.approx(1.96 * hits.std() / 2)
     assert standard["std"] == pytest.approx(np.std([50, 75], ddof=1))
     assert standard["trainings_ci95"] == pytest.approx(12.706 * np.std([50, 75], ddof=1) / 2**0.5, rel=1e-3)
-    assert features["accuracy"] == 25
+    assert features["mean"] == 25
     assert np.isnan(features["std"])
 
 
 def test_a_difference_of_single_trainings_is_that_of_paired_images():
     """Of two networks it is McNemar's question, and its p-value nearly McNemar's."""
     study = spottune()
-    single = replace(study, results=study.results[study.results["replicate"] == 0])
-    found = compare(single, "spottune", "standard", ["cub"])
-    wide = single.hits["cub"] / 100
+    single = replace(study, scores=study.scores[study.scores["training"] == "0"])
+    got = compare(single, "spottune", "standard", ["cub"])
+    wide = single.units["cub"] / 100
     d = wide["spottune"] - wide["standard"]
-    assert found.difference == pytest.approx(100 * d.mean())
+    assert got.difference == pytest.approx(100 * d.mean())
     half = t.ppf(0.975, IMAGES - 1) * 100 * d.std() / IMAGES**0.5
-    assert found.ci95 == pytest.approx(half)
-    assert not found.over_trainings
+    assert got.ci95 == pytest.approx(half)
+    assert not got.over_trainings
     won, lost = int((d > 0).sum()), int((d < 0).sum())
     mcnemar = (won - lost) ** 2 / (won + lost)
-    assert t.isf(found.p / 2, IMAGES - 1) ** 2 == pytest.approx(mcnemar, rel=0.2)
+    assert t.isf(got.p / 2, IMAGES - 1) ** 2 == pytest.approx(mcnemar, rel=0.2)
 
 
 def test_trainings_of_both_sides_widen_the_interval():
     study = spottune()
-    found = compare(study, "spottune", "standard", ["cub"])
-    d = study.hits["cub"]["spottune"] - study.hits["cub"]["standard"]
-    single = study.accuracies.query("dataset == 'cub'")
-    own, other = (single.query("method == @m")["accuracy"] for m in ("spottune", "standard"))
+    got = compare(study, "spottune", "standard", ["cub"])
+    d = study.units["cub"]["spottune"] - study.units["cub"]["standard"]
+    own, other = (study.trained[m, "cub", "accuracy"]["value"] for m in ("spottune", "standard"))
     variances = np.array([d.var() / IMAGES, own.var() / 3, other.var() / 3])
     freedom = variances.sum() ** 2 / (variances**2 / [IMAGES - 1, 2, 2]).sum()
-    assert found.over_trainings
-    assert found.ci95 == pytest.approx(t.ppf(0.975, freedom) * variances.sum() ** 0.5)
+    assert got.over_trainings
+    assert got.ci95 == pytest.approx(t.ppf(0.975, freedom) * variances.sum() ** 0.5)
 
 
 def test_rows_of_one_training_are_paired_by_training_too():
@@ -134,7 +142,7 @@ def test_rows_of_one_training_are_paired_by_training_too():
 
 def test_the_mean_over_datasets_has_the_variance_of_a_mean():
     study = spottune()
-    single = replace(study, results=study.results[study.results["replicate"] == 0])
+    single = replace(study, scores=study.scores[study.scores["training"] == "0"])
     parts = [compare(single, "spottune", "standard", [name]) for name in ("cub", "flowers")]
     both = compare(single, "spottune", "standard", ["cub", "flowers"])
     assert both.difference == pytest.approx(np.mean([part.difference for part in parts]))
@@ -143,8 +151,8 @@ def test_the_mean_over_datasets_has_the_variance_of_a_mean():
 
 def test_equal_answers_decide_nothing():
     right = [[1, 0, 1, 1]]
-    found = compare(handmade({"spottune": right, "standard": right}), "spottune", "standard", ["cub"])
-    assert (found.difference, found.ci95, found.p, found.verdict) == (0, 0, 1, "undecided")
+    got = compare(handmade({"spottune": right, "standard": right}), "spottune", "standard", ["cub"])
+    assert (got.difference, got.ci95, got.p, got.verdict) == (0, 0, 1, "undecided")
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
@@ -153,8 +161,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     for _ in range(60):
         first, second = (generator.random((1, 300)) < share for share in (0.7, 0.6))
         study = handmade({"spottune": first.astype(int).tolist(), "standard": second.astype(int).tolist()})
-        found = compare(study, "spottune", "standard", ["cub"])
-        held += abs(found.difference - 10) <= found.ci95
+        got = compare(study, "spottune", "standard", ["cub"])
+        held += abs(got.difference - 10) <= got.ci95
     assert 52 <= held <= 60
 
 
@@ -162,16 +170,15 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 
 
 def test_repeated_answers_other_labels_and_other_images_are_refused():
-    study = spottune()
-    twice = pd.concat([study.results, study.results.iloc[:1]])
+    results = answers(METHODS, DATASETS)
     with pytest.raises(InputError, match=r"row 1000 of training 0 more than once"):
-        summarise(replace(study, results=twice))
-    relabelled = study.results.copy()
+        of_answers("spottune", pd.concat([results, results.iloc[:1]]))
+    relabelled = results.copy()
     relabelled.loc[relabelled.index[0], "label"] = 99
     with pytest.raises(InputError, match="different labels"):
-        summarise(replace(study, results=relabelled))
+        of_answers("spottune", relabelled)
     with pytest.raises(InputError, match="not all tested on the same images of cub"):
-        summarise(replace(study, results=study.results.iloc[1:]))
+        of_answers("spottune", results.iloc[1:])
 
 
 def test_a_reference_or_record_that_cannot_be_is_refused():
@@ -185,63 +192,63 @@ def test_a_reference_or_record_that_cannot_be_is_refused():
 
 
 def test_real_and_procedural_images_are_never_averaged():
-    parts = spottune().parts
-    assert {kind: part.shown_datasets for kind, part in parts.items()} == {
+    parts = found(spottune()).parts
+    assert {kind: part.study.shown_datasets for kind, part in parts.items()} == {
         "real images": ["cub", "flowers"],
         "procedural images": ["blobs"],
     }
-    judged = {kind: judge(part)[0].comparisons[0] for kind, part in parts.items()}
-    assert [list(one.parts) for one in judged.values()] == [["cub", "flowers"], ["blobs"]]
-    assert list(tuning_claims_metrics(spottune())) == [
+    judged = {kind: part.claims[0].first for kind, part in parts.items()}
+    assert [list(one.parts) for one in judged.values()] == [[("cub",), ("flowers",)], [("blobs",)]]
+    assert list(tuning_claims(found(spottune()))) == [
         "spottune on real images",
         "spottune on procedural images",
     ]
-    assert list(tuning_claims_metrics(decathlon())) == ["decathlon"]
+    assert list(tuning_claims(found(decathlon()))) == ["decathlon"]
 
 
 # Claims
 
 
 def test_claims_are_supported_where_results_show_them():
-    judged = {one.claim.key: one for one in judge(spottune().parts["real images"])}
-    assert {key: one.verdict for key, one in judged.items()} == {claim.key: "supported" for claim in CLAIMS}
+    judged = {one.claim.key: one for one in real().claims}
+    assert {key: one.verdict for key, one in judged.items()} == {claim.key: "supported" for claim in ROUTING}
     first = judged["spottune_above_finetuning"].comparisons[0]
     assert (first.above, first.surely("supported"), len(first.parts)) == (2, 2, 2)
-    assert first.published == pytest.approx({"cub": 84.03 - 81.86, "flowers": 96.34 - 93.67})
+    theirs = {("cub",): 84.03 - 81.86, ("flowers",): 96.34 - 93.67}
+    assert first.published == pytest.approx({**theirs, (): sum(theirs.values()) / 2})
 
 
 def test_the_opposite_contradicts_them():
     names = {"spottune": "standard", "standard": "spottune"}
-    results = answers(METHODS, {"cub": DATASETS["cub"]})
     study = spottune({"cub": DATASETS["cub"]}, policies={}, curves={})
-    swapped = replace(study, results=results.assign(method=results["method"].replace(names)))
-    (first, *_) = judge(swapped)
+    swapped = replace(study, scores=study.scores.assign(row=study.scores["row"].replace(names)))
+    (first, *_) = judge_tuning(swapped)
     assert first.verdict == "contradicted"
     assert first.comparisons[0].above == 0
 
 
 def test_rows_that_did_not_run_leave_claims_untested():
     study = decathlon()
-    judged = {one.claim.key: one.verdict for one in judge(study)}
+    judged = {one.claim.key: one.verdict for one in judge_tuning(study)}
     assert judged.pop("spottune_above_finetuning") == "supported"
     assert set(judged.values()) == {"not tested"}
-    without = replace(study, results=study.results.query("method != 'routed'"))
-    assert {one.verdict for one in judge(without)} == {"not tested"}
+    without = replace(study, scores=study.scores.query("row != 'routed'"))
+    assert {one.verdict for one in judge_tuning(without)} == {"not tested"}
 
 
 def test_the_talk_counts_twelve_of_fourteen_sets():
-    (five, *_), (ten, *_) = judge(spottune().parts["real images"]), judge(decathlon())
-    assert (five.talk.above, five.talk.datasets) == (5, 5)
+    (five, *_), (ten, *_) = real().claims, judge_tuning(decathlon())
+    assert (five.first.talk.above, five.first.talk.sets) == (5, 5)
     # Without ImageNet, the source, whose column repeats the pretrained network's accuracy.
-    assert (ten.talk.above, ten.talk.datasets) == (7, 9)
+    assert (ten.first.talk.above, ten.first.talk.sets) == (7, 9)
 
 
 def test_a_random_policy_counts_both_as_trained_and_on_the_same_weights():
     methods = METHODS | {"random": row("SpotTune, random", "", "spottune", "random")}
-    results = spottune().results
-    more = results[results["method"] == "running_tuned"].assign(method="random")
-    study = replace(spottune(), methods=methods, results=pd.concat([results, more]))
-    titles = [one.title for one in judge(study.parts["real images"])[3].comparisons]
+    scores = spottune().scores
+    more = scores[scores["row"] == "running_tuned"].assign(row="random")
+    study = replace(spottune(), rows=methods, scores=pd.concat([scores, more]))
+    titles = [one.title for one in found(study).parts["real images"].claims[3].comparisons]
     assert titles == ["SpotTune − Random policy", "SpotTune − SpotTune, random"]
 
 
@@ -249,18 +256,17 @@ def test_a_random_policy_counts_both_as_trained_and_on_the_same_weights():
 
 
 def test_metrics_are_small_dictionaries():
-    metrics = tuning_metrics(spottune())
+    metrics = tuning_metrics(found(spottune()))
     assert list(metrics["spottune"]) == ["cub", "flowers", "blobs"]
     assert list(metrics["spottune"]["cub"]) == ["accuracy", "ci95", "std"]
     assert list(metrics["features"]["cub"]) == ["accuracy", "ci95"]
-    assert list(tuning_metrics(decathlon())["routed"]["score"]) == ["score", "sets", "std"]
-    for value in (metrics, tuning_claims_metrics(spottune())):
+    assert list(tuning_metrics(found(decathlon()))["routed"]["score"]) == ["score", "sets", "std"]
+    for value in (metrics, tuning_claims(found(spottune()))):
         assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 
 def test_ours_stand_beside_the_published_numbers():
-    part = spottune().parts["real images"]
-    table = accuracy_table(part, summarise(part))
+    table = accuracy_table(real())
     assert [(column.group, column.title) for column in table.columns[2:]] == [
         ("CUB-200", "ours"),
         ("CUB-200", "published"),
@@ -279,14 +285,13 @@ def test_ours_stand_beside_the_published_numbers():
 
 def test_a_dataset_without_a_published_name_has_no_published_column():
     study = spottune({"mine": dataset("Mine", "")}, policies={}, curves={})
-    table = accuracy_table(study, summarise(study))
+    table = accuracy_table(found(study))
     assert [column.title for column in table.columns[2:]] == ["ours", "ours"]
     assert len(table.rows) == len(METHODS)
 
 
 def test_differences_say_what_their_intervals_are_over():
-    part = spottune().parts["real images"]
-    rows = {line[0].text: line for line in paired_table(part, against_reference(part)).rows}
+    rows = {line[0].text: line for line in paired_table(real()).rows}
     assert "Standard <b>|" not in rows
     assert rows["Feature extractor"][1].text == "images"
     assert rows["SpotTune"][1].text == "images and trainings"
@@ -295,12 +300,12 @@ def test_differences_say_what_their_intervals_are_over():
 
 
 def test_only_methods_with_several_trainings_say_what_a_seed_changes():
-    part = spottune().parts["real images"]
-    titles = [line[0].text for line in trainings_table(part, summarise(part)).rows]
+    part = real()
+    titles = [line[0].text for line in trainings_table(part).rows]
     assert "Feature extractor" not in titles
     assert len(titles) == 5
-    single = replace(part, results=part.results[part.results["replicate"] == 0])
-    assert trainings_table(single, summarise(single)) is None
+    single = replace(part.study, scores=part.study.scores[part.study.scores["training"] == "0"])
+    assert trainings_table(found(single)) is None
 
 
 # The decathlon's score
@@ -308,25 +313,25 @@ def test_only_methods_with_several_trainings_say_what_a_seed_changes():
 
 def test_our_score_is_scaled_by_our_own_fine_tuning():
     study = decathlon()
-    found = scores(study)
-    assert not found.official
-    table = found.table.set_index("method")
+    scores = decathlon_scores(study)
+    assert not scores.official
+    table = scores.table.set_index("row")
     assert table.loc["finetuning", "score"] == pytest.approx(500)
     expected = 0.0
     for name in ("aircraft", "cifar100"):
-        error = {m: 100 - study.hits[name][m].mean() for m in ("routed", "finetuning")}
+        error = {m: 100 - study.units[name][m].mean() for m in ("routed", "finetuning")}
         expected += 1000 * max(0, 1 - error["routed"] / (2 * error["finetuning"])) ** 2
     assert table.loc["routed", "score"] == pytest.approx(expected)
     assert table.loc["routed", "low"] < expected < table.loc["routed", "high"]
     assert np.isnan(table.loc["features", "std"])
-    text = markdown(score_table(study, found))
+    text = markdown(score_table(found(study)))
     assert "over the 2 sets present, at most 2000" in text
     assert "not those of the challenge" in text
+    assert "Feature Extractor 544, by its cells 646.6" in text
 
 
 def test_published_scores_stand_in_columns_of_their_own():
-    study = decathlon()
-    table = score_table(study, scores(study))
+    table = score_table(found(decathlon()))
     titles = [(column.group, column.title) for column in table.columns]
     rows = {line[0].text: dict(zip(titles, line, strict=True)) for line in table.rows}
     assert rows["SpotTune"]["Score, published", "over all ten sets"].text == "3612"
@@ -337,29 +342,30 @@ def test_published_scores_stand_in_columns_of_their_own():
 
 
 def test_on_the_real_sets_the_challenge_sets_the_scale_and_imagenet_can_be_filled_in():
-    names = [name for name in tuning("decathlon")["dataset"].unique() if name not in ("ImNet", "Score")]
-    found = scores(decathlon({name: dataset(name, name) for name in names}))
-    assert found.official
-    assert found.reference["Airc."] == 60.34
-    assert found.imagenet == pytest.approx(1000 * (1 - 0.3968 / 0.8026) ** 2)
-    assert scores(decathlon({"aircraft": dataset("Aircraft", "Airc.")})).imagenet is None
+    names = [
+        name for name in published_table("decathlon")["dataset"].unique() if name not in ("ImNet", "Score")
+    ]
+    scores = decathlon_scores(decathlon({name: dataset(name, name) for name in names}))
+    assert scores.official
+    assert scores.reference["Airc."] == 60.34
+    assert scores.imagenet == pytest.approx(1000 * (1 - 0.3968 / 0.8026) ** 2)
+    assert decathlon_scores(decathlon({"aircraft": dataset("Aircraft", "Airc.")})).imagenet is None
 
 
 def test_a_set_without_an_error_of_fine_tuning_cannot_scale_a_score():
     study = decathlon()
-    perfect = (study.results["dataset"] == "aircraft") & (study.results["method"] == "finetuning")
-    results = study.results.copy()
-    results.loc[perfect, "prediction"] = results.loc[perfect, "label"]
-    found = scores(replace(study, results=results))
-    assert (found.datasets, found.perfect) == (("cifar100",), ("aircraft",))
-    assert "makes no error there: Aircraft (sample)" in score_table(study, found).note
+    perfect = (study.scores["cell"] == "aircraft") & (study.scores["row"] == "finetuning")
+    study = replace(study, scores=study.scores.assign(value=study.scores["value"].mask(perfect, 100.0)))
+    scores = decathlon_scores(study)
+    assert (scores.datasets, scores.perfect) == (("cifar100",), ("aircraft",))
+    assert "makes no error there: Aircraft (sample)" in score_table(found(study)).note
 
 
 # Policies
 
 
 def test_the_policy_map_is_the_share_of_images_that_run_a_block_tuned():
-    frame = policy_map(spottune())
+    frame = tuned_shares(spottune())
     cub = frame.query("method == 'spottune' and dataset == 'cub'")
     assert cub["block"].tolist() == list(range(1, BLOCKS + 1))
     assert cub["tuned"].to_numpy() == pytest.approx(100 * record("cub").actions.mean(0))
@@ -385,7 +391,7 @@ def test_galleries_show_the_fewest_and_the_most_and_no_image_twice():
 def test_the_policy_table_counts_policies_and_near_coins():
     actions = np.array([[1, 1], [0, 0], [1, 1], [0, 1]], np.uint8)
     probabilities = np.array([[0.9, 0.55], [0.2, 0.1], [0.9, 0.9], [0.1, 0.7]])
-    table = policy_table(spottune(), {"cub": PolicyRecord(actions, probabilities, np.arange(4))})
+    table = image_table(spottune(), {"cub": PolicyRecord(actions, probabilities, np.arange(4))})
     assert [cell.text for cell in table.rows[0]] == ["CUB-200", "4", "1.25", "0–2", "3", "12.50"]
 
 
@@ -399,10 +405,11 @@ def test_a_policy_for_all_images_has_a_map_but_no_histogram():
     assert not differs(one_for_all())
     page = policies_page({"spottune": spottune()})
     sections = {section.title: section for section in page.context["sections"]}
-    assert sections["SpotTune"].usage is not None
+    assert "usage" in sections["SpotTune"].pictures
     assert len(sections["SpotTune"].galleries) == len(DATASETS)
-    assert sections["SpotTune (Global-k)"].usage is None
-    assert sections["SpotTune (Global-k)"].galleries == ()
+    assert sections["SpotTune (Global-k)"].table is None
+    assert list(sections["SpotTune (Global-k)"].pictures) == ["map"]
+    assert not sections["SpotTune (Global-k)"].galleries
     assert policies_page({"spottune": spottune(policies={})}) is None
 
 
@@ -477,10 +484,10 @@ def test_the_same_study_gives_the_same_bytes(site, tmp_path):
 
 
 def test_the_markdown_report_warns_before_its_first_table():
-    text = tuning_markdown(spottune())
+    text = tuning_page(found(spottune())).markdown
     assert text.index("not results on Sketches") < text.index("| Method")
 
 
 def test_a_study_without_results_has_no_page():
-    empty = replace(spottune(), results=spottune().results.iloc[:0])
-    assert tuning_pages({"spottune": empty}) == []
+    empty = replace(spottune(), scores=spottune().scores.iloc[:0])
+    assert tuning_pages({"spottune": found(empty)}) == []

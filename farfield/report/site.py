@@ -1,0 +1,111 @@
+"""The static site: pages are values, a folder of HTML is what they become.
+
+A study adds itself to the report by handing over one more `Page` with a template of its own; no
+other page changes. The site loads nothing from a network and opens from disk.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from farfield.errors import InputError
+from farfield.files import atomic_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SHARED_FILES = ("style.css", "sort.js")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image on a page: its place in the site, what it shows in words, and its bytes or file."""
+
+    path: str
+    alt: str
+    caption: str
+    data: bytes | Path
+    wide: bool = True  # scrolls on a narrow screen rather than shrink
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its file name without `.html`, its title in the navigation, and what its template needs.
+
+    `assets` are the files beside it, by their place in the site: bytes, or a file to copy.
+    """
+
+    slug: str
+    title: str
+    template: str
+    context: Mapping[str, Any]
+    assets: Mapping[str, bytes | Path] = field(default_factory=dict)
+
+
+def assets_of(pictures: Sequence[Picture]) -> dict[str, bytes | Path]:
+    """The files of `pictures`, as `Page.assets` wants them."""
+    return {picture.path: picture.data for picture in pictures}
+
+
+def csv(frame: "pd.DataFrame", digits: int) -> bytes:
+    """A table for download, floats to `digits` digits after the point."""
+    return frame.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n").encode()
+
+
+def write_site(folder: Path, pages: Sequence[Page]) -> None:
+    """Write `pages`, in the order of the navigation, and their files; `folder` is replaced whole.
+
+    The same pages give the same bytes. Raises InputError when there is no page `index`, when two
+    pages share a slug, or when two pages bring different files for the same place.
+    """
+    slugs = [page.slug for page in pages]
+    if "index" not in slugs or len(set(slugs)) < len(slugs):
+        raise InputError(
+            f"A site needs a page 'index' and every page a slug of its own, but the slugs are "
+            f"{', '.join(slugs) or 'none'}. Add the page or rename one of them."
+        )
+    environment = _environment()
+    with atomic_folder(folder) as partial:
+        for page in pages:
+            template = environment.get_template(page.template)
+            text = template.render(**page.context, page=page, pages=pages)
+            (partial / f"{page.slug}.html").write_text(text, encoding="utf-8")
+            for place, data in page.assets.items():
+                _place(partial / place, data)
+        for name in _SHARED_FILES:
+            shutil.copyfile(_TEMPLATES / name, partial / name)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["anchor"] = anchor
+    environment.filters["thousands"] = lambda count: f"{count:,}".replace(",", " ")
+    return environment
+
+
+def anchor(title: str) -> str:
+    """`title` as the name of a place on a page."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _place(path: Path, data: bytes | Path) -> None:
+    content = data if isinstance(data, bytes) else data.read_bytes()
+    if path.exists() and path.read_bytes() != content:
+        raise InputError(
+            f"Two pages of the site bring different files named '{path.name}'. Rename one of them."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,71 @@
+"""The page on how the networks behind the methods were trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
+from farfield.report.curves import meta_training_curves, training_curves
+from farfield.report.site import Page, Picture, anchor, assets_of
+from farfield.results.families import FewShotStudy
+from farfield.results.inputs import MetaTraining, Training
+
+
+def training_page(study: FewShotStudy) -> Page:
+    """Meta-learners on held-out classes of their source, and the curves of all trainings."""
+    sources = [(name, training.final, _picture(name, training)) for name, training in study.training.items()]
+    meta = [(training, _meta_picture(key, training)) for key, training in study.meta.items()]
+    context = {
+        "sources": sources,
+        "meta": meta,
+        "table": meta_table(study) if study.meta else None,
+    }
+    assets = assets_of([*(picture for *_, picture in sources), *(picture for _, picture in meta)])
+    return Page("training", "Training", "training.html.j2", context, assets)
+
+
+def meta_table(study: FewShotStudy) -> Table:
+    """Accuracy on episodes of held-out source classes, untrained and trained; a meta-learner a row."""
+    shots = sorted({shot for training in study.meta.values() for shot in training.final})
+    rows = []
+    for training in study.meta.values():
+        cells = [words(training.title)]
+        for shot in shots:
+            final = training.final.get(shot, {})
+            cells += [_accuracy(final, name) for name in ("untrained", "trained")]
+        rows.append(tuple(cells))
+    return Table(
+        caption="Meta-learners on held-out classes of their source: accuracy in percent, 95 % intervals",
+        columns=(
+            Column("Method"),
+            *(Column(title, f"{shot}-shot") for shot in shots for title in ("untrained", "trained")),
+        ),
+        rows=tuple(rows),
+        note="A meta-learner is trained anew for each number of shots. Without a gain here, its row in the "
+        "tables says how it was trained rather than how it transfers.",
+    )
+
+
+def _accuracy(final: Mapping[str, Any], name: str) -> Cell:
+    if f"{name}_accuracy" not in final:
+        return EMPTY
+    return number(final[f"{name}_accuracy"], final.get(f"{name}_ci95"))
+
+
+def _picture(name: str, training: Training) -> Picture:
+    return Picture(
+        f"figures/training-{anchor(name)}.svg",
+        f"Loss and accuracy of {name} against epochs of training.",
+        "",
+        training_curves(training.curve),
+        wide=False,
+    )
+
+
+def _meta_picture(key: str, training: MetaTraining) -> Picture:
+    return Picture(
+        f"figures/meta-training-{anchor(key)}.svg",
+        f"Loss, and accuracy on held-out classes, of {training.title} against epochs, a line a shot.",
+        "",
+        meta_training_curves(training.curve),
+        wide=False,
+    )

@@ -1,0 +1,101 @@
+"""Claims held against results: what a claim is, its comparisons beside the published, and the verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from farfield.results.contrasts import Cell
+from farfield.results.intervals import Difference, Verdict
+
+ClaimMetrics = dict[str, dict[str, float | str]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, and what is computed for it."""
+
+    key: str
+    statement: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """The same difference in the whole published table: over all, and on how many of its sets it is above
+    zero."""
+
+    difference: float
+    above: int = 0
+    sets: int = 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A difference over all cells (None: not tested), in parts, and the same from the published table.
+
+    parts: by cell (dataset, shot), dataset or task (name,), or step (dataset, next dataset). published: by
+    part, and under () over all, on the same cells. talk: over the whole published table, whatever of it ran
+    here. picked: rows that were chosen as the best of several on one half of the episodes and judged on the
+    other; halves: whether.
+    """
+
+    title: str
+    whole: Difference | None = None
+    parts: Mapping[Cell, Difference] = field(default_factory=dict)
+    published: Mapping[Cell, float] = field(default_factory=dict)
+    talk: Published | None = None
+    picked: tuple[str, ...] = ()
+    halves: bool = False
+
+    @property
+    def above(self) -> int:
+        """In how many parts it is above zero, surely or not."""
+        return sum(part.difference > 0 for part in self.parts.values())
+
+    def surely(self, verdict: Verdict) -> int:
+        return sum(part.verdict == verdict for part in self.parts.values())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its comparisons, of which the first decides: over all, or `by_parts`, that each part
+    agrees."""
+
+    claim: Claim
+    comparisons: tuple[Comparison, ...]
+    by_parts: bool = False
+
+    @property
+    def first(self) -> Comparison:
+        return self.comparisons[0] if self.comparisons else Comparison("")
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.first.whole is None:
+            return "not tested"
+        if not self.by_parts:
+            return self.first.whole.verdict
+        verdicts = {part.verdict for part in self.first.parts.values()}
+        if "contradicted" in verdicts:
+            return "contradicted"
+        return "undecided" if "undecided" in verdicts else "supported"
+
+
+def claims_metrics(judged: Sequence[Judged], counted: str = "") -> ClaimMetrics:
+    """{claim: {"verdict": "supported", "difference": 6.2, "ci95": 0.8, "published": 9.1}}, for claims.json.
+
+    counted: what parts are called, as "sets"; then also {"sets_above", "sets", "published_sets_above"}. From
+    the comparison that decides; a claim that was not tested has only its verdict and what is published.
+    """
+    metrics: ClaimMetrics = {}
+    for one in judged:
+        entry: dict[str, float | str] = {"verdict": one.verdict}
+        first = one.first
+        if first.whole:
+            entry["difference"] = round(first.whole.difference, 2)
+            entry |= {} if first.whole.ci95 is None else {"ci95": round(first.whole.ci95, 2)}
+            entry |= {f"{counted}_above": first.above, counted: len(first.parts)} if counted else {}
+        if first.talk:
+            entry["published"] = round(first.talk.difference, 2)
+            entry |= {f"published_{counted}_above": first.talk.above} if counted else {}
+        metrics[one.claim.key] = entry
+    return metrics
