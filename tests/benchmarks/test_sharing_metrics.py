@@ -43,7 +43,7 @@ def streamed() -> dict[str, float]:
     return {metric: value for meter in meters.values() for metric, value in meter.compute().items()}
 
 
-def concatenated() -> dict[str, float]:
+def reference_metrics() -> dict[str, float]:
     """The plain form: the values of all known pixels in one array each, then formulas."""
     lists: dict[str, list[np.ndarray]] = {name: [] for name in ("given", "truth", "angle", "ours", "depth")}
     for number in range(IMAGES // BATCH):
@@ -96,7 +96,7 @@ def test_memory_of_streamed_metrics_against_all_pixels_at_once(benchmark):
     """960 images of 96 x 128: a 17th of the pixels of NYU v2's test set at 480 x 640."""
     streamed()  # what the first call imports and allocates for good is nobody's
     ours, small = peak_megabytes(lambda: benchmark.pedantic(streamed, rounds=1))
-    expected, large = peak_megabytes(concatenated)
+    expected, large = peak_megabytes(reference_metrics)
     assert ours == pytest.approx(expected, rel=1e-5, abs=0.006)  # half a bin of the median, 0.005
     benchmark.extra_info |= {"megabytes": [round(small, 1), round(large, 1)]}
     print(f"\nstreamed: {small:.1f} MB against {large:.1f} MB, {large / small:.1f} times less")

@@ -61,7 +61,7 @@ class _Search:
         self.weights = torch.optim.SGD(self.network.parameters(), lr=1e-4, momentum=0.9, fused=True)
         self.logits = torch.optim.Adam([self.policy.logits], lr=0.01)
 
-    def plain(self, mix: Tensor, opened: int) -> dict[str, Tensor]:
+    def reference_mixed(self, mix: Tensor, opened: int) -> dict[str, Tensor]:
         """A forward pass for each task, as in the released code; closed blocks are (1, 0)."""
         del opened
         (backbone,) = self.network.trunks
@@ -121,7 +121,7 @@ def test_a_search_step_over_the_curriculum(benchmark, tasks, width, size, head_m
         for on_weights, weight in ((True, 4), (False, 1)):
             ours, theirs = turns(
                 lambda opened=opened, on=on_weights: search.step(search.shared, opened, on),
-                lambda opened=opened, on=on_weights: search.step(search.plain, opened, on),
+                lambda opened=opened, on=on_weights: search.step(search.reference_mixed, opened, on),
                 rounds=8 if width == 8 else 2,
             )
             own.append(weight * ours)

@@ -58,7 +58,7 @@ def nearest(side, zoomed):
     return [math.floor((i + Fraction(1, 2)) * side / zoomed) for i in range(zoomed)]
 
 
-def step_by_step(image, target, zoomed, corner, flip, size):
+def reference_augment(image, target, zoomed, corner, flip, size):
     """One image [3, H, W] and one float target [C, H, W]: resize, pad with NaN, cut, mirror."""
     image = F.interpolate(image[None], size=zoomed, mode="bilinear", align_corners=False)[0]
     rows, columns = (nearest(side, new) for side, new in zip(target.shape[1:], zoomed, strict=True))
@@ -84,7 +84,7 @@ def test_against_interpolate_pad_and_crop(crop):
         zoomed, corner = draws.zoomed[i].tolist(), draws.corners[i].tolist()
         image = images()[i].permute(2, 0, 1).float()
         arguments = (zoomed, corner, bool(draws.flips[i]), settings.size)
-        expected, planes = step_by_step(image, everything[i], *arguments)
+        expected, planes = reference_augment(image, everything[i], *arguments)
         torch.testing.assert_close(pixels[i], normalise(expected[None])[0], atol=2e-4, rtol=0)
         for task, part in parts.items():
             plane = planes[part]

@@ -62,7 +62,7 @@ def test_weights_start_as_published():
             assert parameter.eq(1.0 if name.endswith("weight") else 0.0).all(), name
 
 
-def reference(backbone: DeeplabResNet, images: torch.Tensor) -> torch.Tensor:
+def reference_deeplab(backbone: DeeplabResNet, images: torch.Tensor) -> torch.Tensor:
     """From the table of layers and the named weights alone, with statistics of the batch."""
     weights = dict(backbone.named_parameters())
 
@@ -94,7 +94,7 @@ def test_the_forward_pass_is_that_of_the_table_of_layers():
         for parameter in backbone.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     images = torch.randn(2, 3, 37, 52, dtype=torch.float64)
-    torch.testing.assert_close(backbone(images), reference(backbone, images))
+    torch.testing.assert_close(backbone(images), reference_deeplab(backbone, images))
 
 
 def test_with_own_norms_the_plain_forward_is_of_the_first_task():

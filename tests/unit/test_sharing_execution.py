@@ -59,12 +59,12 @@ RUNS = {
 }
 
 
-def separately(backbone: DeeplabResNet, x: Tensor, mix: Tensor) -> list[Tensor]:
+def reference_soft_features(backbone: DeeplabResNet, x: Tensor, mix: Tensor) -> list[Tensor]:
     """As the released code does it: each task on its own, every block computed, and skipped by a zero."""
     return [_one(backbone, x, mix[task], task, lambda _: True) for task in range(len(mix))]
 
 
-def truly_skipping(backbone: DeeplabResNet, x: Tensor, runs: Tensor) -> list[Tensor]:
+def reference_hard_features(backbone: DeeplabResNet, x: Tensor, runs: Tensor) -> list[Tensor]:
     """Each task on its own; blocks that it skips do not run, and leave no trace in the statistics."""
     mix = torch.stack([runs, ~runs], -1).to(x)
     return [
@@ -107,7 +107,7 @@ def test_mixed_blocks_equal_separate_forwards(opened, training, norm_sets):
     ours = made(norm_sets).train(training)
     theirs, mixes = copy.deepcopy(ours), (random_mix(opened), random_mix(opened))
     got = soft_features(ours, images(), mixes[0], opened)
-    expected = separately(theirs, images(), mixes[1])
+    expected = reference_soft_features(theirs, images(), mixes[1])
     check_same(ours, theirs, got, expected)
     if opened:
         # The shares sum to 1: what counts is how the loss changes as one grows and the other falls.
@@ -123,7 +123,7 @@ def test_logits_get_the_gradient_of_separate_forwards():
     gradients = []
     for forward in (
         lambda x, mix: soft_features(backbone, x, mix, 4),
-        lambda x, mix: separately(backbone, x, mix),
+        lambda x, mix: reference_soft_features(backbone, x, mix),
     ):
         outputs = forward(images(), policy.mix(0.8, 4, noise))
         gradients.append(torch.autograd.grad(sum(x.square().sum() for x in outputs), policy.logits)[0])
@@ -137,7 +137,9 @@ def test_logits_get_the_gradient_of_separate_forwards():
 def test_hard_policies_equal_separate_forwards_that_skip(name, training, norm_sets):
     ours, runs = made(norm_sets).train(training), RUNS[name]
     theirs = copy.deepcopy(ours)
-    check_same(ours, theirs, hard_features(ours, images(), runs), truly_skipping(theirs, images(), runs))
+    check_same(
+        ours, theirs, hard_features(ours, images(), runs), reference_hard_features(theirs, images(), runs)
+    )
 
 
 @pytest.mark.parametrize("norm_sets", [1, TASKS])
@@ -146,7 +148,9 @@ def test_in_training_skipping_differs_from_a_zero_in_the_statistics_of_skipped_b
     ours, runs = made(norm_sets), RUNS[name]
     theirs = copy.deepcopy(ours)
     got = hard_features(ours, images(), runs)
-    torch.testing.assert_close(got, separately(theirs, images(), torch.stack([runs, ~runs], -1).double()))
+    torch.testing.assert_close(
+        got, reference_soft_features(theirs, images(), torch.stack([runs, ~runs], -1).double())
+    )
     for block in range(BLOCKS):
         states = [backbone.blocks[block].norm2.running_mean for backbone in (ours, theirs)]
         assert torch.allclose(*states) == bool(runs[:, block].all())
@@ -158,14 +162,16 @@ def test_skipped_blocks_can_take_part_in_the_statistics_as_in_the_released_code(
     ours, runs = made(norm_sets), RUNS[name]
     theirs = copy.deepcopy(ours)
     got = hard_features(ours, images(), runs, update_skipped=True)
-    check_same(ours, theirs, got, separately(theirs, images(), torch.stack([runs, ~runs], -1).double()))
+    check_same(
+        ours, theirs, got, reference_soft_features(theirs, images(), torch.stack([runs, ~runs], -1).double())
+    )
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_in_evaluation_skip_by_zero_is_a_true_skip(name):
     backbone, runs = made().eval(), RUNS[name]
     mix = torch.stack([runs, ~runs], -1).double()
-    expected = separately(backbone, images(), mix)
+    expected = reference_soft_features(backbone, images(), mix)
     torch.testing.assert_close(soft_features(backbone, images(), mix, BLOCKS), expected)
     torch.testing.assert_close(hard_features(backbone, images(), runs), expected)
 
@@ -233,7 +239,9 @@ def test_one_task_alone_and_five_at_once():
     for tasks in (1, 5):
         ours, runs = made(seed=tasks), random_runs(7, tasks=tasks)
         theirs = copy.deepcopy(ours)
-        check_same(ours, theirs, hard_features(ours, images(), runs), truly_skipping(theirs, images(), runs))
+        check_same(
+            ours, theirs, hard_features(ours, images(), runs), reference_hard_features(theirs, images(), runs)
+        )
 
 
 def test_a_backbone_of_other_tasks_is_refused():
