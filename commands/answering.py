@@ -18,7 +18,7 @@ from farfield.backbones.embedding import embed, feature_columns
 from farfield.episodes.evaluation import evaluate, scores
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
-from farfield.execution import Workers
+from farfield.execution import Executor
 from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.learner import EmbeddingLearner
 from farfield.metalearning.maml import MAML
@@ -123,7 +123,7 @@ class Bench:
     episodes: Episodes
     adapted: int
     device: torch.device
-    workers: Workers
+    executor: Executor
     scratch: Path
 
     def answers(self, unit: str, rows: list[str]) -> Iterator[Answer]:
@@ -182,7 +182,7 @@ class Bench:
             image_size=self.params.image_size,
             seed=self.params.seeds.fewshot,
             device=self.device,
-            workers=self.workers,
+            executor=self.executor,
             scratch=self.scratch / "episodes",
             title=f"fine-tuning {model}",
         )

@@ -15,7 +15,6 @@ from torch import Tensor
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.episodes.sampling import Episodes
-from farfield.execution import Workers
 from farfield.files import write_json
 from farfield.settings import configured
 from farfield.training.devices import choose_device, deterministic
@@ -26,6 +25,7 @@ from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import FineTuning, Readout
 from farfield.transfer.linear_head import HeadTraining
 from stages.frame import paths
+from stages.frame.executor import executor
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.models import load_backbone
@@ -69,7 +69,7 @@ def main(key: str) -> None:
                 image_size=params.image_size,
                 seed=params.seeds.fewshot,
                 device=device,
-                workers=workers,
+                executor=elsewhere,
                 scratch=scratch / dataset,
                 title=f"{model}, {dataset}, {shot} shots",
             )
@@ -85,7 +85,7 @@ def main(key: str) -> None:
     tables = []
     choices: dict[str, Any] = {}
     gather = functools.partial(adapted, unit.adapt) if unit.adapt else stored
-    with Workers(local.workers) as workers:
+    with executor(local, device) as elsewhere:
         for dataset, shot, episodes in cells(params, unit.episodes):
             support, query = gather(dataset, shot, episodes)
             for name, row in unit.rows.items():

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
-from farfield.execution import Workers
 from farfield.settings import configured
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import Readout
 from farfield.transfer.nearest_centroid import NearestCentroid
 from stages.frame import paths
+from stages.frame.executor import executor
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.models import load_backbone
@@ -45,7 +45,7 @@ def main(key: str) -> None:
     scratch = paths.scratch(f"finetune {key}", facts, paths.DATA / "packed/target")
     prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     tables = []
-    with Workers(local.workers) as workers:
+    with executor(local, device) as elsewhere:
         for dataset, shot, episodes in cells(params, unit.episodes):
             outputs = fine_tune_episodes(
                 backbone,
@@ -56,7 +56,7 @@ def main(key: str) -> None:
                 image_size=params.image_size,
                 seed=params.seeds.fewshot,
                 device=device,
-                workers=workers,
+                executor=elsewhere,
                 scratch=scratch / dataset,
                 title=f"{key}, {dataset}, {shot} shots",
             )
