@@ -24,7 +24,7 @@ from farfield.datasets.class_folders import class_folders
 from farfield.deployment.classifier import load_classifier
 from farfield.episodes.recommendation import rank, recommend
 from farfield.errors import InputError
-from farfield.files import read_json
+from farfield.files import read_json, write_json
 from farfield.metalearning.architecture import Architecture
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
@@ -244,7 +244,10 @@ def test_a_third_learner_is_exported_if_it_says_so(data, models, monkeypatch, ex
 
     monkeypatch.setattr("farfield.transfer.nearest_centroid.Third", Third, raising=False)
     monkeypatch.setitem(FEATURE_LEARNERS.objects, "third", "nearest_centroid.Third")
-    write_params(Path(), "fewshot.transfer.fixed.learner=third", "fewshot.transfer.fixed.settings=null")
+    path = Path("params/fewshot.json")
+    values = read_json(path)
+    values["fewshot"]["transfer"]["fixed"] |= {"learner": "third", "settings": {}}
+    write_json(path, values)
     run(data, "--methods", "fixed")
     assert Path("evaluation/classifier").exists() == exported
     assert ("no classifier is written" in Path("evaluation/report.md").read_text()) == (not exported)
