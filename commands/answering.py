@@ -4,6 +4,7 @@ For `commands.evaluate`; the same functions answer as in the stages transfer, fi
 metatest. Costs are seconds an episode as if each came alone, its images embedded for it.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ from farfield.backbones.embedding import embed, feature_columns
 from farfield.episodes.evaluation import evaluate, scores
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
-from farfield.execution import Workers
+from farfield.execution import Executor
 from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.learner import EmbeddingLearner
-from farfield.metalearning.maml import MAML
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import resident
+from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import FineTuning, Readout
-from stages.ensemble import STAGES, Features, adapted_features, combined, stored_features
-from stages.finetune import READOUTS, logits
+from farfield.transfer.readouts import needed, readout_learner
+from stages.ensemble import STAGES, Features, adapted_features, stored_features
 from stages.frame import paths
 from stages.frame.models import load_backbone, model_file
 from stages.frame.params import Params
@@ -126,7 +127,7 @@ class Bench:
     episodes: Episodes
     adapted: int
     device: torch.device
-    workers: Workers
+    executor: Executor
     scratch: Path
 
     def answers(self, unit: str, rows: list[str]) -> Iterator[Answer]:
@@ -166,11 +167,12 @@ class Bench:
         yield Answer(key, table, spent / len(table) + seconds * self.episodes.rows[0].size)
 
     def _adapted(self, rows: list[str], unit: Adaptation) -> Iterator[Answer]:
-        names = list(dict.fromkeys(name for row in rows for name in READOUTS[unit.rows[row].readout]))
+        learners = {row: readout_learner(unit.rows[row].readout, unit.rows[row].settings) for row in rows}
+        names = needed(learners.values())
         episodes = self.episodes.first(self.adapted)
         outputs, spent = _timed(lambda: self._fine_tuned(unit.model, unit.settings, names, episodes))
-        for row in rows:
-            answer = logits(unit.rows[row], outputs)
+        for row, learner in learners.items():
+            answer = learner.answer(outputs)
             yield Answer(row, scores(answer, episodes), spent / len(answer))
 
     def _fine_tuned(
@@ -185,7 +187,7 @@ class Bench:
             image_size=self.params.image_size,
             seed=self.params.seeds.fewshot,
             device=self.device,
-            workers=self.workers,
+            executor=self.executor,
             scratch=self.scratch / "episodes",
             title=f"fine-tuning {model}",
         )
@@ -200,9 +202,9 @@ class Bench:
             (support, query), spent = _timed(lambda: self._stages(unit.models, settings, episodes))
             each = spent / len(episodes.rows)
         for row in rows:
-            begin = time.perf_counter()
-            answer, _ = combined(unit.rows[row], support, query, dims, self.params.seeds.fewshot)
-            spent = time.perf_counter() - begin
+            spec = unit.rows[row]
+            learner = ensemble_learner(spec.combine, self.params.seeds.fewshot, dims, spec.settings)
+            answer, spent = _timed(functools.partial(learner, support, query))
             yield Answer(row, scores(answer, episodes), spent / len(answer) + each)
 
     def _stages(self, models: tuple[str, ...], settings: FineTuning, episodes: Episodes) -> Features:
@@ -216,7 +218,7 @@ class Bench:
     def _meta(self, key: str, row: MetaRow) -> Iterator[Answer]:
         """Nothing from a learner whose classifier was trained for another number of ways."""
         network = nearest(load_networks(key), self.episodes.shot)
-        if isinstance(network, MAML) and self.episodes.rows.shape[1] != self.params.fewshot.way:
+        if network.one_way and self.episodes.rows.shape[1] != self.params.fewshot.way:
             return
         count = len(self.episodes.rows) if isinstance(network, EmbeddingLearner) else self.adapted
 

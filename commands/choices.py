@@ -1,8 +1,5 @@
 """Whether the parameters name what the code has. It only refuses: nothing that a stage computes hangs on it."""
 
-from collections.abc import Callable
-from typing import Any
-
 from stages.frame.params import Params
 from stages.frame.schema.sharing import changed
 
@@ -22,10 +19,9 @@ def check_choices(params: Params) -> None:
     from farfield.sharing.protocol import FIXED
     from farfield.sharing.tasks import make_tasks
     from farfield.sharing.weighting import build_weighting
-    from farfield.transfer.ensembles.settings import IMS
+    from farfield.transfer.ensembles import ENSEMBLES
     from farfield.transfer.feature_learners import feature_learner
-    from farfield.transfer.linear_head import HeadTraining
-    from farfield.transfer.nearest_centroid import NearestCentroid
+    from farfield.transfer.readouts import READOUTS
     from farfield.tuning.registry import method
 
     for card in params.datasets.values():
@@ -58,14 +54,10 @@ def check_choices(params: Params) -> None:
             changed(study.search, search.changes, f"sharing.searches.{key}, {name}")
     for frozen in fewshot.transfer.values():
         feature_learner(frozen.learner, params.seeds.fewshot, frozen.settings)
-    kinds: dict[str, Callable[..., Any]] = {
-        "centroid": NearestCentroid,
-        "ims": IMS,
-        "all_embeddings": HeadTraining,
-    }
     for adapted in fewshot.finetune.values():
         for key, readout in adapted.rows.items():
-            configured(kinds.get(readout.readout, dict), f"the finetune row {key}", readout.settings)
+            configured(READOUTS.find(readout.readout), f"the finetune row {key}", readout.settings)
     for ensemble in fewshot.ensemble.values():
         for key, combined in ensemble.rows.items():
-            configured(kinds[combined.combine], f"the ensemble row {key}", combined.settings)
+            given = {"seed": 0, "stage_dims": ()}
+            configured(ENSEMBLES.find(combined.combine), f"the ensemble row {key}", given | combined.settings)

@@ -20,11 +20,11 @@ from commands.own_images import OwnImages, draw, own_images, remarks, remarks_on
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
-from farfield.execution import Workers
 from farfield.files import atomic_file
 from farfield.results.comparisons import NEAR, rank, recommend
 from farfield.results.scores import of_episodes
 from farfield.training.devices import choose_device, deterministic
+from stages.frame.executor import executor
 from stages.frame.local import load_local
 from stages.frame.params import Params, load_params
 from stages.frame.results import answered
@@ -87,11 +87,11 @@ def main_episodes(arguments: argparse.Namespace) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 
-    with temporary(own.folder) as scratch, Workers(local.workers) as workers:
-        bench = Bench(params, own.images, episodes, arguments.adapted_episodes, device, workers, scratch)
+    with temporary(own.folder) as scratch, executor(local, device) as elsewhere:
+        bench = Bench(params, own.images, episodes, arguments.adapted_episodes, device, elsewhere, scratch)
         if chosen.keys() & {*fewshot.finetune, *fewshot.ensemble}:
             # Processes take seconds to start, which are the cost of no method.
-            list(workers.map(abs, range(2 * local.workers)))
+            list(elsewhere.map(abs, range(2 * local.workers)))
         tables, seconds = [], {}
         for unit, rows in chosen.items():
             for answer in bench.answers(unit, rows):

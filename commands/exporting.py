@@ -13,31 +13,36 @@ from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.embedding import embed, feature_columns
 from farfield.deployment.classifier import Description, ImageClassifier, load_classifier, save_classifier
-from farfield.deployment.fitting import affordable_epochs, class_means, fit_head, fit_network
+from farfield.deployment.fitting import fit_network
 from farfield.deployment.onnx_export import export_onnx
+from farfield.episodes.minibatches import affordable_epochs
 from farfield.errors import InputError
 from farfield.files import atomic_folder
+from farfield.metalearning import META_LEARNERS
 from farfield.training.devices import resident
 from farfield.training.images import evaluation_view
-from farfield.transfer.linear_head import HeadTraining
-from farfield.transfer.nearest_centroid import NearestCentroid
+from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
+from farfield.transfer.learner import AllImages, Head
+from farfield.transfer.readouts import READOUTS, readout_learner
 from stages.frame.models import load_backbone
 from stages.frame.params import Params
 from stages.frame.schema.fewshot import Adaptation, FewShot, FrozenRow
 from stages.metatest import load_networks, nearest
 
-# Most steps of a fit. A network takes no more than in an episode of 5 ways and 50 shots: 100 epochs of 63
-# minibatches, which at 224 px are about four hours of one CPU core, and with 10,000 images would be a
-# week. Steps of a head take half a millisecond.
-HEAD_STEPS, NETWORK_STEPS = 30_000, 6_300
+Exported = tuple[ImageClassifier, dict[str, Any]]
+# Most steps of a fit: no more than in an episode of 5 ways and 50 shots, 100 epochs of 63 minibatches, which at
+# 224 px are about four hours of one CPU core, and with 10,000 images would be a week.
+NETWORK_STEPS = 6_300
 
 
 def exportable(fewshot: FewShot, row: str) -> bool:
-    """Whether the row classifies each image by itself, with one backbone and a linear or cosine head."""
+    """Whether the row classifies each image by itself, with one backbone and one head, as its learner says."""
     if row in fewshot.meta:
-        return fewshot.meta[row].learner == "protonet"
-    readouts = [unit.rows[row].readout for unit in fewshot.finetune.values() if row in unit.rows]
-    return row in fewshot.transfer or readouts in (["head"], ["centroid"])
+        return bool(META_LEARNERS.find(fewshot.meta[row].learner).exportable)
+    if row in fewshot.transfer:
+        return bool(FEATURE_LEARNERS.find(fewshot.transfer[row].learner).exportable)
+    units = [unit for unit in fewshot.finetune.values() if row in unit.rows]
+    return any(READOUTS.find(unit.rows[row].readout).exportable for unit in units)
 
 
 @dataclass(frozen=True)
@@ -100,29 +105,26 @@ class Fitting:
         card = self.params.card(self.params.networks.trained[name].source)
         return shape, card.title, card.licence
 
-    def _meta(self, row: str) -> tuple[ImageClassifier, dict[str, Any]]:
+    def _meta(self, row: str) -> Exported:
         """On the plain backbone: in evaluation mode feature-wise transformations do nothing."""
         spec, network = self.params.fewshot.meta[row], nearest(load_networks(row), self.shot)
         assert isinstance(network.backbone, Backbone)
         tensors = network.backbone.state_dict()
         backbone = build(spec.backbone, width=spec.width, image_size=self.params.image_size)
         backbone.load_state_dict({name: tensors[name] for name in backbone.state_dict()})
-        return self._means(backbone, NearestCentroid()), {}
+        head, facts = network.export(self._seen_by(backbone))
+        return ImageClassifier(backbone, head), facts
 
-    def _frozen(self, row: FrozenRow) -> tuple[ImageClassifier, dict[str, Any]]:
+    def _frozen(self, row: FrozenRow) -> Exported:
         backbone = load_backbone(row.model)
-        if row.learner == "nearest_centroid":
-            return self._means(backbone, NearestCentroid(**row.settings)), {}
-        training, count = HeadTraining(**row.settings), len(self.own.labels)
-        epochs = affordable_epochs(training.epochs, count, training.batch_size, HEAD_STEPS)
-        seed, classes = self.params.seeds.fewshot, len(self.own.class_names)
-        head = fit_head(self._features(backbone), self.own.labels, classes, training, seed, epochs)
-        return ImageClassifier(backbone, head), {"epochs": epochs, "epochs_in_episodes": training.epochs}
+        learner = feature_learner(row.learner, self.params.seeds.fewshot, row.settings)
+        head, facts = learner.export(self._seen_by(backbone))
+        return ImageClassifier(backbone, head), facts
 
-    def _adapted(self, unit: Adaptation, row: str) -> tuple[ImageClassifier, dict[str, Any]]:
+    def _adapted(self, unit: Adaptation, row: str) -> Exported:
         settings, chosen = unit.settings, unit.rows[row]
         epochs = affordable_epochs(settings.epochs, len(self.own.labels), settings.batch_size, NETWORK_STEPS)
-        classifier = fit_network(
+        fitted = fit_network(
             load_backbone(unit.model),
             self.own.images,
             self.own.labels,
@@ -134,13 +136,13 @@ class Fitting:
             epochs=epochs,
             title=f"fitting {chosen.title} to all images",
         )
-        if chosen.readout == "centroid":
-            classifier = self._means(classifier.backbone, NearestCentroid(**chosen.settings))
-        return classifier, {"epochs": epochs, "epochs_in_episodes": settings.epochs}
+        learner = readout_learner(chosen.readout, chosen.settings)
+        head, facts = learner.export(self._seen_by(fitted.backbone, fitted.head))
+        facts |= {"epochs": epochs, "epochs_in_episodes": settings.epochs}
+        return ImageClassifier(fitted.backbone, head), facts
 
-    def _means(self, backbone: Backbone, by: NearestCentroid) -> ImageClassifier:
-        means = class_means(self._features(backbone), self.own.labels, len(self.own.class_names), by)
-        return ImageClassifier(backbone, means)
+    def _seen_by(self, backbone: Backbone, head: Head | None = None) -> AllImages:
+        return AllImages(lambda: self._features(backbone), self.own.labels, len(self.own.class_names), head)
 
     def _features(self, backbone: Backbone) -> Tensor:
         """[n, d] of all images, on the CPU, where the small steps of a head are fastest."""

@@ -14,11 +14,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
+
+from farfield.execution import end_with_parent
 
 # `stages` first, since it sets what torch reads when it loads.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
@@ -107,7 +108,7 @@ def _module(command: str) -> str | None:
 
 def _run(command: str, folder: Path, log: Path, environment: dict[str, str]) -> None:
     """`command` in this process, which was forked for it."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with log.open("wb") as out:
         os.dup2(out.fileno(), sys.stdout.fileno())
         os.dup2(out.fileno(), sys.stderr.fileno())
@@ -117,10 +118,3 @@ def _run(command: str, folder: Path, log: Path, environment: dict[str, str]) -> 
     module, *words = shlex.split(command)[2:]
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)

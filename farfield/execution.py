@@ -1,4 +1,4 @@
-"""Where pieces of work run: in this process, or in several single-threaded ones."""
+"""Where pieces of work run: in this process, in several single-threaded ones, or wherever an `Executor` says."""
 
 import contextlib
 import ctypes
@@ -13,9 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import Any, TypeVar
-
-import torch
+from typing import Any, Protocol, TypeVar
 
 from farfield.errors import InputError
 
@@ -23,12 +21,25 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class Executor(Protocol):
+    """Runs pieces of work that do not depend on each other, here or elsewhere."""
+
+    def map(self, task: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Yield task(item) for each item, in their order, with the same bytes wherever each was worked on.
+
+        `task`, items and results may travel to other processes and machines: they must be picklable and belong
+        at the top level of a module. So items are small: paths, numbers and parameters, not arrays. A task keeps
+        what it has finished in a file of its own, and is not asked again for an item whose file is there.
+        """
+        ...
+
+
 class Workers:
-    """Processes of one thread each, for pieces of work that do not depend on each other.
+    """The executor of one machine: processes of one thread each.
 
     Results do not depend on `count`: every item is worked on by one process with one thread. With a
-    count of 1 that is this process. Processes start with the first work and serve until `with` ends,
-    since each needs seconds to import torch. They end with this process, however it ends.
+    count of 1, and for a single item, that is this process. Processes start with the first work and serve
+    until `with` ends, since each needs seconds to import torch. They end with this process, however it ends.
     """
 
     def __init__(self, count: int) -> None:
@@ -44,12 +55,8 @@ class Workers:
             self._pool = None
 
     def map(self, task: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """Yield task(item) for each item, in their order.
-
-        `task`, items and results travel between processes: they must be picklable and belong at the
-        top level of a module. InputError if a process is killed.
-        """
-        if self.count <= 1:
+        """As of `Executor`. InputError if a process is killed."""
+        if self.count <= 1 or (self._pool is None and len(items) == 1):
             keep_freed_memory()
             for item in items:
                 with _one_thread():
@@ -96,7 +103,7 @@ def _inherit(tasks: Sequence[Callable[[], Any]]) -> None:
     """In a fork, arguments are inherited, not pickled."""
     global _tasks
     _tasks = tasks
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
 def _inherited(place: int) -> Any:
@@ -104,7 +111,9 @@ def _inherited(place: int) -> Any:
 
 
 def _start() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import torch
+
+    end_with_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
 
@@ -127,15 +136,23 @@ def keep_freed_memory() -> None:
             libc.mallopt(option, value)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however that ended."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
+    if parent is None:
+        return
+
+    def watch() -> None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
 """ensemble@<ensemble>: several source models together, to results/<ensemble>.parquet.
 
 The models are adapted to every episode, or stay as they are and their stored features serve. Beside
-the results, choices/<ensemble>.json counts which stages and models IMS took.
+the results, choices/<ensemble>.json counts which stages and models were taken by rows that select.
 """
 
 import functools
@@ -15,24 +15,20 @@ from torch import Tensor
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.episodes.sampling import Episodes
-from farfield.execution import Workers
 from farfield.files import write_json
-from farfield.settings import configured
 from farfield.training.devices import choose_device, deterministic
-from farfield.transfer.ensembles.all_embeddings import all_embeddings
-from farfield.transfer.ensembles.ims import ims
-from farfield.transfer.ensembles.settings import IMS, IMSChoices
+from farfield.transfer.ensembles import ensemble_learner
+from farfield.transfer.ensembles.settings import IMSChoices
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import FineTuning, Readout
-from farfield.transfer.linear_head import HeadTraining
 from stages.frame import paths
+from stages.frame.executor import executor
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.models import load_backbone
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
 from stages.frame.run import run
-from stages.frame.schema.fewshot import CombinedRow
 
 # Of each model: support [E, way, shot, D] and query [E, Q, D], D being all its pooled stages.
 Features = tuple[list[Tensor], list[Tensor]]
@@ -56,6 +52,10 @@ def main(key: str) -> None:
     scratch = paths.scratch(f"ensemble {key}", facts, paths.DATA / "packed/target")
     backbones = {model: load_backbone(model) for model in unit.models}
     stage_dims = [backbone.stage_dims for backbone in backbones.values()]
+    learners = {
+        name: ensemble_learner(row.combine, params.seeds.fewshot, stage_dims, row.settings)
+        for name, row in unit.rows.items()
+    }
 
     def adapted(settings: FineTuning, dataset: str, shot: int, episodes: Episodes) -> Features:
         images = load_images(paths.packed(dataset, params.card(dataset)))
@@ -69,7 +69,7 @@ def main(key: str) -> None:
                 image_size=params.image_size,
                 seed=params.seeds.fewshot,
                 device=device,
-                workers=workers,
+                executor=elsewhere,
                 scratch=scratch / dataset,
                 title=f"{model}, {dataset}, {shot} shots",
             )
@@ -85,13 +85,14 @@ def main(key: str) -> None:
     tables = []
     choices: dict[str, Any] = {}
     gather = functools.partial(adapted, unit.adapt) if unit.adapt else stored
-    with Workers(local.workers) as workers:
+    with executor(local, device) as elsewhere:
         for dataset, shot, episodes in cells(params, unit.episodes):
             support, query = gather(dataset, shot, episodes)
-            for name, row in unit.rows.items():
-                logits, chosen = combined(row, support, query, stage_dims, params.seeds.fewshot)
+            for name, learner in learners.items():
+                fitted = learner.fit(support)
+                logits = learner.scores(fitted, query)
                 tables.append(answered(name, dataset, shot, scores(logits, episodes)))
-                if chosen is not None:
+                if (chosen := learner.choices(fitted)) is not None:
                     cell = choices.setdefault(name, {}).setdefault(dataset, {})
                     cell[f"{shot}-shot"] = counted(chosen, unit.models, stage_dims)
     save_results(key, tables)
@@ -117,18 +118,10 @@ def stored_features(
     return support, query
 
 
-def combined(
-    row: CombinedRow, support: list[Tensor], query: list[Tensor], stage_dims: list[tuple[int, ...]], seed: int
-) -> tuple[Tensor, IMSChoices | None]:
-    if row.combine == "ims":
-        return ims(support, query, stage_dims, configured(IMS, row.title, row.settings), seed)
-    return all_embeddings(support, query, configured(HeadTraining, row.title, row.settings), seed), None
-
-
 def counted(
     choices: IMSChoices, models: tuple[str, ...], stage_dims: list[tuple[int, ...]]
 ) -> dict[str, dict[str, Any]]:
-    """{model: {"taken": n, "stages": [n1, ...]}}: how often IMS took it, and each stage as its best."""
+    """{model: {"taken": n, "stages": [n1, ...]}}: how often it was taken, and each stage as its best."""
     stages = choices.layer_counts(max(map(len, stage_dims))).tolist()
     taken = choices.model_counts().tolist()
     return {

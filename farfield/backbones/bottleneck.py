@@ -69,6 +69,22 @@ class BottleneckResNet(Backbone):
         return last.mean((2, 3))
 
 
+def resnet50(width: int, image_size: int) -> BottleneckResNet:
+    return BottleneckResNet((3, 4, 6, 3), width)
+
+
+def resnet101(width: int, image_size: int) -> BottleneckResNet:
+    return BottleneckResNet((3, 4, 23, 3), width)
+
+
+def resnet14(width: int, image_size: int) -> BottleneckResNet:
+    return BottleneckResNet((1, 1, 1, 1), width)
+
+
+def resnet26b(width: int, image_size: int) -> BottleneckResNet:
+    return BottleneckResNet((2, 2, 2, 2), width)
+
+
 def _stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     """`blocks` bottlenecks, of which the first has the stride."""
     following = (Bottleneck(EXPANSION * width, width, stride=1) for _ in range(blocks - 1))

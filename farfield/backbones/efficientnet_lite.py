@@ -108,3 +108,15 @@ def rounded(channels: float) -> int:
     """The multiple of 8 that is nearest, at least 8, and never more than a tenth below."""
     near = max(8, int(channels + 4) // 8 * 8)
     return near + 8 if near < 0.9 * channels else near
+
+
+def efficientnet_lite0(width: int, image_size: int) -> EfficientNetLite:
+    return EfficientNetLite(1.0, 1.0, width)
+
+
+def efficientnet_lite1(width: int, image_size: int) -> EfficientNetLite:
+    return EfficientNetLite(1.0, 1.1, width)
+
+
+def efficientnet_lite2(width: int, image_size: int) -> EfficientNetLite:
+    return EfficientNetLite(1.1, 1.2, width)

@@ -66,3 +66,15 @@ class ResNet(Backbone):
 
     def pool(self, last: Tensor) -> Tensor:
         return last.mean((2, 3))
+
+
+def resnet10(width: int, image_size: int) -> ResNet:
+    return ResNet((1, 1, 1, 1), width)
+
+
+def resnet18(width: int, image_size: int) -> ResNet:
+    return ResNet((2, 2, 2, 2), width)
+
+
+def resnet34(width: int, image_size: int) -> ResNet:
+    return ResNet((3, 4, 6, 3), width)

@@ -61,3 +61,11 @@ class ResNet26(Backbone):
 
     def pool(self, last: Tensor) -> Tensor:
         return last.mean((2, 3))
+
+
+def resnet26(width: int, image_size: int) -> ResNet26:
+    return ResNet26(4, width)
+
+
+def resnet8(width: int, image_size: int) -> ResNet26:
+    return ResNet26(1, width)

@@ -22,21 +22,9 @@ from farfield.files import read_json, write_json
 from farfield.probing.features import network_blocks
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.images import MEAN, STD, expect
+from farfield.transfer.learner import Head
 
 WEIGHTS, DESCRIPTION = "classifier.safetensors", "classifier.json"
-
-
-@dataclass(frozen=True)
-class Head:
-    """Features [n, d] to logits [n, classes].
-
-    weight: [classes, d]. bias: [classes]. scale: none for W f + b; a number for scale * cos(f, W), in
-    which the bias has no part.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    scale: float | None = None
 
 
 def head_logits(features: Tensor, weight: Tensor, bias: Tensor, scale: float | None) -> Tensor:
@@ -59,6 +47,10 @@ class ImageClassifier(nn.Module):
         self.weight = nn.Parameter(head.weight.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.scale = head.scale
+
+    @property
+    def head(self) -> Head:
+        return Head(self.weight, self.bias, self.scale)
 
     def forward(self, images: Tensor) -> Tensor:
         return head_logits(self.features(images), self.weight, self.bias, self.scale)

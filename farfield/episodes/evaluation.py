@@ -1,5 +1,6 @@
 """Run a learner over a list of episodes of a featured dataset."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,7 +8,6 @@ import torch
 from torch import Tensor
 
 from farfield.episodes.sampling import Episodes
-from farfield.transfer.learner import Learner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,11 +16,16 @@ CHUNK_BYTES = 512 * 2**20  # gathered at once; results do not depend on it
 
 
 def evaluate(
-    learner: Learner, features: np.ndarray, episodes: Episodes, device: torch.device
+    classify: Callable[[Tensor, Tensor, int], Tensor],
+    features: np.ndarray,
+    episodes: Episodes,
+    device: torch.device,
 ) -> "pd.DataFrame":
     """One row an episode: see `scores`.
 
-    features: float [n, ...], vectors or maps, indexed by the episodes' rows.
+    classify: from support [E, way, shot, ...], query [E, way * queries, ...] and the number of the first of
+    these episodes to logits, such as a learner on features. features: float [n, ...], vectors or maps, indexed
+    by the episodes' rows.
     """
     count, way, shot = episodes.support.shape
     images = way * shot + episodes.query.shape[1]
@@ -29,7 +34,7 @@ def evaluate(
     for start in range(0, count, chunk):
         support = torch.from_numpy(features[episodes.support[start : start + chunk]]).to(device)
         query = torch.from_numpy(features[episodes.query[start : start + chunk]]).to(device)
-        parts.append(learner(support, query, first=start).cpu())
+        parts.append(classify(support, query, start).cpu())
     return scores(torch.cat(parts), episodes)
 
 

@@ -79,6 +79,4 @@ def _by_embedding(
         ]
     )
     local = replace(episodes, rows=places.reshape(episodes.rows.shape))
-    return evaluate(
-        lambda support, query, first=0: learner.classify(support, query), embeddings, local, device
-    )
+    return evaluate(lambda support, query, first: learner.classify(support, query), embeddings, local, device)

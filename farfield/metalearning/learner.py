@@ -1,12 +1,14 @@
 """What a meta-learner offers, for training and for evaluation alike."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
+from farfield.errors import InputError
+from farfield.transfer.learner import AllImages, Head
 
 
 def query_targets(way: int, queries: int, device: torch.device) -> Tensor:
@@ -19,15 +21,24 @@ class MetaLearner(nn.Module):
 
     support [E, way, shot, 3, H, W] and query [E, way * queries, 3, H, W] are normalised images.
     transductive: whether the queries of an episode are classified jointly.
+    one_way: whether it answers episodes of no other number of ways than it was trained with.
     tasks: how the losses of the tasks of one training step are combined.
+    exportable: whether a trained one classifies each image by itself, with its backbone and one head.
     """
 
     transductive: bool = False
+    one_way: ClassVar[bool] = False
+    exportable: ClassVar[bool] = False
     tasks: ClassVar[Literal["mean", "sum"]] = "mean"
 
     def forward(self, support: Tensor, query: Tensor, first: int = 0) -> Tensor:
-        """Logits [E, way * queries, way]; see `farfield.transfer.learner.Learner`."""
+        """Logits [E, way * queries, way]; `first` is the number of the first episode in its list."""
         raise NotImplementedError
+
+    def export(self, images: AllImages) -> tuple[Head, dict[str, Any]]:
+        """The head of a classifier of `images`, whose features are those of the trained backbone; see
+        `farfield.transfer.learner.Learner`. InputError if the learner is not `exportable`."""
+        raise InputError(f"{type(self).__name__} cannot be written as one network that classifies each image")
 
     def loss(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """The training loss, a mean over episodes and queries, and the logits it was taken from."""

@@ -41,6 +41,7 @@ class MAML(MetaLearner):
     """
 
     tasks = "sum"
+    one_way = True
 
     def __init__(
         self,

@@ -1,9 +1,12 @@
 """Prototypical networks (Snell et al., arXiv 1703.05175)."""
 
+from typing import Any
+
 from torch import Tensor
 
 from farfield.backbones.backbone import Backbone
 from farfield.metalearning.learner import EmbeddingLearner
+from farfield.transfer.learner import AllImages, Head
 from farfield.transfer.nearest_centroid import NearestCentroid
 
 
@@ -12,9 +15,14 @@ class ProtoNet(EmbeddingLearner):
     squared Euclidean distance to that mean (eq. 2): a sum over dimensions, without a temperature.
     The number of ways is that of the episode."""
 
+    exportable = True
+
     def __init__(self, backbone: Backbone, way: int) -> None:
         super().__init__(backbone)
         self.nearest = NearestCentroid("euclidean")
 
     def classify(self, support: Tensor, query: Tensor) -> Tensor:
         return self.nearest(support, query)
+
+    def export(self, images: AllImages) -> tuple[Head, dict[str, Any]]:
+        return self.nearest.export(images)

@@ -1,23 +1,17 @@
 """The learners on feature vectors, by name."""
 
-from collections.abc import Callable
 from typing import Any
 
-from farfield.errors import InputError
-from farfield.settings import configured
+from torch import Tensor
+
+from farfield.registry import Registry
 from farfield.transfer.learner import Learner
-from farfield.transfer.linear_head import LinearHead
-from farfield.transfer.nearest_centroid import NearestCentroid
 
-# Learners on feature vectors: name to a function of (seed, settings).
-FEATURE_LEARNERS: dict[str, Callable[..., Learner]] = {
-    "linear_head": LinearHead,
-    "nearest_centroid": lambda seed, **settings: NearestCentroid(**settings),
-}
+FEATURE_LEARNERS: Registry[Learner[Tensor, Any]] = Registry(
+    "learner", "farfield.transfer", {"linear_head": "LinearHead", "nearest_centroid": "NearestCentroid"}
+)
 
 
-def feature_learner(name: str, seed: int, settings: dict[str, Any]) -> Learner:
+def feature_learner(name: str, seed: int, settings: dict[str, Any]) -> Learner[Tensor, Any]:
     """The learner `name` with these settings. InputError if either is unknown."""
-    if name not in FEATURE_LEARNERS:
-        raise InputError(f"there is no learner {name!r}; the learners are {', '.join(FEATURE_LEARNERS)}")
-    return configured(FEATURE_LEARNERS[name], name, {"seed": seed, **settings})
+    return FEATURE_LEARNERS.make(name, {"seed": seed, **settings})

@@ -13,16 +13,21 @@ the place of G. Either way one batched product serves all episodes.
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from farfield.episodes.minibatches import minibatch_orders
+from farfield.episodes.minibatches import affordable_epochs, minibatch_orders, minibatches
 from farfield.errors import InputError
 from farfield.seeds import stream
 from farfield.training.recipe import SGD
+from farfield.transfer.learner import AllImages, Head, Learner
+
+# Of a classifier of all images; a step takes half a millisecond.
+EXPORT_STEPS = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +50,24 @@ class HeadTraining(SGD):
         super().__post_init__()
 
 
+@dataclass(frozen=True)
+class FittedHeads:
+    """heads: one an episode. points [E, n, d] and weight [E, way, d]: the support and the initial weights that
+    they are written in, None if the heads are written out."""
+
+    heads: "Heads"
+    points: Tensor | None = None
+    weight: Tensor | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
-class LinearHead(HeadTraining):
+class LinearHead(HeadTraining, Learner[Tensor, FittedHeads]):
     """Learner on feature vectors: one linear classifier an episode, by exact minibatch SGD."""
 
     seed: int
+    exportable: ClassVar[bool] = True
 
-    def __call__(self, support: Tensor, query: Tensor, first: int = 0) -> Tensor:
+    def fit(self, support: Tensor, first: int = 0) -> FittedHeads:
         episodes, way, shot, dim = support.shape
         images = way * shot
         points = support.flatten(1, 2)
@@ -59,15 +75,44 @@ class LinearHead(HeadTraining):
         orders = torch.from_numpy(minibatch_orders(self.seed, episodes, self.epochs, images, first))
         targets = support_targets(way, shot)
         if dim < images:
-            head = Head(0.0, weight.mT.contiguous(), bias)
-            _descend(head, points, None, targets, orders, self)
-            return head.logits(query)
-        head = fit_gram(points @ points.mT, points @ weight.mT, bias, targets, orders, self)
-        return head.logits(query @ points.mT, query @ weight.mT)
+            heads = Heads(0.0, weight.mT.contiguous(), bias)
+            _descend(heads, points, None, targets, orders, self)
+            return FittedHeads(heads)
+        heads = fit_gram(points @ points.mT, points @ weight.mT, bias, targets, orders, self)
+        return FittedHeads(heads, points, weight)
+
+    def scores(self, fitted: FittedHeads, query: Tensor) -> Tensor:
+        if fitted.points is None or fitted.weight is None:
+            return fitted.heads.logits(query)
+        return fitted.heads.logits(query @ fitted.points.mT, query @ fitted.weight.mT)
+
+    def export(self, images: AllImages) -> tuple[Head, dict[str, Any]]:
+        """One head by torch's SGD, as in episode 0 with all images as its support."""
+        features, count = images.features(), len(images.labels)
+        epochs = affordable_epochs(self.epochs, count, self.batch_size, EXPORT_STEPS)
+        weight, bias = (
+            part[0].to(features) for part in initial_heads(self.seed, 1, images.classes, features.shape[1])
+        )
+        weight, bias = weight.requires_grad_(), bias[0].clone().requires_grad_()
+        optimizer = torch.optim.SGD(
+            [weight, bias],
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            dampening=self.dampening,
+            weight_decay=self.weight_decay,
+        )
+        targets = torch.from_numpy(images.labels).long().to(features.device)
+        for batch in minibatches(self.seed, epochs, count, self.batch_size, "fitting the head"):
+            rows = torch.from_numpy(batch).to(features.device)
+            optimizer.zero_grad()
+            F.cross_entropy(F.linear(features[rows], weight, bias), targets[rows]).backward()
+            optimizer.step()
+        facts = {"epochs": epochs, "epochs_in_episodes": self.epochs}
+        return Head(weight.detach(), bias.detach()), facts
 
 
 @dataclass
-class Head:
+class Heads:
     """H linear heads, W^T = c W0^T + S^T A: scale c, coefficients A [H, n, way], bias [H, 1, way].
 
     In the form that runs on W itself, c is 0 and the coefficients are W^T [H, d, way].
@@ -85,7 +130,7 @@ class Head:
 
 def fit_gram(
     gram: Tensor, initial: Tensor, bias: Tensor, targets: Tensor, orders: Tensor, training: HeadTraining
-) -> Head:
+) -> Heads:
     """Train H heads given nothing of their features but Gram matrices.
 
     gram = S S^T [H, n, n], initial = S W0^T [H, n, way] without the initial bias [H, 1, way], the
@@ -93,9 +138,9 @@ def fit_gram(
     features of any width train together; the Gram matrix of concatenated features is a sum of Gram
     matrices, and so are the initial logits.
     """
-    head = Head(1.0, torch.zeros_like(initial), bias.clone())
-    _descend(head, gram, initial, targets, orders, training)
-    return head
+    heads = Heads(1.0, torch.zeros_like(initial), bias.clone())
+    _descend(heads, gram, initial, targets, orders, training)
+    return heads
 
 
 def support_targets(way: int, shot: int) -> Tensor:
@@ -104,22 +149,27 @@ def support_targets(way: int, shot: int) -> Tensor:
 
 
 def _descend(
-    head: Head, rows: Tensor, initial: Tensor | None, targets: Tensor, orders: Tensor, training: HeadTraining
+    heads: Heads,
+    rows: Tensor,
+    initial: Tensor | None,
+    targets: Tensor,
+    orders: Tensor,
+    training: HeadTraining,
 ) -> None:
-    """SGD on `head`, in place, in the order `orders` [H, epochs, n].
+    """SGD on `heads`, in place, in the order `orders` [H, epochs, n].
 
     rows [H, n, r] times coefficients [H, r, way] are the logits of the support. Without `initial`
     rows are the features themselves; with it, the initial logits [H, n, way], rows are the Gram
     matrix and the gradient touches the minibatch's coefficients alone.
     """
-    heads, images, width = rows.shape
-    way = head.bias.shape[2]
+    count, images, width = rows.shape
+    way = heads.bias.shape[2]
     truth = F.one_hot(targets, way).to(rows)
     orders = orders.to(rows.device)
     # Whole rows of one flat table: index_select copies them, many times faster than gather.
     table = rows.flatten(0, 1)
-    starts = images * torch.arange(heads, device=rows.device)[:, None]
-    buffer = Head(0.0, torch.zeros_like(head.coefficients), torch.zeros_like(head.bias))
+    starts = images * torch.arange(count, device=rows.device)[:, None]
+    buffer = Heads(0.0, torch.zeros_like(heads.coefficients), torch.zeros_like(heads.bias))
     # PyTorch's rule: the first step takes the gradient undamped.
     keep, fresh = 0.0, 1.0
     for epoch in range(training.epochs):
@@ -129,12 +179,12 @@ def _descend(
         for batch, true in zip(batches, truths, strict=True):
             size = batch.shape[1]
             places = (batch + starts).flatten()
-            kernel = table.index_select(0, places).view(heads, size, width)
-            begin = head.bias
+            kernel = table.index_select(0, places).view(count, size, width)
+            begin = heads.bias
             if initial is not None:
-                begin = initial.flatten(0, 1).index_select(0, places).view(heads, size, way)
-                begin = begin.mul_(head.scale).add_(head.bias)
-            logits = torch.baddbmm(begin, kernel, head.coefficients)
+                begin = initial.flatten(0, 1).index_select(0, places).view(count, size, way)
+                begin = begin.mul_(heads.scale).add_(heads.bias)
+            logits = torch.baddbmm(begin, kernel, heads.coefficients)
             # Classes first: softmax over a last dimension of five is slow.
             probabilities = logits.permute(2, 0, 1).softmax(0).permute(1, 2, 0)
             residual = (probabilities - true).div_(size)
@@ -145,13 +195,13 @@ def _descend(
                 buffer.coefficients.mul_(keep)
                 index = batch[..., None].expand(-1, -1, way)
                 buffer.coefficients.scatter_add_(1, index, fresh * residual)
-            buffer.coefficients.add_(head.coefficients, alpha=decay)
-            buffer.bias.mul_(keep).add_(head.bias, alpha=decay)
+            buffer.coefficients.add_(heads.coefficients, alpha=decay)
+            buffer.bias.mul_(keep).add_(heads.bias, alpha=decay)
             buffer.bias.add_(residual.sum(1, keepdim=True), alpha=fresh)
-            buffer.scale = keep * buffer.scale + decay * head.scale
-            head.coefficients.sub_(buffer.coefficients, alpha=training.learning_rate)
-            head.bias.sub_(buffer.bias, alpha=training.learning_rate)
-            head.scale -= training.learning_rate * buffer.scale
+            buffer.scale = keep * buffer.scale + decay * heads.scale
+            heads.coefficients.sub_(buffer.coefficients, alpha=training.learning_rate)
+            heads.bias.sub_(buffer.bias, alpha=training.learning_rate)
+            heads.scale -= training.learning_rate * buffer.scale
             # Without momentum torch keeps no buffer and does not damp.
             keep, fresh = training.momentum, 1 - training.dampening if training.momentum else 1.0
 

@@ -5,6 +5,7 @@ parameters, or some of these. How it is trained (`farfield.training.loop.fit`), 
 reported is the same for all.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -55,6 +56,14 @@ class Adapted:
 
 # (pretrained backbone, classes) -> Adapted. The backbone may be changed: every call gets its own.
 Method = Callable[[Backbone, int], Adapted]
+
+
+class KeepsSourceHead(ABC):
+    """A method that needs the head that the network was pretrained with."""
+
+    @abstractmethod
+    def with_source_head(self, head: nn.Linear | None) -> Method:
+        """The method, given that head; none if the network came without one."""
 
 
 class FixedNorm(nn.BatchNorm2d):

@@ -20,8 +20,8 @@ Count = Annotated[int, Field(gt=0)]
 
 class Local(Section):
     """mirror: folder or URL that holds the archives, tried before their own urls. device: auto, cpu,
-    cuda ... workers: threads that decode images, and on the CPU processes that adapt networks to
-    episodes. processes: of a training run, one an accelerator."""
+    cuda ... workers: threads that decode images, and on the CPU processes that train or adapt networks
+    side by side. processes: of a training run, one an accelerator."""
 
     mirror: str | None = None
     device: str = "auto"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from farfield.transfer.ensembles.ims import IMS, ims
+from farfield.transfer.ensembles.ims import IMS
 
 MODELS, DIMS = 5, (64, 128, 256, 512)
 
@@ -62,7 +62,7 @@ def test_ims_of_five_models(ratio, shot, episodes):
     stages = [s[0].flatten(0, 1).split(DIMS, dim=-1) for s in support]
     queries = [q[0].split(DIMS, dim=-1) for q in query]
     ratio(
-        lambda: ims(support, query, [DIMS] * MODELS, IMS(), seed=0),
+        lambda: IMS(seed=0, stage_dims=[DIMS] * MODELS)(support, query),
         lambda: plain_ims(stages, queries, shot),
         least=10,
         share=1 / episodes,

@@ -12,19 +12,20 @@ from farfield.backbones import build
 from farfield.datasets.cards import Packing
 from farfield.deployment.classifier import (
     Description,
-    Head,
     ImageClassifier,
     load_classifier,
     save_classifier,
 )
-from farfield.deployment.fitting import affordable_epochs, class_means, fit_head, fit_network
+from farfield.deployment.fitting import fit_network
 from farfield.deployment.onnx_export import export_onnx
+from farfield.episodes.minibatches import affordable_epochs
 from farfield.errors import InputError
 from farfield.training.images import evaluation_view
 from farfield.training.recipe import SGD
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.settings import FineTuning
-from farfield.transfer.linear_head import HeadTraining, LinearHead
+from farfield.transfer.learner import AllImages, Head
+from farfield.transfer.linear_head import LinearHead
 from farfield.transfer.nearest_centroid import NearestCentroid
 
 CPU = torch.device("cpu")
@@ -52,17 +53,19 @@ def pixels(count: int) -> np.ndarray:
 
 
 def test_a_head_on_all_images_is_that_of_an_episode_with_the_same_images():
-    training = HeadTraining(epochs=7)
+    learner = LinearHead(epochs=7, seed=3)
     support, query = features(), features(5)
-    head = fit_head(support, LABELS, CLASSES, training, seed=3, epochs=training.epochs)
-    episode = LinearHead(epochs=7, seed=3)(support.view(1, CLASSES, SHOT, -1), query[None])[0]
+    head, facts = learner.export(AllImages(lambda: support, LABELS, CLASSES))
+    assert facts == {"epochs": 7, "epochs_in_episodes": 7}
+    episode = learner(support.view(1, CLASSES, SHOT, -1), query[None])[0]
     torch.testing.assert_close(query @ head.weight.T + head.bias, episode, rtol=1e-4, atol=1e-5)
 
 
 def test_a_head_learns_classes_of_any_size():
     labels = np.array([2, 0, 1, 1, 0, 1, 1, 1, 1, 1])
     points = 4 * torch.eye(CLASSES)[torch.from_numpy(labels)] + 0.1 * features(10, CLASSES)
-    head = fit_head(points, labels, CLASSES, HeadTraining(epochs=50, learning_rate=0.1), seed=0, epochs=50)
+    learner = LinearHead(epochs=50, learning_rate=0.1, seed=0)
+    head, _ = learner.export(AllImages(lambda: points, labels, CLASSES))
     assert (points @ head.weight.T + head.bias).argmax(-1).tolist() == labels.tolist()
 
 
@@ -71,7 +74,7 @@ def test_class_means_as_a_head_classify_as_the_nearest_centroid(distance):
     support, query = features(), features(5)
     nearest = NearestCentroid(distance)
     mixed = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
-    head = class_means(support[mixed], LABELS[mixed], CLASSES, nearest)
+    head, _ = nearest.export(AllImages(lambda: support[mixed], LABELS[mixed], CLASSES))
     classifier = ImageClassifier(nn.Identity(), head)
     wanted = nearest(support.view(1, CLASSES, SHOT, -1), query[None])[0]
     torch.testing.assert_close(classifier(query).softmax(-1), wanted.softmax(-1), rtol=1e-4, atol=1e-6)

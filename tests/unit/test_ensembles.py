@@ -7,15 +7,22 @@ import torch
 from torch.nn import functional as F
 
 from farfield.errors import InputError
-from farfield.transfer.ensembles.all_embeddings import all_embeddings
-from farfield.transfer.ensembles.ims import IMS, ims
-from farfield.transfer.ensembles.settings import IMSChoices
+from farfield.transfer.ensembles.all_embeddings import AllEmbeddings
+from farfield.transfer.ensembles.ims import IMS
+from farfield.transfer.ensembles.settings import IMSChoices, IMSSettings
 from farfield.transfer.ensembles.splits import split_support
 from farfield.transfer.ensembles.validation import draw_heads
-from farfield.transfer.linear_head import HeadTraining, LinearHead
+from farfield.transfer.linear_head import LinearHead
 
 DIMS = [(4, 8), (6, 5), (3, 9)]
 SEED = 11
+
+
+def ims(support, query, dims, settings, seed, first=0):
+    """Logits and choices."""
+    learner = IMS(seed=seed, stage_dims=dims, **vars(settings))
+    fitted = learner.fit(support, first)
+    return learner.scores(fitted, query), learner.choices(fitted)
 
 
 def problem(shot, episodes=3, way=5, queries=4):
@@ -163,7 +170,7 @@ def test_the_intended_folds_hold_out_one_image_of_each_class_up_to_five_shots():
 )
 def test_ims_selects_what_one_head_after_another_selects(shot, changes):
     support, query = problem(shot)
-    settings = IMS(**{"selector_epochs": 4, "epochs": 5, "learning_rate": 0.05} | changes)
+    settings = IMSSettings(**{"selector_epochs": 4, "epochs": 5, "learning_rate": 0.05} | changes)
     logits, choices = ims(support, query, DIMS, settings, SEED)
     head = LinearHead(seed=SEED, epochs=5, **_sgd(settings))
     for e in range(3):
@@ -187,7 +194,7 @@ def _stages(features, e):
 
 def test_rounds_without_a_gain_append_nothing_and_end_the_search_only_when_told():
     support, query = problem(5, episodes=20)
-    settings = IMS(rounds=6, epochs=1)
+    settings = IMSSettings(rounds=6, epochs=1)
     _, on = ims(support, query, DIMS, settings, SEED)
     _, ended = ims(support, query, DIMS, replace(settings, early_stop=True), SEED)
     for going, stopped in zip(on.models.tolist(), ended.models.tolist(), strict=True):
@@ -198,8 +205,8 @@ def test_rounds_without_a_gain_append_nothing_and_end_the_search_only_when_told(
 
 def test_without_replacement_no_model_is_appended_twice():
     support, query = problem(5, episodes=20)
-    _, again = ims(support, query, DIMS, IMS(epochs=1), SEED)
-    _, once = ims(support, query, DIMS, IMS(epochs=1, with_replacement=False), SEED)
+    _, again = ims(support, query, DIMS, IMSSettings(epochs=1), SEED)
+    _, once = ims(support, query, DIMS, IMSSettings(epochs=1, with_replacement=False), SEED)
     twice = [len({m for m in row if m >= 0}) < sum(m >= 0 for m in row) for row in again.models.tolist()]
     assert any(twice)
     for row in once.models.tolist():
@@ -209,7 +216,7 @@ def test_without_replacement_no_model_is_appended_twice():
 @pytest.mark.parametrize("cv", ["released_bug", "intended"])
 def test_ims_does_not_depend_on_how_episodes_are_grouped(cv, monkeypatch):
     support, query = problem(5, episodes=4)
-    settings = IMS(cv=cv, epochs=10)
+    settings = IMSSettings(cv=cv, epochs=10)
     logits, choices = ims(support, query, DIMS, settings, SEED)
     monkeypatch.setattr("farfield.transfer.ensembles.ims.CHUNK_BYTES", 1)
     chunked, same = ims(support, query, DIMS, settings, SEED)
@@ -225,7 +232,7 @@ def test_ims_does_not_depend_on_how_episodes_are_grouped(cv, monkeypatch):
 
 def test_with_one_shot_the_last_stage_of_every_model_is_taken():
     support, query = problem(1)
-    logits, choices = ims(support, query, DIMS, IMS(epochs=10), SEED)
+    logits, choices = ims(support, query, DIMS, IMSSettings(epochs=10), SEED)
     assert choices.layers.tolist() == [[1, 1, 1]] * 3
     assert choices.models.tolist() == [[0, 1, 2]] * 3
     last = [
@@ -237,13 +244,12 @@ def test_with_one_shot_the_last_stage_of_every_model_is_taken():
 @pytest.mark.parametrize("shot", [1, 5, 20])
 def test_all_embeddings_is_a_linear_head_on_the_concatenation(shot):
     support, query = problem(shot)
-    logits = all_embeddings(support, query, HeadTraining(epochs=30), SEED, first=2)
+    learner = AllEmbeddings(seed=SEED, stage_dims=DIMS, epochs=30)
+    logits = learner(support, query, first=2)
     head = LinearHead(seed=SEED, epochs=30)
     expected = head(torch.cat(support, dim=-1), torch.cat(query, dim=-1), first=2)
     torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
-    alone = all_embeddings(
-        [s[1:2] for s in support], [q[1:2] for q in query], HeadTraining(epochs=30), SEED, first=3
-    )
+    alone = learner([s[1:2] for s in support], [q[1:2] for q in query], first=3)
     torch.testing.assert_close(alone[0], logits[1], atol=1e-5, rtol=0)
 
 
@@ -264,13 +270,13 @@ def test_choices_are_counted_for_the_report():
 )
 def test_impossible_settings_are_named(changes, message):
     with pytest.raises(InputError, match=message):
-        IMS(**changes)
+        IMSSettings(**changes)
 
 
 def test_features_that_do_not_fit_are_named():
     support, query = problem(5)
     with pytest.raises(InputError, match=r"model 1 has 11 features, but its stages have \[6, 6\], 12 in all"):
-        ims(support, query, [DIMS[0], (6, 6), DIMS[2]], IMS(), SEED)
+        ims(support, query, [DIMS[0], (6, 6), DIMS[2]], IMSSettings(), SEED)
     support[2][0, 1, 2, 3] = torch.nan
     with pytest.raises(InputError, match="model 2 has support features that are not finite"):
-        ims(support, query, DIMS, IMS(), SEED)
+        ims(support, query, DIMS, IMSSettings(), SEED)

@@ -23,12 +23,14 @@ from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import class_folders
 from farfield.deployment.classifier import load_classifier
 from farfield.errors import InputError
-from farfield.files import read_json
+from farfield.files import read_json, write_json
 from farfield.metalearning.architecture import Architecture
 from farfield.results.comparisons import rank, recommend
 from farfield.results.scores import of_episodes
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
+from farfield.transfer.feature_learners import FEATURE_LEARNERS
+from farfield.transfer.nearest_centroid import NearestCentroid
 from stages.frame.models import model_file
 from stages.frame.params import load_params
 
@@ -260,6 +262,22 @@ def test_a_method_that_is_no_single_network_is_not_exported(data, models, monkey
     report = Path("evaluation/report.md").read_text()
     assert "**Recommended: Transductive Ft**" in report
     assert "`classifier/` is Fixed" in report
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_third_learner_is_exported_if_it_says_so(data, models, monkeypatch, exported):
+    class Third(NearestCentroid):
+        exportable = exported
+
+    monkeypatch.setattr("farfield.transfer.nearest_centroid.Third", Third, raising=False)
+    monkeypatch.setitem(FEATURE_LEARNERS.objects, "third", "nearest_centroid.Third")
+    path = Path("params/fewshot.json")
+    values = read_json(path)
+    values["fewshot"]["transfer"]["fixed"] |= {"learner": "third", "settings": {}}
+    write_json(path, values)
+    run(data, "--methods", "fixed")
+    assert Path("evaluation/classifier").exists() == exported
+    assert ("no classifier is written" in Path("evaluation/report.md").read_text()) == (not exported)
 
 
 def test_a_folder_of_the_user_is_never_replaced(data, models, here):

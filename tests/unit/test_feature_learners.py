@@ -1,5 +1,10 @@
 """Learners on features against plain loops: torch's own SGD, and distances written out."""
 
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,7 +13,8 @@ from farfield.episodes.evaluation import evaluate
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import sample_episodes
 from farfield.errors import InputError
-from farfield.transfer.feature_learners import feature_learner
+from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
+from farfield.transfer.learner import AllImages, Learner
 from farfield.transfer.linear_head import LinearHead, initial_heads
 from farfield.transfer.nearest_centroid import NearestCentroid
 
@@ -106,3 +112,62 @@ def test_unknown_learners_and_settings_are_named():
         feature_learner("svm", 0, {})
     with pytest.raises(InputError, match=r"linear_head.*epoch"):
         feature_learner("linear_head", 0, {"epoch": 3})
+
+
+@dataclass(frozen=True)
+class NearestImage(Learner[torch.Tensor, torch.Tensor]):
+    """A third learner: the way of the nearest support image."""
+
+    seed: int
+    sharpness: float = 1.0
+
+    def fit(self, support, first=0):
+        return support
+
+    def scores(self, fitted, query):
+        distances = torch.cdist(query, fitted.flatten(1, 2)).unflatten(-1, fitted.shape[1:3])
+        return -self.sharpness * distances.amin(-1)
+
+
+class ExportedMean(NearestImage):
+    """The same, written as the means of its classes."""
+
+    exportable: ClassVar[bool] = True
+
+    def export(self, images):
+        return NearestCentroid().export(images)
+
+
+@pytest.fixture
+def third(monkeypatch):
+    """Two learners whose file, this one, is named in the registry and nowhere else."""
+    monkeypatch.setitem(FEATURE_LEARNERS.objects, "nearest_image", "third.NearestImage")
+    monkeypatch.setitem(FEATURE_LEARNERS.objects, "exported_mean", "third.ExportedMean")
+    monkeypatch.setitem(sys.modules, "farfield.transfer.third", sys.modules[__name__])
+
+
+def test_a_third_learner_answers_and_says_itself_whether_it_is_exported(third):
+    labels = torch.arange(6).repeat_interleave(30).numpy()
+    features = F.one_hot(torch.from_numpy(labels)).float().numpy()
+    episodes = sample_episodes(labels, way=5, shot=5, query=15, episodes=7, seed=0, name="made up")
+    learner = feature_learner("nearest_image", 3, {"sharpness": 2.0})
+    assert learner == NearestImage(seed=3, sharpness=2.0)
+    assert (evaluate(learner, features, episodes, torch.device("cpu"))["accuracy"] == 100).all()
+    images = AllImages(lambda: torch.from_numpy(features), labels, 6)
+    assert not learner.exportable
+    with pytest.raises(InputError, match="NearestImage cannot be written as one network"):
+        learner.export(images)
+    head, facts = feature_learner("exported_mean", 3, {}).export(images)
+    logits = F.linear(torch.from_numpy(features), head.weight, head.bias)
+    assert (logits.argmax(1).tolist(), facts) == (labels.tolist(), {})
+
+
+def test_only_the_module_of_a_name_is_imported(third):
+    assert FEATURE_LEARNERS.module("linear_head") == "farfield.transfer.linear_head"
+    assert FEATURE_LEARNERS.module("nearest_image") == "farfield.transfer.third"
+    script = (
+        "import sys; from farfield.transfer.feature_learners import feature_learner as f; "
+        "f('nearest_centroid', 0, {}); print('farfield.transfer.linear_head' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"

@@ -274,7 +274,7 @@ def pair():
         yield workers
 
 
-def run_driver(folder, scratch, *, workers=ONE, count=11, settings=ALL, seed=0):
+def run_driver(folder, scratch, *, executor=ONE, count=11, settings=ALL, seed=0):
     backbone = pretrained("conv4", torch.float32, size=16)
     rows = np.random.default_rng(0).permuted(np.tile(np.arange(60), (11, 1)), axis=1)[:, :20]
     episodes = Episodes(rows.reshape(11, 5, 4).astype(np.int32), np.zeros((11, 5), np.int32), 2)
@@ -287,7 +287,7 @@ def run_driver(folder, scratch, *, workers=ONE, count=11, settings=ALL, seed=0):
         image_size=16,
         seed=seed,
         device=torch.device("cpu"),
-        workers=workers,
+        executor=executor,
         scratch=folder / scratch,
         title="test",
     )
@@ -304,7 +304,7 @@ def test_results_do_not_depend_on_the_number_of_workers(packed, pair):
     alone = run_driver(packed, "alone")
     assert alone["head"].shape == (11, 10, 5)
     assert alone["support_stages"].shape == (11, 5, 2, 16)
-    together = run_driver(packed, "pair", workers=pair)
+    together = run_driver(packed, "pair", executor=pair)
     for name, values in alone.items():
         assert values.tobytes() == together[name].tobytes()
 

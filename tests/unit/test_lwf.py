@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from farfield.errors import InputError
 from farfield.training.optimizers import make_optimizer
 from farfield.training.recipe import Recipe
+from farfield.tuning.adapted import KeepsSourceHead
 from farfield.tuning.methods.lwf import LwF, distillation
 
 HEAD = nn.Linear(32, 7)
@@ -114,7 +115,7 @@ def test_lwf_leaves_the_head_of_the_source_as_it_was_given():
 
 
 def test_lwf_needs_the_head_of_the_source():
-    assert LwF.needs_source_head
+    assert isinstance(LwF(seed=0), KeepsSourceHead)
     with pytest.raises(InputError, match="none was given"):
         LwF(seed=0)(pretrained(), CLASSES)
     with pytest.raises(InputError, match="its 32 features; the one given takes 31"):

@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from farfield.backbones.conv4 import Conv4
 from farfield.errors import InputError
-from farfield.metalearning import svm
-from farfield.metalearning.metaopt import MetaOptNet
-from farfield.metalearning.ridge import ridge_regression
-from farfield.metalearning.svm import crammer_singer
+from farfield.metalearning import metaopt_svm
+from farfield.metalearning.metaopt_ridge import MetaOptRidge, ridge_regression
+from farfield.metalearning.metaopt_svm import MetaOptSVM, crammer_singer
+
+HEADS = {"svm": MetaOptSVM, "ridge": MetaOptRidge}
 
 
 def points_and_labels(tasks=3, way=3, shot=4, dim=8, scale=1.0, seed=0):
@@ -64,11 +65,11 @@ def test_the_solution_meets_the_optimality_conditions(shot, scale):
     multiplier = labels - coefficients - kernel @ coefficients
     multiplier = multiplier - multiplier.amin(-1, keepdim=True)
     gap = (slack * multiplier).sum((1, 2))
-    assert gap.max() < 2 * 5 * shot * (svm.PRECISION * regularisation) ** 2
+    assert gap.max() < 2 * 5 * shot * (metaopt_svm.PRECISION * regularisation) ** 2
 
 
 def test_gradients_of_the_machine_are_finite_differences(monkeypatch):
-    monkeypatch.setattr(svm, "PRECISION", 1e-10)  # the noise that finite differences blow up
+    monkeypatch.setattr(metaopt_svm, "PRECISION", 1e-10)  # the noise that finite differences blow up
     points, labels = points_and_labels(tasks=2, way=3, shot=2, dim=4)
     coefficients = crammer_singer(points @ points.mT, labels, 0.1)
     slack = 0.1 * labels - coefficients
@@ -91,7 +92,7 @@ def test_tasks_solved_together_are_tasks_solved_alone(monkeypatch):
         return found, torch.autograd.grad((found * weight).sum(), points)[0]
 
     together, gradient = solve(points)
-    monkeypatch.setattr(svm, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(metaopt_svm, "CHUNK_BYTES", 1)
     alone, own_gradient = solve(points)
     torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
     torch.testing.assert_close(gradient, own_gradient, atol=1e-9, rtol=1e-6)
@@ -122,7 +123,7 @@ def test_ridge_regression_is_the_closed_form_whichever_side_is_smaller(dim):
 def test_logits_are_those_of_the_fitted_weights(head):
     points, labels = points_and_labels(way=5, shot=3, dim=16)
     query = torch.randn(3, 10, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    learner = MetaOptNet(Conv4(4, 32), 5, head)
+    learner = HEADS[head](Conv4(4, 32), 5)
     learner.scale.data.fill_(1.5)
     logits = learner.classify(points.unflatten(1, (5, 3)), query)
     kernel = points @ points.mT
@@ -137,7 +138,7 @@ def test_logits_are_those_of_the_fitted_weights(head):
 def test_the_order_of_ways_does_not_matter(head):
     points, _ = points_and_labels(way=5, shot=3, dim=16)
     support, query = points.unflatten(1, (5, 3)), points[:, ::2]
-    learner, order = MetaOptNet(Conv4(4, 32), 5, head), [3, 0, 4, 2, 1]
+    learner, order = HEADS[head](Conv4(4, 32), 5), [3, 0, 4, 2, 1]
     logits = learner.classify(support, query)
     torch.testing.assert_close(learner.classify(support[:, order], query), logits[..., order])
 
@@ -145,7 +146,7 @@ def test_the_order_of_ways_does_not_matter(head):
 @pytest.mark.parametrize("head", ["svm", "ridge"])
 def test_the_loss_trains_embedding_and_scale(head):
     torch.manual_seed(0)
-    learner = MetaOptNet(Conv4(4, 32), 3, head).train()
+    learner = HEADS[head](Conv4(4, 32), 3).train()
     optimizer = torch.optim.SGD(learner.parameters(), 0.05)
     support, query = torch.randn(2, 3, 2, 3, 32, 32), torch.randn(2, 6, 3, 32, 32)
     losses = []
@@ -162,7 +163,7 @@ def test_the_loss_trains_embedding_and_scale(head):
 
 def test_label_smoothing_shares_among_the_other_classes():
     torch.manual_seed(0)
-    learner = MetaOptNet(Conv4(4, 32), 3, label_smoothing=0.1).eval()
+    learner = MetaOptSVM(Conv4(4, 32), 3, label_smoothing=0.1).eval()
     loss, logits = learner.loss(torch.randn(1, 3, 2, 3, 32, 32), torch.randn(1, 6, 3, 32, 32))
     target = torch.full((6, 3), 0.05)
     target[torch.arange(6), torch.arange(6) // 2] = 0.9
@@ -173,7 +174,6 @@ def test_label_smoothing_shares_among_the_other_classes():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"head": "linear"}, "svm or ridge, found 'linear'"),
         ({"regularisation": 0.0}, "regularisation must be above 0"),
         ({"iterations": 0}, "iterations must be at least 1"),
         ({"label_smoothing": 1.0}, "label_smoothing"),
@@ -181,4 +181,7 @@ def test_label_smoothing_shares_among_the_other_classes():
 )
 def test_impossible_settings_are_named(settings, message):
     with pytest.raises(InputError, match=message):
-        MetaOptNet(Conv4(4, 32), 5, **settings)
+        MetaOptSVM(Conv4(4, 32), 5, **settings)
+    if "iterations" not in settings:
+        with pytest.raises(InputError, match=message):
+            MetaOptRidge(Conv4(4, 32), 5, **settings)

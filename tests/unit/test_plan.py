@@ -13,6 +13,13 @@ from dvc.repo import Repo
 
 from commands.compose import composed, texts
 from commands.record import fresh_record, read_record
+from farfield.backbones import BACKBONES
+from farfield.metalearning import META_LEARNERS
+from farfield.sharing.methods import METHODS as SHARING
+from farfield.transfer.ensembles import ENSEMBLES
+from farfield.transfer.feature_learners import FEATURE_LEARNERS
+from farfield.transfer.readouts import READOUTS
+from farfield.tuning.registry import METHODS as TUNING
 from stages.frame.params import with_recipes
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +39,20 @@ FRAME = {
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
 ONLY_REFUSES = {"commands/choices.py", "commands/side_by_side.py"}
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
-# The module that a stage imports once it knows the name of a method.
-METHODS = {"stages.tune": "farfield.tuning.methods", "stages.baseline": "farfield.sharing.methods"}
+# The registry of which a stage imports the one module that its row names, and where the row names it.
+ROW = {
+    "stages.tune": (TUNING, lambda params, study, key: params[study]["methods"][key]["method"]),
+    "stages.baseline": (SHARING, lambda params, key: params["sharing"]["baselines"][key]["method"]),
+    "stages.transfer": (FEATURE_LEARNERS, lambda params, key: params["fewshot"]["transfer"][key]["learner"]),
+    "stages.metatrain": (META_LEARNERS, lambda params, key: params["fewshot"]["meta"][key]["learner"]),
+    "stages.metatest": (META_LEARNERS, lambda params, key: params["fewshot"]["meta"][key]["learner"]),
+}
+# Registries of whose modules a stage may import any: DVC cannot name the files of a list of rows.
+ANY = {
+    "farfield/backbones/__init__.py": BACKBONES,
+    "farfield/transfer/readouts/__init__.py": READOUTS,
+    "farfield/transfer/ensembles/__init__.py": ENSEMBLES,
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +100,7 @@ def closure(module: str) -> frozenset[str]:
         name = path.relative_to(ROOT).as_posix()
         if name not in seen | FRAME | ONLY_REFUSES:
             seen.add(name)
-            todo += imports(path)
+            todo += [*imports(path), *map(ANY[name].module, ANY[name])] if name in ANY else imports(path)
     return frozenset(name for name in seen if holds_code(ROOT / name))
 
 
@@ -95,15 +114,16 @@ def imported(stage, params) -> set[str]:
     """What the command of a stage can import."""
     module = re.search(r"python -m (\S+)", stage.cmd).group(1)
     files = set(closure(module))
-    if module in METHODS:
-        *study, key = stage.cmd.split()[3:]
-        rows = params[study[0]]["methods"] if study else params["sharing"]["baselines"]
-        files |= closure(f"{METHODS[module]}.{rows[key]['method']}")
-        if not study:
-            files |= closure(f"farfield.sharing.weighting.{rows[key]['weighting']['name']}")
+    if module in ROW:
+        registry, named = ROW[module]
+        words = stage.cmd.split()[3:]
+        method = named(params, *words)  # `constant` is in no registry, but lies beside the others
+        files |= closure(registry.module(method) if method in registry else f"{registry.package}.{method}")
+    if module == "stages.baseline":
+        weighting = params["sharing"]["baselines"][stage.cmd.split()[3]]["weighting"]["name"]
+        files |= closure(f"farfield.sharing.weighting.{weighting}")
     if module == "stages.retrain":
-        files |= closure("farfield.sharing.methods.adashare")
-        files |= closure("farfield.sharing.weighting.fixed")
+        files |= closure("farfield.sharing.methods.adashare") | closure("farfield.sharing.weighting.fixed")
     return files
 
 

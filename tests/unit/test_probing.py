@@ -8,13 +8,14 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 from torch.nn import functional as F
 
 from farfield.backbones import build
-from farfield.deployment.classifier import Head, ImageClassifier
+from farfield.deployment.classifier import ImageClassifier
 from farfield.errors import InputError
 from farfield.probing.evaluation import Candidate, fit_all, parts_of, recommended, test
 from farfield.probing.features import network_blocks, pixel_blocks, seen_by
 from farfield.probing.logistic import PENALTIES, averaged, basis, fit
 from farfield.probing.measures import calibration_error, interval, measure, temperature
 from farfield.training.images import evaluation_view
+from farfield.transfer.learner import Head
 
 test.__test__ = False  # not one of these
 

@@ -48,7 +48,7 @@ def test_what_a_method_adds_has_a_learning_rate_of_its_own(name):
 
 
 def test_unknown_names_and_settings_are_refused():
-    with pytest.raises(InputError, match="the methods are single_task"):
+    with pytest.raises(InputError, match="the multi-task methods are single_task"):
         build_method("den", TASKS, NETWORK)
     with pytest.raises(InputError, match="nddr do not fit"):
         build_method("nddr", TASKS, NETWORK, share=1)

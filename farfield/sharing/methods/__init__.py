@@ -6,23 +6,24 @@ from typing import Any
 
 from torch import nn
 
-from farfield.errors import InputError
-from farfield.settings import configured
+from farfield.registry import Registry
 from farfield.sharing.dense import DenseImages
 from farfield.sharing.methods.network import NetworkSettings, TaskNetwork, Tasks
 
-# Of a module of this package, the class that is the method. Modules are imported when they are asked
-# for: a run of one method reads, and so depends on, no other.
-METHODS = {
-    "single_task": "SingleTask",
-    "multi_task": "MultiTask",
-    "cross_stitch": "CrossStitch",
-    "sluice": "Sluice",
-    "nddr": "NDDR",
-    "mtan": "MTAN",
-    "stochastic_depth": "StochasticDepth",
-    "adashare": "AdaShare",
-}
+METHODS: Registry[TaskNetwork] = Registry(
+    "multi-task method",
+    __name__,
+    {
+        "single_task": "SingleTask",
+        "multi_task": "MultiTask",
+        "cross_stitch": "CrossStitch",
+        "sluice": "Sluice",
+        "nddr": "NDDR",
+        "mtan": "MTAN",
+        "stochastic_depth": "StochasticDepth",
+        "adashare": "AdaShare",
+    },
+)
 
 
 def build_method(name: str, tasks: Tasks, network: NetworkSettings, **settings: Any) -> TaskNetwork:
@@ -30,11 +31,7 @@ def build_method(name: str, tasks: Tasks, network: NetworkSettings, **settings: 
 
     tasks: name -> channels of the prediction. InputError if the name or a setting is unknown.
     """
-    if name not in METHODS:
-        raise InputError(f"there is no multi-task method {name!r}; the methods are {', '.join(METHODS)}")
-    module = importlib.import_module(f"farfield.sharing.methods.{name}")
-    made: TaskNetwork = configured(getattr(module, METHODS[name]), name, settings, tasks, network)
-    return made
+    return METHODS.make(name, settings, tasks, network)
 
 
 def constant_predictor(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from farfield.transfer.ensembles.settings import IMS, IMSChoices
+from farfield.transfer.ensembles.settings import IMSChoices, IMSSettings
 from farfield.transfer.ensembles.splits import Split
 from farfield.transfer.ensembles.validation import draw_heads, validation_losses
 
@@ -31,7 +31,7 @@ def select(
     stage_dims: Sequence[Sequence[int]],
     way: int,
     split: Split,
-    settings: IMS,
+    settings: IMSSettings,
     seed: int,
     episodes: range,
 ) -> IMSChoices:
@@ -43,7 +43,12 @@ def select(
 
 
 def _select_layers(
-    stages: Sequence[Sequence[Tensor]], way: int, split: Split, settings: IMS, seed: int, episodes: range
+    stages: Sequence[Sequence[Tensor]],
+    way: int,
+    split: Split,
+    settings: IMSSettings,
+    seed: int,
+    episodes: range,
 ) -> tuple[Tensor, _Chosen]:
     """int64 [E, M]: the stage [E, n, d] of each model with the lowest validation loss, and what it is."""
     candidates = [stage for model in stages for stage in model]
@@ -89,7 +94,7 @@ def _select_layers(
 
 
 def _select_models(
-    chosen: _Chosen, way: int, split: Split, settings: IMS, seed: int, episodes: range
+    chosen: _Chosen, way: int, split: Split, settings: IMSSettings, seed: int, episodes: range
 ) -> Tensor:
     """int64 [E, rounds]: the model that each round appends to S, -1 where none lowers the loss.
 

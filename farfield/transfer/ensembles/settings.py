@@ -11,7 +11,7 @@ from farfield.transfer.linear_head import HeadTraining
 
 
 @dataclass(frozen=True, kw_only=True)
-class IMS(HeadTraining):
+class IMSSettings(HeadTraining):
     """Settings of IMS; the defaults are what the released code does.
 
     cv: how support is held out, "released_bug" or "intended" (see `split_support`).

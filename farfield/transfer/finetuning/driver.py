@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
 from farfield.episodes.sampling import Episodes
-from farfield.execution import Workers
+from farfield.execution import Executor
 from farfield.files import atomic_file
 from farfield.training.images import evaluation_view
 from farfield.transfer.finetuning.engine import fine_tune
@@ -34,14 +34,13 @@ def fine_tune_episodes(
     image_size: int,
     seed: int,
     device: torch.device,
-    workers: Workers,
+    executor: Executor,
     scratch: Path,
     title: str,
 ) -> dict[Readout, np.ndarray]:
     """`fine_tune` over all `episodes` of the packed `images` [n, H, W, 3]; arrays as it returns them.
 
-    On the CPU chunks of episodes are spread over `workers` single-threaded processes; the result has
-    the same bytes for any number of them. On an accelerator chunks run one after another. Finished
+    Chunks of episodes run where `executor` says; the result has the same bytes wherever that is. Finished
     chunks are kept in the folder `scratch` and found again by a run with the same backbone, settings,
     seed and rows. The pixels are not compared: give every version of a dataset a folder of its own.
     """
@@ -66,7 +65,7 @@ def fine_tune_episodes(
     with tqdm(
         total=len(episodes.rows), initial=done, desc=title, unit="episode", file=sys.stderr
     ) as progress:
-        for count in (workers if device.type == "cpu" else Workers(1)).map(task, missing):
+        for count in executor.map(task, missing):
             progress.update(count)
     parts = [load_file(chunk.file) for chunk in chunks]
     return {name: np.concatenate([part[name] for part in parts]) for name in readouts}

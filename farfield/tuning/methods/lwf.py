@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from farfield.backbones.backbone import Backbone
 from farfield.errors import InputError
 from farfield.training.classifier import Classifier
 from farfield.training.loop import cross_entropy
-from farfield.tuning.adapted import Adapted, classifier, trained
+from farfield.tuning.adapted import Adapted, KeepsSourceHead, classifier, trained
 
 
 class TwoHeadedClassifier(nn.Module):
@@ -55,7 +54,7 @@ def distillation(logits: Tensor, recorded: Tensor, temperature: float) -> Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class LwF:
+class LwF(KeepsSourceHead):
     """Fine-tuning that is held to what the source network answered: cross-entropy of the new head plus
     `weight` times the distillation of the source head at `temperature`.
 
@@ -64,8 +63,6 @@ class LwF:
     is trained.
     source_head: the classifier of the pretraining; see `with_source_head`.
     """
-
-    needs_source_head: ClassVar[bool] = True
 
     seed: int
     temperature: float = 2.0
@@ -82,7 +79,7 @@ class LwF:
                 f"{self.warmup_epochs}"
             )
 
-    def with_source_head(self, head: nn.Linear) -> "LwF":
+    def with_source_head(self, head: nn.Linear | None) -> "LwF":
         return replace(self, source_head=head)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:

@@ -75,17 +75,8 @@ class FrozenRow(Row):
 class AdaptedRow(Row):
     """One way to answer the queries with a network that was adapted to the support."""
 
-    readout: Literal["head", "transductive", "centroid"]
+    readout: str  # of farfield.transfer.readouts
     settings: dict[str, Any]
-
-    @model_validator(mode="after")
-    def settings_fit(self) -> "AdaptedRow":
-        if self.settings and self.readout != "centroid":
-            raise ValueError(
-                f"readout {self.readout} takes no settings, found {', '.join(self.settings)}; those of the "
-                f"adaptation stand beside its rows"
-            )
-        return self
 
 
 class Adaptation(Section):
@@ -100,7 +91,7 @@ class Adaptation(Section):
 class CombinedRow(Row):
     """One way to combine the features of several models."""
 
-    combine: Literal["all_embeddings", "ims"]
+    combine: str  # of farfield.transfer.ensembles
     settings: dict[str, Any]
 
 

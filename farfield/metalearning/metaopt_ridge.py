@@ -1,8 +1,27 @@
-"""Ridge regression on the support, in closed form and differentiable (R2-D2, Bertinetto et al.,
+"""MetaOptNet with ridge regression on the support, in closed form and differentiable (R2-D2, Bertinetto et al.,
 arXiv 1805.08136, eq. 4; the ridge head of MetaOptNet, arXiv 1904.03758)."""
 
 import torch
 from torch import Tensor
+
+from farfield.backbones.backbone import Backbone
+from farfield.metalearning.metaopt import MetaOptNet
+
+
+class MetaOptRidge(MetaOptNet):
+    """W = 2 X^T (X X^T + lambda I)^-1 Y. The published quadratic programme doubles its linear term, hence the 2,
+    kept so that a scale of 1 means the same.
+
+    regularisation: lambda, by default that of the published code.
+    """
+
+    def __init__(
+        self, backbone: Backbone, way: int, regularisation: float = 50.0, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(backbone, regularisation, label_smoothing)
+
+    def weights(self, points: Tensor, labels: Tensor) -> Tensor:
+        return 2 * ridge_regression(points, labels[None], self.regularisation)
 
 
 def ridge_regression(points: Tensor, targets: Tensor, penalty: float) -> Tensor:
