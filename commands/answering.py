@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from farfield.backbones.embedding import embed, feature_columns
 from farfield.episodes.evaluation import evaluate, scores
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
@@ -24,6 +23,7 @@ from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.learner import EmbeddingLearner
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import resident
+from farfield.training.embedding import embed, feature_columns
 from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.finetuning.driver import fine_tune_episodes

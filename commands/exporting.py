@@ -11,7 +11,6 @@ from torch import Tensor
 from commands.own_images import OwnImages
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.embedding import embed, feature_columns
 from farfield.deployment.classifier import Description, ImageClassifier, load_classifier, save_classifier
 from farfield.deployment.fitting import fit_network
 from farfield.deployment.onnx_export import export_onnx
@@ -20,6 +19,7 @@ from farfield.errors import InputError
 from farfield.files import atomic_folder
 from farfield.metalearning import META_LEARNERS
 from farfield.training.devices import resident
+from farfield.training.embedding import embed, feature_columns
 from farfield.training.images import evaluation_view
 from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
 from farfield.transfer.learner import AllImages, Head

@@ -4,10 +4,10 @@
 columns are the pooled output of each stage, and which are the backbone's features.
 """
 
-from farfield.backbones.embedding import embed, feature_columns
 from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
 from farfield.training.devices import choose_device, deterministic, resident
+from farfield.training.embedding import embed, feature_columns
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local

@@ -11,12 +11,12 @@ import torch
 
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone, parameter_count
-from farfield.backbones.weights import load_packaged, load_weights
 from farfield.datasets.download import fetch
 from farfield.errors import InputError
 from farfield.files import write_json
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
+from farfield.training.weights import load_packaged, load_weights
 from stages.frame import paths
 from stages.frame.local import load_local
 from stages.frame.models import model_file

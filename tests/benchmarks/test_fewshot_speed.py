@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from farfield.backbones import build
-from farfield.backbones.embedding import embed
 from farfield.episodes.evaluation import evaluate
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import sample_episodes
+from farfield.training.embedding import embed
 from farfield.training.images import evaluation_view, normalise
 from farfield.transfer.linear_head import LinearHead, initial_heads
 from farfield.transfer.nearest_centroid import NearestCentroid

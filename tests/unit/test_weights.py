@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from farfield.backbones import build
-from farfield.backbones.weights import load_weights
 from farfield.errors import InputError
 from farfield.training.checkpoints import load_tensors, save_tensors
+from farfield.training.weights import load_weights
 
 
 @pytest.fixture(autouse=True)
