@@ -21,9 +21,9 @@ from farfield.errors import InputError
 from farfield.execution import Executor
 from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.learner import EmbeddingLearner
+from farfield.networks.embedding import embed, feature_columns
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import resident
-from farfield.training.embedding import embed, feature_columns
 from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.finetuning.driver import fine_tune_episodes

@@ -18,8 +18,8 @@ from farfield.episodes.minibatches import affordable_epochs
 from farfield.errors import InputError
 from farfield.files import atomic_folder
 from farfield.metalearning import META_LEARNERS
+from farfield.networks.embedding import embed, feature_columns
 from farfield.training.devices import resident
-from farfield.training.embedding import embed, feature_columns
 from farfield.training.images import evaluation_view
 from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
 from farfield.transfer.learner import AllImages, Head

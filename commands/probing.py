@@ -18,11 +18,11 @@ from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.datasets.cards import Packing
 from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.networks.weights import load_packaged
 from farfield.probing.evaluation import Candidate, Tested, fit_all, joined, parts_of, recommended, test
 from farfield.probing.features import pixel_blocks, seen_by
 from farfield.probing.measures import difference
 from farfield.training.images import expect
-from farfield.training.weights import load_packaged
 from farfield.transfer.learner import Head
 from stages.frame.params import Params
 from stages.frame.schema.networks import Given

@@ -6,8 +6,8 @@ columns are the pooled output of each stage, and which are the backbone's featur
 
 from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
+from farfield.networks.embedding import embed, feature_columns
 from farfield.training.devices import choose_device, deterministic, resident
-from farfield.training.embedding import embed, feature_columns
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local

@@ -14,9 +14,9 @@ from farfield.backbones.backbone import Backbone, parameter_count
 from farfield.datasets.download import fetch
 from farfield.errors import InputError
 from farfield.files import write_json
+from farfield.networks.weights import load_packaged, load_weights
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
-from farfield.training.weights import load_packaged, load_weights
 from stages.frame import paths
 from stages.frame.local import load_local
 from stages.frame.models import model_file

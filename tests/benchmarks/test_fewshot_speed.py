@@ -14,7 +14,7 @@ from farfield.backbones import build
 from farfield.episodes.evaluation import evaluate
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import sample_episodes
-from farfield.training.embedding import embed
+from farfield.networks.embedding import embed
 from farfield.training.images import evaluation_view, normalise
 from farfield.transfer.linear_head import LinearHead, initial_heads
 from farfield.transfer.nearest_centroid import NearestCentroid

@@ -8,7 +8,7 @@ import torch
 from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
 from farfield.errors import InputError
-from farfield.training.embedding import feature_columns
+from farfield.networks.embedding import feature_columns
 
 
 @pytest.mark.parametrize(

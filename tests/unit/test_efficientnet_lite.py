@@ -10,8 +10,8 @@ from commands.record import fresh_record, recorded
 from farfield.backbones import build
 from farfield.backbones.efficientnet_lite import SameConv, rounded
 from farfield.errors import InputError
+from farfield.networks.weights import load_packaged
 from farfield.training.images import evaluation_view, expect
-from farfield.training.weights import load_packaged
 from stages.frame.params import check_params
 from stages.frame.schema.networks import Given
 

@@ -28,6 +28,7 @@ FLOORS = [
     "datasets",
     "backbones",
     "training",
+    "networks",
     "episodes",
     "transfer",
     "metalearning",

@@ -13,7 +13,7 @@ from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
 from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
-from farfield.training.embedding import feature_columns
+from farfield.networks.embedding import feature_columns
 
 BLOCKS = {
     "resnet10": 4,
@@ -264,7 +264,7 @@ def test_a_network_without_blocks_is_an_error_that_names_it():
 
 def test_backbones_import_without_torchvision():
     code = (
-        "import sys, farfield.training.weights, farfield.backbones.residual; "
+        "import sys, farfield.networks.weights, farfield.backbones.residual; "
         "sys.exit('torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

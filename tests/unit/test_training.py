@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from farfield.backbones import build
 from farfield.errors import InputError
+from farfield.networks.embedding import embed, feature_columns
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.classifier import Classifier, held_out, pretrain
 from farfield.training.devices import choose_device, resident
-from farfield.training.embedding import embed, feature_columns
 from farfield.training.images import evaluation_view
 from farfield.training.loop import LabelledImages, fit
 from farfield.training.optimizers import make_optimizer

@@ -10,8 +10,8 @@ from torch import nn
 
 from farfield.backbones import build
 from farfield.errors import InputError
+from farfield.networks.weights import load_weights
 from farfield.training.checkpoints import load_tensors, save_tensors
-from farfield.training.weights import load_weights
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""Networks in use: weights read from files, features of all images."""
