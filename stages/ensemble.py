@@ -43,7 +43,7 @@ def main(key: str) -> None:
         paths.PACKED_TARGETS,
         paths.VALID_TARGETS,
         paths.FEWSHOT / "features",
-        paths.FEWSHOT / "models",
+        paths.NETWORKS / "models",
     )
     deterministic()
     device = choose_device(local.device)
