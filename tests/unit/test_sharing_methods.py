@@ -19,7 +19,7 @@ def images(height: int = 40, width: int = 48) -> torch.Tensor:
     return torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", list(METHODS))
 def test_every_network_predicts_every_task_at_an_eighth_and_each_loss_reaches_its_weights(name):
     network = build_method(name, TASKS, NETWORK)
     predictions = network(images())
@@ -31,7 +31,7 @@ def test_every_network_predicts_every_task_at_an_eighth_and_each_loss_reaches_it
         assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", list(METHODS))
 def test_groups_hold_every_parameter_once(name):
     network = build_method(name, TASKS, NETWORK)
     grouped = [id(p) for group in network.parameter_groups() for p in group["params"]]

@@ -218,7 +218,7 @@ def test_pcgrad_leaves_networks_that_share_nothing_as_they_are():
         torch.testing.assert_close(pcgrad[0].get_parameter(name), parameter, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("weighting", list(WEIGHTINGS))
 def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(tmp_path, monkeypatch, weighting):
     whole, resumed = made(weighting=weighting), made(weighting=weighting)
     curve = trained(*whole, validate_every=2)
@@ -243,7 +243,7 @@ def test_weightings_differ():
 
 def test_unknown_weightings_and_settings_are_refused():
     _, objective = study(*TASKS)
-    with pytest.raises(InputError, match="no loss weighting 'gradnorm'; the weightings are fixed, unc"):
+    with pytest.raises(InputError, match="no loss weighting 'gradnorm'; the loss weightings are fixed, unc"):
         build_weighting("gradnorm", objective, 0)
     with pytest.raises(InputError, match="settings of pcgrad do not fit it"):
         build_weighting("pcgrad", objective, 0, order="random")

@@ -145,7 +145,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", list(METHODS))
 def test_a_resumed_run_equals_one_that_never_stopped(name, optimizer, tmp_path, monkeypatch):
     recipe = replace(RECIPE, epochs=4, optimizer=optimizer, learning_rate=0.01)
     whole = adapt(METHODS[name])
@@ -157,7 +157,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(name, optimizer, tmp_path, 
     assert not moved(snapshot(whole.network), snapshot(resumed.network))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", list(METHODS))
 def test_a_method_is_the_same_for_the_same_seed_whatever_was_drawn_before(name):
     first = snapshot(adapt(METHODS[name]).network)
     backbone = pretrained()
