@@ -45,8 +45,9 @@ def main(arguments: argparse.Namespace) -> None:
     notes = remarks(own)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    found = probing.probe(own, name, spec, choose_device(local.device), params.seeds.compare)
-    classifier, description = probing.fitted(found, name, spec)
+    backbone, device = probing.load_given(spec), choose_device(local.device)
+    found = probing.probe(own, name, backbone, spec.image_size, device, params.seeds.compare)
+    classifier, description = probing.fitted(found, name, spec, backbone)
     write_classifier(out / "classifier", classifier, description, own.images)
     about = f"{len(own.labels)} images of {len(own.class_names)} classes."
     paragraphs = ["# Your images", about, *probing.answer(found, spec), *(f"Note: {note}" for note in notes)]

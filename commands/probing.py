@@ -65,13 +65,15 @@ def load_given(spec: Given) -> Backbone:
     return backbone
 
 
-def probe(own: OwnImages, name: str, spec: Given, device: torch.device, seed: int) -> Probes:
-    """Every candidate on images left out, in the order of their cost."""
+def probe(
+    own: OwnImages, name: str, backbone: Backbone, image_size: int, device: torch.device, seed: int
+) -> Probes:
+    """Every candidate on images left out, in the order of their cost. name: of the network."""
     begin = time.perf_counter()
     blocks = {f"image.{key}": block for key, block in pixel_blocks(own.images).items()}
     plain = (time.perf_counter() - begin) / len(own.labels)
     begin = time.perf_counter()
-    seen = seen_by(load_given(spec), own.images, spec.image_size, device)
+    seen = seen_by(backbone, own.images, image_size, device)
     blocks |= {f"{name}.{key}": block for key, block in seen.items()}
     cost = (time.perf_counter() - begin) / len(own.labels)
     parts = parts_of(own.labels, None, seed)
@@ -79,14 +81,14 @@ def probe(own: OwnImages, name: str, spec: Given, device: torch.device, seed: in
     both = (f"{name}.features", f"{name}.stages")
     candidates += [
         Candidate(name, f"{name}, its features", both[:1], cost),
-        Candidate(f"{name}_stages", f"{name}, its features and stages", both, cost * 1.001),
+        Candidate(f"{name}_stages", f"{name}, its features and stages", both, cost),
     ]
     tested = tuple(test(candidate, blocks, own.labels, parts) for candidate in candidates)
     networks = [one for one in tested if one.candidate.key not in PLAIN]
     return Probes(own, blocks, tested, recommended(networks), parts)
 
 
-def fitted(probes: Probes, name: str, spec: Given) -> tuple[ImageClassifier, Description]:
+def fitted(probes: Probes, name: str, spec: Given, backbone: Backbone) -> tuple[ImageClassifier, Description]:
     """The chosen candidate fitted to all images, with the temperature that left-out images ask for."""
     own, chosen = probes.own, probes.chosen
     weight, bias = fit_all(joined(probes.blocks, chosen.candidate.blocks), own.labels)
@@ -115,7 +117,7 @@ def fitted(probes: Probes, name: str, spec: Given) -> tuple[ImageClassifier, Des
             "licence": f"The weights of {name} are under {spec.licence}; the head was fitted to your images.",
         },
     )
-    return ImageClassifier(load_given(spec), head, inside).eval(), description
+    return ImageClassifier(backbone, head, inside).cpu().eval(), description
 
 
 def most_frequent(own: OwnImages) -> float:

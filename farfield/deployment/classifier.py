@@ -58,8 +58,7 @@ class ImageClassifier(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         if not self.blocks:
             return self.backbone(images)
-        maps = self.backbone.stages(images)
-        found = network_blocks([each.mean((2, 3)) for each in maps], self.backbone.pool(maps[-1]))
+        found = network_blocks(self.backbone, images)
         return torch.cat([found[name] for name in self.blocks], dim=1)
 
 

@@ -1,6 +1,5 @@
 """Candidates for a classifier of all of a user's classes, by the images that each has not learned from."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,13 +28,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tested:
-    """logits: float32 [repeats, n, classes] of left-out images. seconds: of all fits together."""
+    """logits: float32 [repeats, n, classes] of left-out images."""
 
     candidate: Candidate
     logits: np.ndarray
     measures: Measures
     right: np.ndarray  # [n], the share of its answers that are right
-    seconds: float
 
 
 def parts_of(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndarray:
@@ -69,23 +67,14 @@ def joined(blocks: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
 
 def test(candidate: Candidate, blocks: Mapping[str, Tensor], labels: np.ndarray, parts: np.ndarray) -> Tested:
     """Fit it without each part of each repeat, and ask it about that part."""
-    begin = time.perf_counter()
-    classes = int(labels.max()) + 1
     found = basis(joined(blocks, candidate.blocks))
-    masks = [parts[repeat] != part for repeat in range(len(parts)) for part in np.unique(parts[repeat])]
-    places = [(repeat, part) for repeat in range(len(parts)) for part in np.unique(parts[repeat])]
-    used = torch.from_numpy(np.stack(masks)).float()
-    fits = averaged(
-        fit(found, torch.from_numpy(labels.astype(np.int64)), classes, used, PENALTIES), len(PENALTIES)
-    )
-    given = fits.logits(found.coordinates).numpy()
-    logits = np.zeros((len(parts), len(labels), classes), dtype=np.float32)
-    for (repeat, part), answers in zip(places, given, strict=True):
-        inside = parts[repeat] == part
+    left_out = [(repeat, own == part) for repeat, own in enumerate(parts) for part in np.unique(own)]
+    used = torch.from_numpy(np.stack([~inside for _, inside in left_out])).float()
+    given = _fits(found, labels, used).logits(found.coordinates).numpy()
+    logits = np.zeros((len(parts), *given.shape[1:]), dtype=np.float32)
+    for (repeat, inside), answers in zip(left_out, given, strict=True):
         logits[repeat, inside] = answers[inside]
-    right = (logits.argmax(-1) == labels).mean(0)
-    seconds = time.perf_counter() - begin
-    return Tested(candidate, logits, measure(logits, labels, parts), right, seconds)
+    return Tested(candidate, logits, measure(logits, labels, parts), (logits.argmax(-1) == labels).mean(0))
 
 
 def recommended(tested: Sequence[Tested]) -> Tested:
@@ -101,11 +90,14 @@ def recommended(tested: Sequence[Tested]) -> Tested:
 
 def fit_all(features: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
     """weight [classes, d] and bias [classes] of the classifier of all images, for features [n, d]."""
-    found: Basis = basis(features)
-    used = torch.ones(1, len(labels))
-    classes = int(labels.max()) + 1
-    fits: Fits = averaged(
-        fit(found, torch.from_numpy(labels.astype(np.int64)), classes, used, PENALTIES), len(PENALTIES)
-    )
+    found = basis(features)
+    fits = _fits(found, labels, torch.ones(1, len(labels)))
     weight = found.axes @ fits.weight[0]
     return weight.T.contiguous(), fits.bias[0] - found.mean @ weight
+
+
+def _fits(found: Basis, labels: np.ndarray, used: Tensor) -> Fits:
+    """One fit for each part of the images `used` [parts, n], averaged over `PENALTIES`."""
+    classes = int(labels.max()) + 1
+    targets = torch.from_numpy(labels.astype(np.int64))
+    return averaged(fit(found, targets, classes, used, PENALTIES), len(PENALTIES))

@@ -5,7 +5,6 @@ divided by their length. Nothing is fitted, so a left-out image has no part in w
 """
 
 import sys
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,10 +19,12 @@ HISTOGRAM = 16  # bins a colour channel
 HOG_SIZE, RAW_SIZE = 64, 32  # pixels
 
 
-def network_blocks(pooled: Sequence[Tensor], features: Tensor) -> dict[str, Tensor]:
-    """{"features": [n, d], "stages": [n, sum of stage widths]} from pooled maps [n, c_i] and features [n, d]."""
-    stages = torch.cat([unit(root(stage)) for stage in pooled], dim=1)
-    return {"features": unit(root(features)), "stages": unit(stages)}
+def network_blocks(backbone: Backbone, images: Tensor) -> dict[str, Tensor]:
+    """{"features": [n, d], "stages": [n, sum of stage widths]} of normalised images [n, 3, h, w]: what the
+    network returns, and the map after each of its stages, averaged over positions."""
+    maps = backbone.stages(images)
+    stages = torch.cat([unit(root(each.mean((2, 3)))) for each in maps], dim=1)
+    return {"features": unit(root(backbone.pool(maps[-1]))), "stages": unit(stages)}
 
 
 def root(values: Tensor) -> Tensor:
@@ -43,8 +44,7 @@ def seen_by(
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
-        maps = backbone.stages(evaluation_view(batch, image_size))
-        blocks = network_blocks([each.mean((2, 3)) for each in maps], backbone.pool(maps[-1]))
+        blocks = network_blocks(backbone, evaluation_view(batch, image_size))
         parts.append({name: block.float().cpu() for name, block in blocks.items()})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

@@ -11,7 +11,7 @@ from farfield.backbones import build
 from farfield.deployment.classifier import ImageClassifier
 from farfield.errors import InputError
 from farfield.probing.evaluation import Candidate, fit_all, parts_of, recommended, test
-from farfield.probing.features import network_blocks, pixel_blocks, seen_by
+from farfield.probing.features import network_blocks, pixel_blocks, root, seen_by
 from farfield.probing.logistic import PENALTIES, averaged, basis, fit
 from farfield.probing.measures import calibration_error, interval, measure, temperature
 from farfield.training.images import evaluation_view
@@ -142,13 +142,15 @@ def test_a_written_classifier_answers_as_the_probe():
 
 def test_blocks_are_of_each_image_alone():
     torch.manual_seed(0)
-    pooled, last = [torch.randn(3, 4), torch.randn(3, 6)], torch.rand(3, 5)
-    whole = network_blocks(pooled, last)
-    for name, block in whole.items():
-        alone = network_blocks([each[1:2] for each in pooled], last[1:2])[name]
-        torch.testing.assert_close(block[1:2], alone)
-    expected = last.sqrt() / last.sum(1, keepdim=True).sqrt()
+    network, seen = build("resnet10", width=4).eval(), torch.randn(3, 3, 32, 32)
+    with torch.inference_mode():
+        whole, last = network_blocks(network, seen), network(seen)
+        for name, block in whole.items():
+            alone = network_blocks(network, seen[1:2])[name]
+            torch.testing.assert_close(block[1:2], alone)
+    expected = last.sqrt() / last.sum(1, keepdim=True).sqrt()  # after a ReLU none is below 0
     torch.testing.assert_close(whole["features"], expected)
+    assert root(torch.tensor([[-4.0, 0.0, 9.0]])).tolist() == [[-2, 0, 3]]
     images = np.random.default_rng(0).integers(0, 256, (4, 50, 60, 3)).astype(np.uint8)
     plain = pixel_blocks(images)
     assert {name: block.shape[1] for name, block in plain.items()} == {
