@@ -16,7 +16,7 @@ from tabulate import tabulate
 from commands import probing
 from commands.answering import Bench, choose
 from commands.exporting import Fitting, exportable, require_free, write_classifier
-from commands.own_images import OwnImages, draw, own_images, remarks, remarks_on_episodes, temporary
+from commands.own_images import OwnImages, draw, own_images, remarks, temporary
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError
@@ -82,7 +82,7 @@ def main_episodes(arguments: argparse.Namespace) -> None:
     episodes = draw(
         own, fewshot.way, arguments.shots, fewshot.query, arguments.episodes, params.seeds.episodes
     )
-    notes = remarks(own) + remarks_on_episodes(own, episodes, fewshot.query)
+    notes = remarks(own, episodes, fewshot.query)
     if absent:
         notes.append(f"Left out, since their models are not there: {', '.join(absent)}.")
     for note in notes:

@@ -108,8 +108,9 @@ def draw(own: OwnImages, way: int, shot: int, query: int, episodes: int, seed: i
     )
 
 
-def remarks(own: OwnImages) -> list[str]:
-    """What the reader of a result should know about the images, one sentence each."""
+def remarks(own: OwnImages, episodes: Episodes | None = None, query: int = 0) -> list[str]:
+    """What the reader of a result should know about the images, and about episodes drawn from them with up to
+    `query` queries a class; one sentence each."""
     said = []
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
@@ -119,13 +120,7 @@ def remarks(own: OwnImages) -> list[str]:
             f"{own.repeated} files have the same bytes as another. Where one of them is learned from and its "
             f"twin asked, accuracies are too high."
         )
-    return said
-
-
-def remarks_on_episodes(own: OwnImages, episodes: Episodes, query: int) -> list[str]:
-    """What a reader should know of the episodes drawn from them."""
-    said = []
-    queries = episodes.rows.shape[2] - episodes.shot
+    queries = query if episodes is None else episodes.rows.shape[2] - episodes.shot
     if queries < query:
         smallest = min(own.counts, key=lambda name: own.counts[name])
         said.append(

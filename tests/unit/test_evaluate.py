@@ -149,7 +149,7 @@ def test_episodes_ask_as_much_as_the_smallest_class_allows(data, here):
     own = own_images.own_images(data, Packing(18), 1)
     episodes = own_images.draw(own, way=5, shot=6, query=15, episodes=4, seed=0)
     assert episodes.rows.shape == (4, 3, 6 + 2)
-    [note] = own_images.remarks_on_episodes(own, episodes, query=15)
+    [note] = own_images.remarks(own, episodes, query=15)
     assert "2 queries a class, not 15: the smallest class, green, has 8 images" in note
 
 
