@@ -82,9 +82,9 @@ def fewshot_page(name: str, found: Found) -> StudyPage:
         for block in (heading(card["title"], anchor(card["title"]), badge(card)), ("table", grids[key]))
     ]
     explained = Markup(
-        "Episodes differ more than methods do. Subtracting the accuracy of {} episode by episode\n"
+        "Episodes differ more than methods do. Subtracting the accuracy of {} episode by episode "
         "removes what they share, so a difference is known better than the intervals of the tables above "
-        "suggest.\n"
+        "suggest. "
         '<a href="comparisons.html">Every method against every other</a> has a page of its own.'
     ).format(reference)
     sections = [

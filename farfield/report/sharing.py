@@ -40,9 +40,9 @@ _SPREAD = ["samples", "trainings", "mean", "std", "selected"]
 _NAMES = {"row": "method", "cell": "task"}
 _EXPLAINED = (
     "Differences are taken between the relative performances of two rows. Intervals hold what other seeds and "
-    "other\npolicies drawn from the same search would change, on the same test images; they do not hold what "
-    "another search would\nfind. Samples that are copies of one training tell no more than one; where one of the "
-    "rows has a single training, both\nare taken to vary alike. Tasks count as given, not as drawn from a "
+    "other policies drawn from the same search would change, on the same test images; they do not hold what "
+    "another search would find. Samples that are copies of one training tell no more than one; where one of the "
+    "rows has a single training, both are taken to vary alike. Tasks count as given, not as drawn from a "
     "population of tasks."
 )
 
@@ -145,7 +145,7 @@ def sharing_study_page(found: Found) -> StudyPage:
             (
                 "text",
                 "AdaShare without one of its parts, and blocks that are run or skipped by other rules than its "
-                f"sampled policies: means\nover samples and deviations, and below them the sample\n{chosen}",
+                f"sampled policies: means over samples and deviations, and below them the sample {chosen}",
             ),
             ("table", deltas_beyond),
             ("folded", ("Scores of these rows", scores_beyond, not deltas_beyond)),

@@ -27,8 +27,8 @@ SHORT_TITLES = {"spottune": "SpotTune", "decathlon": "Decathlon"}
 Found = Findings[TuningStudy]
 _EXPLAINED = (
     "Differences are taken image by image, averaged over the images of a dataset and then over datasets. Where "
-    "both\nrows were trained several times, the interval holds what other seeds and other test images would "
-    "change; where not, it\nspeaks of these networks alone. Datasets count as given, not as drawn from a "
+    "both rows were trained several times, the interval holds what other seeds and other test images would "
+    "change; where not, it speaks of these networks alone. Datasets count as given, not as drawn from a "
     "population of datasets."
 )
 

@@ -23,7 +23,7 @@ from made_up_sharing import (
 from made_up_study import dataset
 from PIL import Image
 from scipy.stats import t, ttest_ind
-from test_site import Reader
+from test_site import Reader, well_formed
 
 from farfield.datasets.dense.pictures import palette, picture
 from farfield.errors import InputError
@@ -552,14 +552,7 @@ def site(tmp_path_factory: pytest.TempPathFactory):
 
 def test_pages_are_well_formed_and_load_only_what_lies_beside_them(site):
     for slug in (*TASKS, "sharing", "index"):
-        page = Reader((site / f"{slug}.html").read_text(encoding="utf-8"))
-        anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-        assert len(set(anchors)) == len(anchors)
-        assert len(page.all("h1")) == 1
-        assert all(image["alt"] and (site / image["src"]).is_file() for image in page.all("img"))
-        targets = [link["href"] for link in page.all("a")]
-        assert all((site / target).is_file() for target in targets if not target.startswith("#"))
-        assert {target[1:] for target in targets if target.startswith("#")} <= set(anchors)
+        well_formed(site, slug)
 
 
 def test_pages_say_what_the_images_are_and_escape_names(site):

@@ -58,18 +58,25 @@ def read(site: Path, slug: str) -> Reader:
     return Reader((site / f"{slug}.html").read_text(encoding="utf-8"))
 
 
+def well_formed(site: Path, slug: str, *elsewhere: str) -> Reader:
+    """A page whose pictures, links and places are there; its links lead nowhere else but to `elsewhere`."""
+    page = read(site, slug)
+    anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(set(anchors)) == len(anchors)
+    assert len(page.all("h1")) == 1
+    assert all(image["alt"] and (site / image["src"]).is_file() for image in page.all("img"))
+    targets = [link["href"] for link in page.all("a")]
+    assert all((site / target).is_file() for target in targets if not target.startswith(("#", *elsewhere)))
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(anchors)
+    return page
+
+
 def test_pages_are_well_formed_and_navigate_to_each_other(site):
     for slug in PAGES:
-        page = read(site, slug)
-        targets = [a["href"] for a in page.all("a") if "href" in a]
+        page = well_formed(site, slug, "https://")
         assert [a for a in page.all("a") if a.get("aria-current")] == [
             {"href": f"{slug}.html", "aria-current": "page"}
         ]
-        anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-        assert len(set(anchors)) == len(anchors)
-        assert {target[1:] for target in targets if target.startswith("#")} <= set(anchors)
-        assert all((site / t).is_file() for t in targets if not t.startswith(("#", "https://")))
-        assert len(page.all("h1")) == 1
 
 
 def test_nothing_is_loaded_from_a_network(site):
