@@ -31,7 +31,7 @@ from farfield.transfer.finetuning.settings import FineTuning, Readout
 from farfield.transfer.readouts import needed, readout_learner
 from stages.ensemble import STAGES, Features, adapted_features, stored_features
 from stages.frame import paths
-from stages.frame.models import load_backbone, model_file
+from stages.frame.models import load_network, model_file
 from stages.frame.params import Params
 from stages.frame.schema.fewshot import Adaptation, Ensemble, FewShot, FrozenRow, MetaRow
 from stages.metatest import load_networks, nearest
@@ -143,7 +143,7 @@ class Bench:
 
     def features(self, model: str) -> tuple[np.ndarray, tuple[int, int], float]:
         """All columns of all images, which of them are the features, and the seconds an image took."""
-        backbone, path = load_backbone(model), self.scratch / f"{model}.npy"
+        (backbone, _, image_size), path = load_network(model), self.scratch / f"{model}.npy"
         clock = self.scratch / f"{model}.seconds"
         if not path.exists():
             _, seconds = _timed(
@@ -151,7 +151,7 @@ class Bench:
                     backbone,
                     resident(self.images, self.device),
                     path,
-                    image_size=self.params.image_size,
+                    image_size=image_size,
                     device=self.device,
                     title=f"embedding with {model}",
                 )
@@ -178,13 +178,14 @@ class Bench:
     def _fine_tuned(
         self, model: str, settings: FineTuning, readouts: Sequence[Readout], episodes: Episodes
     ) -> dict[Readout, np.ndarray]:
+        backbone, _, image_size = load_network(model)
         return fine_tune_episodes(
-            load_backbone(model),
+            backbone,
             self.images,
             episodes,
             settings,
             readouts,
-            image_size=self.params.image_size,
+            image_size=image_size,
             seed=self.params.seeds.fewshot,
             device=self.device,
             executor=self.executor,
@@ -193,7 +194,7 @@ class Bench:
         )
 
     def _combined(self, rows: list[str], unit: Ensemble) -> Iterator[Answer]:
-        dims = [load_backbone(model).stage_dims for model in unit.models]
+        dims = [load_network(model).backbone.stage_dims for model in unit.models]
         episodes = self.episodes
         if unit.adapt is None:
             (support, query), each = self._stored(unit.models, dims)

@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
         return
     params, local, out = load_params(), load_local(), arguments.out
     require_apart(arguments.data, out)
-    name, spec = next(iter(probing.packaged(params).items()))
+    name, spec = probing.packaged(params)
     deterministic(threads=0)
     own = own_images(arguments.data, probing.wide_packing(spec), local.workers)
     notes = remarks(own)

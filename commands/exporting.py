@@ -24,7 +24,7 @@ from farfield.training.images import evaluation_view
 from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
 from farfield.transfer.learner import AllImages, Head
 from farfield.transfer.readouts import READOUTS, readout_learner
-from stages.frame.models import load_backbone
+from stages.frame.models import load_network
 from stages.frame.params import Params
 from stages.frame.schema.fewshot import Adaptation, FewShot, FrozenRow
 from stages.metatest import load_networks, nearest
@@ -112,43 +112,44 @@ class Fitting:
         tensors = network.backbone.state_dict()
         backbone = build(spec.backbone, width=spec.width, image_size=self.params.image_size)
         backbone.load_state_dict({name: tensors[name] for name in backbone.state_dict()})
-        head, facts = network.export(self._seen_by(backbone))
+        head, facts = network.export(self._seen_by(backbone, self.params.image_size))
         return ImageClassifier(backbone, head), facts
 
     def _frozen(self, row: FrozenRow) -> Exported:
-        backbone = load_backbone(row.model)
+        backbone, _, image_size = load_network(row.model)
         learner = feature_learner(row.learner, self.params.seeds.fewshot, row.settings)
-        head, facts = learner.export(self._seen_by(backbone))
+        head, facts = learner.export(self._seen_by(backbone, image_size))
         return ImageClassifier(backbone, head), facts
 
     def _adapted(self, unit: Adaptation, row: str) -> Exported:
         settings, chosen = unit.settings, unit.rows[row]
         epochs = affordable_epochs(settings.epochs, len(self.own.labels), settings.batch_size, NETWORK_STEPS)
+        backbone, _, image_size = load_network(unit.model)
         fitted = fit_network(
-            load_backbone(unit.model),
+            backbone,
             self.own.images,
             self.own.labels,
             len(self.own.class_names),
             settings,
-            image_size=self.params.pixels_of(unit.model),
+            image_size=image_size,
             seed=self.params.seeds.fewshot,
             device=self.device,
             epochs=epochs,
             title=f"fitting {chosen.title} to all images",
         )
         learner = readout_learner(chosen.readout, chosen.settings)
-        head, facts = learner.export(self._seen_by(fitted.backbone, fitted.head))
+        head, facts = learner.export(self._seen_by(fitted.backbone, image_size, fitted.head))
         facts |= {"epochs": epochs, "epochs_in_episodes": settings.epochs}
         return ImageClassifier(fitted.backbone, head), facts
 
-    def _seen_by(self, backbone: Backbone, head: Head | None = None) -> AllImages:
-        return AllImages(lambda: self._features(backbone), self.own.labels, len(self.own.class_names), head)
+    def _seen_by(self, backbone: Backbone, image_size: int, head: Head | None = None) -> AllImages:
+        classes = len(self.own.class_names)
+        return AllImages(lambda: self._features(backbone, image_size), self.own.labels, classes, head)
 
-    def _features(self, backbone: Backbone) -> Tensor:
+    def _features(self, backbone: Backbone, size: int) -> Tensor:
         """[n, d] of all images, on the CPU, where the small steps of a head are fastest."""
         path = self.scratch / "features.npy"
         images = resident(self.own.images, self.device)
-        size = self.params.image_size
         embed(backbone, images, path, image_size=size, device=self.device, title="embedding all images")
         backbone.cpu()
         first, last = feature_columns(backbone)["features"]

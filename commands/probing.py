@@ -18,6 +18,7 @@ from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
 from farfield.datasets.cards import Packing
 from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.errors import InputError
 from farfield.networks.weights import load_packaged
 from farfield.probing.evaluation import Candidate, Tested, fit_all, joined, parts_of, recommended, test
 from farfield.probing.features import pixel_blocks, seen_by
@@ -51,9 +52,16 @@ def wide_packing(spec: Given) -> Packing:
     return Packing(size=spec.image_size)
 
 
-def packaged(params: Params) -> dict[str, Given]:
-    """The networks whose weights come with the set-up."""
-    return {key: spec for key, spec in params.networks.given.items() if spec.package is not None}
+def packaged(params: Params) -> tuple[str, Given]:
+    """The first network whose weights come with the set-up, and its name. InputError if there is none."""
+    for key, spec in params.networks.given.items():
+        if spec.package is not None:
+            return key, spec
+    raise InputError(
+        f"networks.given has no network with weights from a package (it has "
+        f"{', '.join(params.networks.given) or 'none'}); add one, as conf/network/lite0.yaml, or compare rows of "
+        f"the study with METHODS=all"
+    )
 
 
 def load_given(spec: Given) -> Backbone:

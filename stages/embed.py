@@ -11,7 +11,7 @@ from farfield.training.devices import choose_device, deterministic, resident
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.local import load_local
-from stages.frame.models import load_backbone
+from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.run import run
 
@@ -21,7 +21,7 @@ def main(model: str) -> None:
     prune_undeclared(params, paths.PACKED_TARGETS, paths.VALID_TARGETS)
     deterministic()
     device = choose_device(load_local().device)
-    backbone = load_backbone(model)
+    backbone, _, image_size = load_network(model)
     with atomic_folder(paths.FEWSHOT / "features" / model) as partial:
         write_json(partial / "columns.json", feature_columns(backbone))
         for dataset in params.fewshot.targets:
@@ -29,7 +29,7 @@ def main(model: str) -> None:
                 backbone,
                 resident(load_images(paths.packed(dataset, params.card(dataset))), device),
                 partial / f"{dataset}.npy",
-                image_size=params.pixels_of(model),
+                image_size=image_size,
                 device=device,
                 title=f"embedding {dataset}",
             )

@@ -23,9 +23,9 @@ from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.finetuning.settings import FineTuning, Readout
 from stages.frame import paths
 from stages.frame.executor import executor
-from stages.frame.leftovers import prune_undeclared
+from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.local import load_local
-from stages.frame.models import load_backbone
+from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
 from stages.frame.run import run
@@ -37,21 +37,16 @@ STAGES: tuple[Readout, ...] = ("support_stages", "query_stages")
 
 def main(key: str) -> None:
     params, local = load_params(), load_local()
-    prune_undeclared(
-        params,
-        paths.EPISODES,
-        paths.PACKED_TARGETS,
-        paths.VALID_TARGETS,
-        paths.FEWSHOT / "features",
-        paths.NETWORKS / "models",
-    )
+    own = (paths.FEWSHOT / "features", paths.NETWORKS / "models")
+    prune_undeclared(params, *ANSWERED_FOLDERS, *own)
     deterministic()
     device = choose_device(local.device)
     unit = params.fewshot.ensemble[key]
-    facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_size": params.image_size}
+    networks = {model: load_network(model) for model in unit.models}
+    sizes = {model: network.image_size for model, network in networks.items()}
+    facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_sizes": sizes}
     scratch = paths.scratch(f"ensemble {key}", facts, paths.DATA / "packed/target")
-    backbones = {model: load_backbone(model) for model in unit.models}
-    stage_dims = [backbone.stage_dims for backbone in backbones.values()]
+    stage_dims = [network.backbone.stage_dims for network in networks.values()]
     learners = {
         name: ensemble_learner(row.combine, params.seeds.fewshot, stage_dims, row.settings)
         for name, row in unit.rows.items()
@@ -61,19 +56,19 @@ def main(key: str) -> None:
         images = load_images(paths.packed(dataset, params.card(dataset)))
         outputs = [
             fine_tune_episodes(
-                backbone,
+                network.backbone,
                 images,
                 episodes,
                 settings,
                 STAGES,
-                image_size=params.image_size,
+                image_size=network.image_size,
                 seed=params.seeds.fewshot,
                 device=device,
                 executor=elsewhere,
                 scratch=scratch / dataset,
                 title=f"{model}, {dataset}, {shot} shots",
             )
-            for model, backbone in backbones.items()
+            for model, network in networks.items()
         ]
         return adapted_features(outputs)
 

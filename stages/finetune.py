@@ -13,9 +13,9 @@ from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.readouts import needed, readout_learner
 from stages.frame import paths
 from stages.frame.executor import executor
-from stages.frame.leftovers import prune_undeclared
+from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.local import load_local
-from stages.frame.models import load_backbone
+from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
 from stages.frame.run import run
@@ -26,11 +26,11 @@ def main(key: str) -> None:
     deterministic()
     device = choose_device(local.device)
     unit = params.fewshot.finetune[key]
-    backbone = load_backbone(unit.model)
+    backbone, _, image_size = load_network(unit.model)
     learners = {name: readout_learner(row.readout, row.settings) for name, row in unit.rows.items()}
-    facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_size": params.image_size}
+    facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_size": image_size}
     scratch = paths.scratch(f"finetune {key}", facts, paths.DATA / "packed/target")
-    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
+    prune_undeclared(params, *ANSWERED_FOLDERS)
     tables = []
     with executor(local, device) as elsewhere:
         for dataset, shot, episodes in cells(params, unit.episodes):
@@ -40,7 +40,7 @@ def main(key: str) -> None:
                 episodes,
                 unit.settings,
                 needed(learners.values()),
-                image_size=params.image_size,
+                image_size=image_size,
                 seed=params.seeds.fewshot,
                 device=device,
                 executor=elsewhere,

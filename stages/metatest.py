@@ -15,7 +15,7 @@ from farfield.metalearning.learner import MetaLearner
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device, deterministic, resident
 from stages.frame import paths
-from stages.frame.leftovers import prune_undeclared
+from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
@@ -28,7 +28,7 @@ def main(key: str) -> None:
     device = choose_device(load_local().device)
     spec = params.fewshot.meta[key]
     networks = load_networks(key)
-    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
+    prune_undeclared(params, *ANSWERED_FOLDERS)
     tables = []
     for dataset, shot, episodes in tqdm(
         [*cells(params, spec.episodes)], desc=spec.title, unit="cell", file=sys.stderr

@@ -10,7 +10,7 @@ from farfield.files import read_json
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.feature_learners import feature_learner
 from stages.frame import paths
-from stages.frame.leftovers import prune_undeclared
+from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
@@ -25,7 +25,7 @@ def main(method: str) -> None:
     learner = feature_learner(spec.learner, params.seeds.fewshot, spec.settings)
     folder = paths.FEWSHOT / "features" / spec.model
     first, last = read_json(folder / "columns.json")["features"]
-    prune_undeclared(params, paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
+    prune_undeclared(params, *ANSWERED_FOLDERS)
     tables = []
     for dataset, shot, episodes in tqdm(
         [*cells(params, spec.episodes)], desc=spec.title, unit="cell", file=sys.stderr

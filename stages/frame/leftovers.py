@@ -13,6 +13,8 @@ from stages.frame.params import Params
 DATA_FOLDERS: dict[Path, Role] = {
     paths.DATA / kind / role: role for kind in ("packed", "validated") for role in get_args(Role)
 }
+# What stages that answer episodes depend on as wholes.
+ANSWERED_FOLDERS = (paths.EPISODES, paths.PACKED_TARGETS, paths.VALID_TARGETS)
 
 
 def prune_undeclared(params: Params, *folders: Path) -> None:

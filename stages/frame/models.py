@@ -1,6 +1,7 @@
 """Networks, as the stages `pretrain` and `weights` saved them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -16,12 +17,15 @@ def model_file(model: str) -> Path:
     return paths.NETWORKS / "models" / f"{model}.safetensors"
 
 
-def load_backbone(model: str) -> Backbone:
-    return load_network(model)[0]
+class Loaded(NamedTuple):
+    """head: that it was trained with, if it has one. image_size: pixels that it sees, across and down."""
+
+    backbone: Backbone
+    head: nn.Linear | None
+    image_size: int
 
 
-def load_network(model: str) -> tuple[Backbone, nn.Linear | None]:
-    """The backbone, and the head that it was trained with if it has one."""
+def load_network(model: str) -> Loaded:
     tensors, facts = load_tensors(model_file(model))
     adapters = facts.get("adapters", "none")
     backbone = build(facts["backbone"], width=facts["width"], image_size=facts["image_size"])
@@ -32,8 +36,8 @@ def load_network(model: str) -> tuple[Backbone, nn.Linear | None]:
         expect(backbone, facts["mean"], facts["std"])
     weights = subset(tensors, "head.")
     if not weights:
-        return backbone, None
+        return Loaded(backbone, None, facts["image_size"])
     outputs, features = weights["weight"].shape
     head = nn.Linear(features, outputs)
     head.load_state_dict(weights)
-    return backbone, head
+    return Loaded(backbone, head, facts["image_size"])

@@ -68,7 +68,7 @@ def train(piece: Piece) -> None:
     training, settings = spec.methods[key], spec.tasks[task]
     # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
     seed = integer_seed(params.seeds.tuning, study, task, replicate)
-    backbone, head = load_network(training.network)
+    backbone, head, _ = load_network(training.network)  # the study says how many pixels its rows see
     source = copy.deepcopy(backbone)  # as it is before the method changes it
     make = method(training.method, seed, training.settings, head)
     torch.manual_seed(seed)

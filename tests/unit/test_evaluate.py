@@ -204,6 +204,12 @@ def test_without_a_pipeline_a_packaged_network_becomes_a_classifier(data, here, 
     assert [Path(row["path"]).parent.name for row in rows] == [row["class"] for row in rows]
 
 
+def test_without_a_packaged_network_the_user_is_told_what_to_add(data, here):
+    write_params(here, "~networks.given.lite0")
+    with pytest.raises(InputError, match=r"from a package \(it has random\).*METHODS=all"):
+        run(data)
+
+
 def test_from_a_folder_of_images_to_a_classifier_that_names_new_ones(data, models, here, capsys):
     (data / "red/damaged.png").write_bytes(b"damaged")
     run(data, "--methods", "all", "--shots", "3")

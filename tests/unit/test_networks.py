@@ -15,7 +15,7 @@ from farfield.training.images import evaluation_view, expect
 from farfield.transfer.finetuning.layers import chain
 from stages import weights
 from stages.frame import paths
-from stages.frame.models import load_backbone
+from stages.frame.models import load_network
 from stages.frame.params import check_params
 
 MEAN, STD = [0.5, 0.4, 0.3], [0.5, 0.25, 0.2]
@@ -64,10 +64,10 @@ def test_given_weights_keep_what_they_expect(tmp_path, monkeypatch):
     weights.main("random")
     _, facts = load_tensors(paths.NETWORKS / "models/random.safetensors")
     assert (facts["image_size"], facts["mean"], facts["std"]) == (24, [0.5] * 3, [0.5] * 3)
-    assert params.pixels_of("random") == 24
+    assert params.pixels_of("random") == load_network("random").image_size == 24
     assert params.untrained("random")
     assert not params.untrained("objects")
-    network, black = load_backbone("random").eval(), torch.zeros(1, 28, 28, 3, dtype=torch.uint8)
+    network, black = load_network("random").backbone.eval(), torch.zeros(1, 28, 28, 3, dtype=torch.uint8)
     bare = build("resnet10", width=4).eval()
     bare.load_state_dict(network.state_dict())
     with torch.inference_mode():

@@ -204,6 +204,15 @@ def test_a_recipe_is_a_parameter_of_the_stages_that_use_it_alone(stages, params)
             assert set(whole[study][section][key]["recipe"]) >= {"epochs", "learning_rate"}
 
 
+def test_a_network_is_a_parameter_of_its_own_stage_alone(stages):
+    """What others must know of it they read from its file, and so run again only if it changes."""
+    for stage in stages:
+        names = [name for dep in stage.params for name in dep.params if name.startswith("networks")]
+        group, _, key = stage.name.partition("@")
+        kind = {"pretrain": "trained", "weights": "given"}.get(group)
+        assert names == ([f"networks.{kind}.{key}"] if kind else []), stage.addressing
+
+
 def test_stages_have_descriptions_parameters_and_cached_outputs(stages):
     for stage in stages:
         assert stage.desc, stage.addressing
