@@ -44,13 +44,17 @@ site: .venv/installed
 
 evaluate: .venv/installed
 	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))
-	@python -m commands.evaluate "$(DATA)" $(if $(METHODS),--methods "$(METHODS)") $(if $(SHOTS),--shots $(SHOTS)) \
+ifdef METHODS
+	@python -m commands.evaluate "$(DATA)" --methods "$(METHODS)" $(if $(SHOTS),--shots $(SHOTS)) \
 		$(if $(EPISODES),--episodes $(EPISODES)) $(if $(OUT),--out "$(OUT)") \
 		$(if $(ADAPTED_EPISODES),--adapted-episodes $(ADAPTED_EPISODES))
+else
+	@python -m farfield evaluate "$(DATA)" $(if $(OUT),--out "$(OUT)")
+endif
 
 predict: .venv/installed
 	$(if $(IMAGES),,$(error IMAGES is missing: make predict IMAGES=path/to/images))
-	@python -m commands.predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
+	@python -m farfield predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
 
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed
@@ -77,4 +81,5 @@ clean-scratch:
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || .venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 	uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements.lock
+	uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	touch $@

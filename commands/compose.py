@@ -20,11 +20,11 @@ from ruamel.yaml import YAML
 from commands.choices import check_choices
 from commands.record import CONF, RECORD, Record, hydra_config, read_record, recorded
 from commands.side_by_side import record_compose
-from farfield.errors import InputError
+from farfield.errors import InputError, one_message
 from farfield.files import atomic_file, file_hash
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import PARAMS, check_params
-from stages.frame.run import die_with_dvc, one_message
+from stages.frame.run import die_with_dvc
 
 # The parameters of each file of params/.
 FILES = {

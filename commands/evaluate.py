@@ -1,8 +1,7 @@
-"""Your own images: a classifier of all their classes, and how well it will do. A command, no stage.
+"""Rows of the few-shot study on episodes of your own images. A command, no stage.
 
-`make evaluate DATA=path/to/class/folders`, or `python -m commands.evaluate --help`. Writes report.md,
-evaluation.csv and classifier/ to the output folder. With METHODS, rows of the few-shot study are compared on
-episodes of your images instead, and the classifier is that of the best row.
+`make evaluate DATA=path/to/class/folders METHODS=all`, or `python -m commands.evaluate --help`. Writes report.md,
+evaluation.csv and the classifier of the best row to the output folder.
 """
 
 import argparse
@@ -13,63 +12,27 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from commands import probing
 from commands.answering import Bench, choose
-from commands.exporting import Fitting, exportable, require_free, write_classifier
-from commands.own_images import OwnImages, draw, own_images, remarks, temporary
+from commands.drawing import draw, remarks_on
+from commands.exporting import Fitting, exportable
+from farfield.deployment.folder import write_classifier
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
-from farfield.errors import InputError
-from farfield.files import atomic_file
+from farfield.errors import InputError, one_message
+from farfield.local import load_local
+from farfield.own.evaluation import require_apart, write
+from farfield.own.images import OwnImages, own_images, remarks, temporary
 from farfield.results.comparisons import NEAR, rank, recommend
 from farfield.results.scores import of_episodes
 from farfield.training.devices import choose_device, deterministic
 from stages.frame.executor import executor
-from stages.frame.local import load_local
 from stages.frame.params import Params, load_params
 from stages.frame.results import answered
-from stages.frame.run import one_message
 
 NAME = "own images"
 
 
 def main(arguments: argparse.Namespace) -> None:
-    if arguments.methods:
-        main_episodes(arguments)
-        return
-    params, local, out = load_params(), load_local(), arguments.out
-    require_apart(arguments.data, out)
-    name, spec = probing.packaged(params)
-    deterministic(threads=0)
-    own = own_images(arguments.data, probing.wide_packing(spec), local.workers)
-    notes = remarks(own)
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
-    backbone, device = probing.load_given(spec), choose_device(local.device)
-    found = probing.probe(own, name, backbone, spec.image_size, device, params.seeds.compare)
-    classifier, description = probing.fitted(found, name, spec, backbone)
-    write_classifier(out / "classifier", classifier, description, own.images)
-    about = f"{len(own.labels)} images of {len(own.class_names)} classes."
-    paragraphs = ["# Your images", about, *probing.answer(found, spec), *(f"Note: {note}" for note in notes)]
-    write(out, probing.table(found), "\n\n".join(paragraphs) + "\n")
-
-
-def require_apart(data: Path, out: Path) -> None:
-    if out.resolve().is_relative_to(data.resolve()):
-        raise InputError(f"the output folder {out} lies inside {data}, where it would be a class.")
-    require_free(out / "classifier")
-
-
-def write(out: Path, table: pd.DataFrame, text: str) -> None:
-    with atomic_file(out / "evaluation.csv") as partial:
-        table.to_csv(partial, index=False)
-    with atomic_file(out / "report.md") as partial:
-        partial.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"written to {out}", file=sys.stderr)
-
-
-def main_episodes(arguments: argparse.Namespace) -> None:
     """Rows of the study on episodes of the images."""
     params, local, out = load_params(), load_local(), arguments.out
     wanted = [name.strip() for name in arguments.methods.split(",") if name.strip()]
@@ -82,7 +45,7 @@ def main_episodes(arguments: argparse.Namespace) -> None:
     episodes = draw(
         own, fewshot.way, arguments.shots, fewshot.query, arguments.episodes, params.seeds.episodes
     )
-    notes = remarks(own, episodes, fewshot.query)
+    notes = remarks(own) + remarks_on(own, episodes, fewshot.query)
     if absent:
         notes.append(f"Left out, since their models are not there: {', '.join(absent)}.")
     for note in notes:
@@ -194,9 +157,7 @@ def _fitted(title: str, recommended: bool) -> str:
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m commands.evaluate", description=__doc__)
     parser.add_argument("data", type=_path, help="a folder of class folders of images")
-    parser.add_argument(
-        "--methods", default="", help="rows of the study, with commas, or all: compare them on episodes"
-    )
+    parser.add_argument("--methods", default="all", help="rows of the study, with commas, or all")
     parser.add_argument("--shots", type=_at_least(1), default=5, help="images of a class to learn from")
     parser.add_argument("--episodes", type=_at_least(2), default=100)
     parser.add_argument(

@@ -1,4 +1,12 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that a user is meant to read, and how a program ends with it."""
+
+import contextlib
+import errno
+import sys
+from collections.abc import Iterator
+
+# A full disk, a full quota, a file beyond the allowed size.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(ValueError):
@@ -7,3 +15,23 @@ class InputError(ValueError):
     The message is for the person who meets it: it names the file or key, what was found, what was
     expected and what to do. Stages print it alone, without a traceback, and exit with status 1.
     """
+
+
+@contextlib.contextmanager
+def one_message() -> Iterator[None]:
+    """Exit with one message, no traceback and status 1 if something given is wrong or the disk is full."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        print(
+            f"error: no space left while writing {error.filename or 'an output'} ({error.strerror}). Nothing "
+            f"was half-written: free some space and run the same command again, it continues where it can.",
+            file=sys.stderr,
+        )
+    else:
+        return
+    sys.exit(1)

@@ -7,11 +7,11 @@ import shutil
 
 from farfield.execution import Workers
 from farfield.files import atomic_folder
+from farfield.local import load_local
 from farfield.seeds import integer_seed
 from farfield.training.devices import choose_device
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 from stages.frame.sharing_tasks import unfinished

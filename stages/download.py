@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from farfield.files import atomic_folder
+from farfield.local import load_local
 from stages.frame import paths
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 

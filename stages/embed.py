@@ -6,11 +6,11 @@ columns are the pooled output of each stage, and which are the backbone's featur
 
 from farfield.datasets.packed import load_images
 from farfield.files import atomic_folder, write_json
+from farfield.local import load_local
 from farfield.networks.embedding import embed, feature_columns
 from farfield.training.devices import choose_device, deterministic, resident
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.run import run

@@ -16,6 +16,7 @@ from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.episodes.sampling import Episodes
 from farfield.files import write_json
+from farfield.local import load_local
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.ensembles.settings import IMSChoices
@@ -24,7 +25,6 @@ from farfield.transfer.finetuning.settings import FineTuning, Readout
 from stages.frame import paths
 from stages.frame.executor import executor
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results

@@ -8,13 +8,13 @@ import shutil
 
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
+from farfield.local import load_local
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.finetuning.driver import fine_tune_episodes
 from farfield.transfer.readouts import needed, readout_learner
 from stages.frame import paths
 from stages.frame.executor import executor
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results

@@ -9,6 +9,7 @@ import sys
 from tqdm import tqdm
 
 from farfield.datasets.packed import load_images
+from farfield.local import load_local
 from farfield.metalearning.architecture import Architecture
 from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.learner import MetaLearner
@@ -16,7 +17,6 @@ from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device, deterministic, resident
 from stages.frame import paths
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
 from stages.frame.run import run

@@ -17,6 +17,7 @@ from farfield.backbones.backbone import parameter_count
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
 from farfield.files import atomic_file, atomic_folder, write_json
+from farfield.local import load_local
 from farfield.metalearning.architecture import Architecture
 from farfield.metalearning.tasks import load_domains
 from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
@@ -26,7 +27,6 @@ from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
 from stages.frame.executor import executor
 from stages.frame.leftovers import prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 from stages.frame.schema.fewshot import MetaRow

@@ -6,8 +6,8 @@ from functools import partial
 from farfield.datasets.dense.pack_dense import pack_dense
 from farfield.datasets.layouts import find_dense_layout, find_layout, read_images
 from farfield.datasets.packing import pack
+from farfield.local import load_local
 from stages.frame import paths
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 

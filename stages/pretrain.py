@@ -18,13 +18,13 @@ from farfield.backbones.backbone import parameter_count
 from farfield.datasets.packed import in_splits, load_images, load_manifest
 from farfield.errors import InputError
 from farfield.files import atomic_file, write_json
+from farfield.local import load_local
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier, pretrain
 from farfield.training.devices import choose_device, deterministic, resident
 from farfield.training.distributed import process_group, rank
 from stages.frame import paths
-from stages.frame.local import load_local
 from stages.frame.models import model_file
 from stages.frame.params import Params, load_params
 from stages.frame.run import run

@@ -10,6 +10,7 @@ import pandas as pd
 
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
+from farfield.local import load_local
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.data_page import data_page
@@ -32,7 +33,6 @@ from farfield.results.study import Row
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
 from stages.frame.schema.fewshot import FewShot, Target

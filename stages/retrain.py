@@ -9,13 +9,13 @@ import torch
 
 from farfield.execution import Workers
 from farfield.files import atomic_folder, write_json
+from farfield.local import load_local
 from farfield.seeds import integer_seed
 from farfield.sharing.policies import distinct, policy_hash, random_policies, sampled_policies
 from farfield.sharing.policy import Policy
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import choose_device
 from stages.frame import paths
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 from stages.frame.sharing_tasks import unfinished

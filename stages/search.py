@@ -7,6 +7,7 @@ entry for each alternation.
 import shutil
 
 from farfield.files import atomic_folder, write_json
+from farfield.local import load_local
 from farfield.seeds import integer_seed
 from farfield.sharing.methods import build_method
 from farfield.sharing.methods.adashare import AdaShare
@@ -15,7 +16,6 @@ from farfield.sharing.search import search
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 from stages.frame.schema.sharing import changed

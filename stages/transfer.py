@@ -7,11 +7,11 @@ from tqdm import tqdm
 
 from farfield.episodes.evaluation import evaluate
 from farfield.files import read_json
+from farfield.local import load_local
 from farfield.training.devices import choose_device, deterministic
 from farfield.transfer.feature_learners import feature_learner
 from stages.frame import paths
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.results import answered, cells, save_results
 from stages.frame.run import run

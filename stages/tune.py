@@ -14,11 +14,11 @@ from torch import Tensor
 
 from farfield.execution import Workers
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
+from farfield.local import load_local
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import choose_device
 from stages.frame import paths
 from stages.frame.leftovers import DATA_FOLDERS, prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.models import model_file
 from stages.frame.params import load_params
 from stages.frame.run import run

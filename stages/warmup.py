@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 from farfield.files import atomic_folder
+from farfield.local import load_local
 from farfield.seeds import integer_seed
 from farfield.sharing.methods.multi_task import MultiTask
 from farfield.sharing.training import fit
@@ -12,7 +13,6 @@ from farfield.training.checkpoints import save_tensors
 from farfield.training.devices import choose_device, deterministic
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
-from stages.frame.local import load_local
 from stages.frame.params import load_params
 from stages.frame.run import run
 from stages.frame.sharing_tasks import network_settings, study_data, unfinished

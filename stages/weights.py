@@ -14,11 +14,11 @@ from farfield.backbones.backbone import Backbone, parameter_count
 from farfield.datasets.download import fetch
 from farfield.errors import InputError
 from farfield.files import write_json
+from farfield.local import load_local
 from farfield.networks.weights import load_packaged, load_weights
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from stages.frame import paths
-from stages.frame.local import load_local
 from stages.frame.models import model_file
 from stages.frame.params import load_params
 from stages.frame.run import run

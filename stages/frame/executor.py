@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from farfield.execution import Executor, Workers
-from stages.frame.local import Local
+from farfield.local import Local
 
 if TYPE_CHECKING:
     import torch

@@ -1,20 +1,16 @@
 """How a stage starts and ends."""
 
 import contextlib
-import errno
 import inspect
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psutil
 
-from farfield.errors import InputError
-
-# A full disk, a full quota, a file beyond the allowed size.
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from farfield.errors import one_message
 
 
 def run(main: Callable[..., None]) -> None:
@@ -26,22 +22,6 @@ def run(main: Callable[..., None]) -> None:
     die_with_dvc()
     with one_message():
         main(*sys.argv[1:])
-
-
-@contextlib.contextmanager
-def one_message() -> Iterator[None]:
-    """Exit with one message, and no traceback, if something given is wrong or the disk is full."""
-    try:
-        yield
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        sys.exit(
-            f"error: no space left while writing {error.filename or 'an output'} ({error.strerror}). Nothing "
-            f"was half-written: free some space and run the same command again, it continues where it can."
-        )
 
 
 def die_with_dvc() -> None:

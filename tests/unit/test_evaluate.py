@@ -1,8 +1,7 @@
-"""A user's own images: read, checked, evaluated, and turned into a classifier."""
+"""A user's own images answered by rows of the few-shot study, and the classifier of the best row."""
 
 import csv
 import io
-import os
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -11,20 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from own_folder import coloured
 
-from commands import evaluate, own_images, predict
+from commands import drawing, evaluate
 from commands.answering import choose
 from commands.compose import composed, texts
 from commands.exporting import exportable
 from commands.record import fresh_record, recorded
 from farfield.backbones import build
 from farfield.datasets.cards import Packing
-from farfield.datasets.class_folders import class_folders
 from farfield.deployment.classifier import load_classifier
 from farfield.errors import InputError
 from farfield.files import read_json, write_json
+from farfield.local import Local
 from farfield.metalearning.architecture import Architecture
+from farfield.own.images import own_images
+from farfield.own.prediction import predict
 from farfield.results.comparisons import rank, recommend
 from farfield.results.scores import of_episodes
 from farfield.training.checkpoints import save_tensors
@@ -34,20 +35,12 @@ from farfield.transfer.nearest_centroid import NearestCentroid
 from stages.frame.models import model_file
 from stages.frame.params import load_params
 
-COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 40), "red": (220, 30, 30)}
 REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def data(tmp_path) -> Path:
-    """Three classes of nine images that any network tells apart."""
-    generator = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
-        (tmp_path / "mine" / name).mkdir(parents=True)
-        for i in range(9):
-            noisy = np.clip(generator.normal(colour, 20, (20, 24, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(noisy).save(tmp_path / "mine" / name / f"{i}.png")
-    return tmp_path / "mine"
+    return coloured(tmp_path / "mine")
 
 
 @pytest.fixture
@@ -99,65 +92,20 @@ def run(data: Path, *options: str) -> None:
     evaluate.main(evaluate.parsed([str(data), "--episodes", "6", "--adapted-episodes", "2", *options]))
 
 
-def test_class_folders_give_images_by_class_and_name_what_is_no_image(data):
-    (data / "red/notes.txt").write_text("not an image")
-    (data / "stray.png").write_bytes(b"")
-    (data / "red/.hidden.png").write_bytes(b"")
-    found = class_folders(data)
-    assert found.index.class_names == ("blue", "green", "red")
-    assert [(r.path, r.label) for r in found.index.records][8:10] == [("blue/8.png", 0), ("green/0.png", 1)]
-    assert found.left_out == {"red/notes.txt": "no image by its name", "stray.png": "in no class folder"}
-
-
-def test_a_folder_that_holds_no_classes_is_refused(tmp_path, data):
-    for folder, message in (
-        (tmp_path / "nowhere", "nowhere does not exist"),
-        (data / "red/0.png", r"0\.png is a file"),
-        (data / "red", "no class folder"),
-        (tmp_path, "lies deeper than <class>/<image>.*mine"),
-    ):
-        with pytest.raises(InputError, match=message):
-            class_folders(folder)
-    for name in ("red", "green"):
-        os.rename(data / name, tmp_path / name)
-    with pytest.raises(InputError, match=r"1 class folder \(blue\); a classifier needs at least two"):
-        class_folders(data)
-
-
-def test_images_are_decoded_once_and_again_after_a_change(data, here, monkeypatch):
-    (data / "red/damaged.png").write_bytes(b"damaged")
-    first = own_images.own_images(data, Packing(18), 1)
-    assert first.counts == {"blue": 9, "green": 9, "red": 9}
-    assert first.left_out == {"red/damaged.png": "not an image that Pillow knows"}
-    assert first.images.shape == (27, 18, 18, 3)
-    assert isinstance(first.images, np.memmap)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(own_images, "pack", lambda *a, **k: pytest.fail("decoded again"))
-        again = own_images.own_images(data, Packing(18), 1)
-    assert np.array_equal(again.images, first.images)
-    assert again.fingerprint == first.fingerprint
-
-    (data / "red/0.png").write_bytes((data / "blue/0.png").read_bytes())
-    changed = own_images.own_images(data, Packing(18), 1)
-    assert changed.fingerprint != first.fingerprint
-    assert changed.repeated == 2
-
-
 def test_episodes_ask_as_much_as_the_smallest_class_allows(data, here):
     (data / "green/8.png").unlink()
-    own = own_images.own_images(data, Packing(18), 1)
-    episodes = own_images.draw(own, way=5, shot=6, query=15, episodes=4, seed=0)
+    own = own_images(data, Packing(18), 1)
+    episodes = drawing.draw(own, way=5, shot=6, query=15, episodes=4, seed=0)
     assert episodes.rows.shape == (4, 3, 6 + 2)
-    [note] = own_images.remarks(own, episodes, query=15)
+    [note] = drawing.remarks_on(own, episodes, query=15)
     assert "2 queries a class, not 15: the smallest class, green, has 8 images" in note
 
 
 def test_a_class_too_small_for_the_shots_is_named_with_the_files_it_lost(data, here):
     (data / "green/8.png").write_bytes(b"damaged")
-    own = own_images.own_images(data, Packing(18), 1)
+    own = own_images(data, Packing(18), 1)
     with pytest.raises(InputError, match=r"needs 9 readable.*green has 8\. Left out there: green/8\.png"):
-        own_images.draw(own, way=5, shot=8, query=15, episodes=4, seed=0)
+        drawing.draw(own, way=5, shot=8, query=15, episodes=4, seed=0)
 
 
 def test_without_models_the_user_is_told_how_to_get_them(data, here):
@@ -180,36 +128,6 @@ def test_every_row_with_a_model_is_chosen_but_those_that_never_learned(models):
     assert choose(params, ["random", "ft_all"])[0] == {"random": ["random"], "all": ["ft_all"]}
 
 
-def test_without_a_pipeline_a_packaged_network_becomes_a_classifier(data, here, capsys):
-    (data / "red/damaged.png").write_bytes(b"damaged")
-    run(data)
-    table = pd.read_csv("evaluation/evaluation.csv").set_index("classifier")
-    assert set(table.index) == {"pixels", "colours", "hog", "lite0", "lite0_stages"}
-    assert table["written"].sum() == 1
-    assert table.loc["colours", "accuracy"] == 100
-    report = Path("evaluation/report.md").read_text()
-    assert "27 images of 3 classes" in report
-    assert "always saying the largest class is right in 33.3 %" in report
-    assert "red/damaged.png (not an image that Pillow knows)" in report
-    described = read_json(Path("evaluation/classifier/classifier.json"))
-    assert described["facts"]["accuracy"] == pytest.approx(
-        table.loc[table["written"], "accuracy"].item(), abs=0.01
-    )
-    assert described["facts"]["class_images"] == {"blue": 9, "green": 9, "red": 9}
-    assert "Apache-2.0" in described["facts"]["licence"]
-    assert Path("evaluation/classifier/model.onnx").stat().st_size > 1000
-    capsys.readouterr()
-    assert not predict.main(Path("evaluation/classifier"), [data])
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [Path(row["path"]).parent.name for row in rows] == [row["class"] for row in rows]
-
-
-def test_without_a_packaged_network_the_user_is_told_what_to_add(data, here):
-    write_params(here, "~networks.given.lite0")
-    with pytest.raises(InputError, match=r"from a package \(it has random\).*METHODS=all"):
-        run(data)
-
-
 def test_from_a_folder_of_images_to_a_classifier_that_names_new_ones(data, models, here, capsys):
     (data / "red/damaged.png").write_bytes(b"damaged")
     run(data, "--methods", "all", "--shots", "3")
@@ -230,16 +148,16 @@ def test_from_a_folder_of_images_to_a_classifier_that_names_new_ones(data, model
     assert "Apache-2.0" in described["facts"]["licence"]
     capsys.readouterr()
 
-    assert not predict.main(Path("evaluation/classifier"), [data])
+    assert not predict(Path("evaluation/classifier"), [data], Local())
     out, err = capsys.readouterr()
     assert "red/damaged.png: not an image" in err
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 27
     assert all(Path(row["path"]).parent.name == row["class"] for row in rows)
     assert all(1 / 3 < float(row["probability"]) <= 1 for row in rows)
-    assert predict.main(Path("evaluation/classifier"), [data / "red/0.png"])
+    assert predict(Path("evaluation/classifier"), [data / "red/0.png"], Local())
     with pytest.raises(InputError, match="nowhere does not exist"):
-        predict.main(Path("evaluation/classifier"), [here / "nowhere"])
+        predict(Path("evaluation/classifier"), [here / "nowhere"], Local())
 
 
 @pytest.mark.parametrize("method", ["protonet", "fixed", "ft_all", "mean_centroid"])

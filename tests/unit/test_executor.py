@@ -14,9 +14,9 @@ from commands.compose import composed, texts
 from commands.record import fresh_record, recorded
 from farfield.execution import Workers
 from farfield.files import read_json
+from farfield.local import Local
 from stages import metatrain
 from stages.frame.executor import executor
-from stages.frame.local import Local
 
 CONF = Path(__file__).parents[2] / "conf"
 CHANGES = ("fewshot.shared.meta.shots=[1,2]", "fewshot.shared.meta.epochs=3", "fewshot.way=3")

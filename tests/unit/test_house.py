@@ -38,6 +38,8 @@ FLOORS = [
     "sharing",
     "results",
     "report",
+    "own",
+    "command",
 ]
 
 

@@ -9,7 +9,7 @@ from commands.choices import check_choices
 from commands.compose import composed, texts
 from commands.record import fresh_record, recorded
 from farfield.errors import InputError
-from stages.frame.local import load_local
+from farfield.local import load_local
 from stages.frame.params import check_params, load_params
 
 

@@ -29,12 +29,10 @@ CONF = ROOT / "conf"
 FRAME = {
     "stages/__init__.py",
     "commands/__init__.py",
-    *(
-        f"stages/frame/{name}.py"
-        for name in ("__init__", "declared", "leftovers", "local", "params", "paths", "run")
-    ),
+    *(f"stages/frame/{name}.py" for name in ("__init__", "declared", "leftovers", "params", "paths", "run")),
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/frame/schema").glob("*.py")),
     "farfield/errors.py",
+    "farfield/local.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
 ONLY_REFUSES = {"commands/choices.py", "commands/side_by_side.py"}

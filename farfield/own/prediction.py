@@ -1,10 +1,5 @@
-"""Classes of images by a classifier that `make evaluate` wrote. A command, no stage.
+"""Classes of images by a classifier that `farfield evaluate` wrote."""
 
-`python -m commands.predict evaluation/classifier image_or_folder ...` prints CSV: path, class,
-probability. Files that cannot be read are named on standard error; the exit status is then 1.
-"""
-
-import argparse
 import csv
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,17 +15,16 @@ from farfield.datasets.decoders import SUFFIXES, UnreadableImageError, decode
 from farfield.datasets.download import visible_paths
 from farfield.deployment.classifier import load_classifier
 from farfield.errors import InputError
+from farfield.local import Local
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import evaluation_view
-from stages.frame.local import load_local
-from stages.frame.run import one_message
 
 BATCH = 64  # images decoded and classified at once
 
 
-def main(classifier: Path, places: Sequence[Path]) -> bool:
-    """Whether every file could be read."""
-    local = load_local()
+def predict(classifier: Path, places: Sequence[Path], local: Local) -> bool:
+    """Print CSV: path, class, probability. Files that cannot be read are named on standard error; whether there
+    was none."""
     deterministic(threads=0)
     device = choose_device(local.device)
     network, description = load_classifier(classifier)
@@ -75,12 +69,3 @@ def pixels(path: Path, packing: Packing) -> np.ndarray | None:
     except (UnreadableImageError, OSError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m commands.predict", description=__doc__)
-    parser.add_argument("classifier", type=Path, help="the folder of a classifier")
-    parser.add_argument("images", type=Path, nargs="+", help="images, or folders of them")
-    given = parser.parse_args()
-    with one_message():
-        sys.exit(not main(given.classifier, given.images))

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farfield.errors import InputError
-from stages.frame.schema.section import Section
 
 Count = Annotated[int, Field(gt=0)]
 
 
-class Local(Section):
+class Local(BaseModel):
     """mirror: folder or URL that holds the archives, tried before their own urls. device: auto, cpu,
     cuda ... workers: threads that decode images, and on the CPU processes that train or adapt networks
     side by side. processes: of a training run, one an accelerator."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mirror: str | None = None
     device: str = "auto"
@@ -44,3 +45,12 @@ def load_local(path: Path = Path("local.yaml")) -> Local:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         raise InputError(f"{path} or a FARFIELD_ variable is not valid: {problems}") from error
+
+
+def scratch() -> Path:
+    """Where what can be made again is kept: `.farfield` in a checkout, elsewhere the user's folder of caches."""
+    if Path("dvc.yaml").exists():
+        return Path(".farfield")
+    from platformdirs import user_cache_path
+
+    return user_cache_path("farfield")

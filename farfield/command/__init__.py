@@ -1,0 +1,1 @@
+"""What `farfield` does when it is called by name."""

@@ -1,0 +1,37 @@
+"""Commands of the pipeline, which stand in a checkout of the repository and not in the package."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from farfield.errors import InputError
+
+
+def checkout() -> Path:
+    """The checkout that the current folder lies in. InputError if it lies in none."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").exists() and (folder / "commands").is_dir():
+            return folder
+    raise InputError(f"{here} lies in no checkout of farfield, where the pipeline is; change to one.")
+
+
+def call(module: str, words: tuple[str, ...]) -> None:
+    sys.exit(subprocess.run([sys.executable, "-m", module, *words], cwd=checkout()).returncode)
+
+
+@click.command(short_help="Run the pipeline (in a checkout).")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Stages at once.")
+@click.argument("devices", nargs=-1)
+def repro(jobs: int, devices: tuple[str, ...]) -> None:
+    """Run all stages that have changed, several at once, with one of DEVICES for each job."""
+    call("commands.side_by_side", (str(jobs), *devices))
+
+
+@click.command(short_help="Make params/ of what is chosen (in a checkout).")
+@click.argument("overrides", nargs=-1)
+def compose(overrides: tuple[str, ...]) -> None:
+    """Compose params/ from conf/, params.yaml and OVERRIDES such as profile=mini or fewshot.episodes=200."""
+    call("commands.compose", overrides)

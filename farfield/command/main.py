@@ -1,0 +1,36 @@
+"""The command `farfield`. Each of its commands imports what it needs when it runs, so that help comes at once."""
+
+import click
+
+from farfield.command.checkout import compose, repro
+from farfield.command.evaluate import evaluate
+from farfield.command.networks import networks
+from farfield.command.predict import predict
+from farfield.errors import one_message
+
+
+class OneMessage(click.Group):
+    """A mistake of the user ends with one message and status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        with one_message():
+            return super().invoke(ctx)
+
+
+@click.group(cls=OneMessage, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="farfield")
+def main() -> None:
+    """Visual learning beyond natural images.
+
+    \b
+    Exit codes: 0 all was done; 1 something given is wrong, one message says
+    what; 2 the command line is wrong; 3 done, but some files could not be read.
+
+    \b
+    Completion of words in bash (zsh, fish alike):
+      eval "$(_FARFIELD_COMPLETE=bash_source farfield)"
+    """
+
+
+for command in (evaluate, predict, networks, repro, compose):
+    main.add_command(command)

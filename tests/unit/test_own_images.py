@@ -1,0 +1,129 @@
+"""The command `farfield` on a user's own images: from a folder to a classifier that names new ones."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from own_folder import coloured
+
+from farfield.command.main import main
+from farfield.datasets.cards import Packing
+from farfield.datasets.class_folders import class_folders
+from farfield.errors import InputError
+from farfield.files import read_json
+from farfield.own import images
+from farfield.own.images import own_images
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return coloured(tmp_path / "mine")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """An empty folder to run in, which is no checkout."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FARFIELD_WORKERS", "1")
+    monkeypatch.setenv("FARFIELD_DEVICE", "cpu")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    return tmp_path
+
+
+def farfield(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_class_folders_give_images_by_class_and_name_what_is_no_image(data):
+    (data / "red/notes.txt").write_text("not an image")
+    (data / "stray.png").write_bytes(b"")
+    (data / "red/.hidden.png").write_bytes(b"")
+    found = class_folders(data)
+    assert found.index.class_names == ("blue", "green", "red")
+    assert [(r.path, r.label) for r in found.index.records][8:10] == [("blue/8.png", 0), ("green/0.png", 1)]
+    assert found.left_out == {"red/notes.txt": "no image by its name", "stray.png": "in no class folder"}
+
+
+def test_a_folder_that_holds_no_classes_is_refused(tmp_path, data):
+    for folder, message in (
+        (tmp_path / "nowhere", "nowhere does not exist"),
+        (data / "red/0.png", r"0\.png is a file"),
+        (data / "red", "no class folder"),
+        (tmp_path, "lies deeper than <class>/<image>.*mine"),
+    ):
+        with pytest.raises(InputError, match=message):
+            class_folders(folder)
+    for name in ("red", "green"):
+        os.rename(data / name, tmp_path / name)
+    with pytest.raises(InputError, match=r"1 class folder \(blue\); a classifier needs at least two"):
+        class_folders(data)
+
+
+def test_images_are_decoded_once_and_again_after_a_change(data, here, monkeypatch):
+    (data / "red/damaged.png").write_bytes(b"damaged")
+    first = own_images(data, Packing(18), 1)
+    assert first.counts == {"blue": 9, "green": 9, "red": 9}
+    assert first.left_out == {"red/damaged.png": "not an image that Pillow knows"}
+    assert first.images.shape == (27, 18, 18, 3)
+    assert isinstance(first.images, np.memmap)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "pack", lambda *a, **k: pytest.fail("decoded again"))
+        again = own_images(data, Packing(18), 1)
+    assert np.array_equal(again.images, first.images)
+    assert again.fingerprint == first.fingerprint
+
+    (data / "red/0.png").write_bytes((data / "blue/0.png").read_bytes())
+    changed = own_images(data, Packing(18), 1)
+    assert changed.fingerprint != first.fingerprint
+    assert changed.repeated == 2
+
+
+def test_without_a_pipeline_a_packaged_network_becomes_a_classifier(data, here):
+    (data / "red/damaged.png").write_bytes(b"damaged")
+    assert farfield("evaluate", data).exit_code == 0
+    table = pd.read_csv("evaluation/evaluation.csv").set_index("classifier")
+    assert set(table.index) == {"pixels", "colours", "hog", "lite0", "lite0_stages"}
+    assert table["written"].sum() == 1
+    assert table.loc["colours", "accuracy"] == 100
+    report = Path("evaluation/report.md").read_text()
+    assert "27 images of 3 classes" in report
+    assert "always saying the largest class is right in 33.3 %" in report
+    assert "red/damaged.png (not an image that Pillow knows)" in report
+    described = read_json(Path("evaluation/classifier/classifier.json"))
+    assert described["facts"]["accuracy"] == pytest.approx(
+        table.loc[table["written"], "accuracy"].item(), abs=0.01
+    )
+    assert described["facts"]["class_images"] == {"blue": 9, "green": 9, "red": 9}
+    assert "Apache-2.0" in described["facts"]["licence"]
+    assert Path("evaluation/classifier/model.onnx").stat().st_size > 1000
+    said = farfield("predict", "evaluation/classifier", data)
+    assert said.exit_code == 3
+    assert "red/damaged.png: not an image" in said.stderr
+    rows = list(csv.DictReader(io.StringIO(said.stdout)))
+    assert [Path(row["path"]).parent.name for row in rows] == [row["class"] for row in rows]
+
+
+def test_a_network_that_does_not_exist_is_named(data, here):
+    said = farfield("evaluate", data, "--network", "lite9")
+    assert said.exit_code == 1
+    assert "no network 'lite9'; there are lite0, lite1, lite2" in said.stderr
+    assert not Path("evaluation").exists()
+
+
+def test_cards_name_what_a_network_has_seen():
+    cards = json.loads(farfield("networks", "--json").stdout)
+    assert [card["name"] for card in cards] == ["lite0", "lite1", "lite2"]
+    assert all("ImageNet-1k" in card["pretrained_on"] and card["licence"] for card in cards)
+
+
+def test_commands_of_the_pipeline_need_a_checkout(here):
+    said = farfield("compose")
+    assert said.exit_code == 1
+    assert "lies in no checkout of farfield" in said.stderr
