@@ -42,19 +42,17 @@ site: .venv/installed
 	dvc repro report
 	@echo "open $(CURDIR)/site/index.html"
 
+# What a person names reaches the shell as a variable, so that quotes and dollars in it are not the shell's.
+export DATA IMAGES CLASSIFIER OUT METHODS
 evaluate: .venv/installed
 	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))
-ifdef METHODS
-	@python -m commands.evaluate "$(DATA)" --methods "$(METHODS)" $(if $(SHOTS),--shots $(SHOTS)) \
-		$(if $(EPISODES),--episodes $(EPISODES)) $(if $(OUT),--out "$(OUT)") \
+	@python -m commands.evaluate "$$DATA" $(if $(METHODS),--methods "$$METHODS") $(if $(SHOTS),--shots $(SHOTS)) \
+		$(if $(EPISODES),--episodes $(EPISODES)) $(if $(OUT),--out "$$OUT") \
 		$(if $(ADAPTED_EPISODES),--adapted-episodes $(ADAPTED_EPISODES))
-else
-	@python -m farfield evaluate "$(DATA)" $(if $(OUT),--out "$(OUT)")
-endif
 
 predict: .venv/installed
 	$(if $(IMAGES),,$(error IMAGES is missing: make predict IMAGES=path/to/images))
-	@python -m farfield predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
+	@python -m farfield predict "$${CLASSIFIER:-evaluation/classifier}" "$$IMAGES"
 
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed

@@ -58,9 +58,12 @@ def class_folders(folder: Path) -> ClassFolders:
 
 
 def fingerprint(folder: Path, index: Index) -> str:
-    """A hash of all images' paths and bytes: 16 hexadecimal digits."""
+    """A hash of all images' paths and bytes: 16 hexadecimal digits. InputError names one that cannot be read."""
     digest = hashlib.sha256("\0".join(index.class_names).encode())
     for record in index.records:
-        content = hashlib.sha256((folder / record.member).read_bytes()).digest()
+        try:
+            content = hashlib.sha256((folder / record.member).read_bytes()).digest()
+        except OSError as error:
+            raise InputError(f"{folder / record.member} cannot be read: {error.strerror}.") from error
         digest.update(record.path.encode() + b"\0" + content)
     return digest.hexdigest()[:16]

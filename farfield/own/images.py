@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from farfield.datasets import class_folders as folders
 from farfield.datasets import decoders, packing, reading
@@ -18,9 +20,10 @@ from farfield.datasets.layouts import read_images
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.packing import pack
 from farfield.errors import InputError
-from farfield.files import file_hash, read_json
-from farfield.local import scratch
+from farfield.files import file_hash, read_json, write_json
+from farfield.local import SCRATCH
 
+SUMS = "sums.json"  # of the packed files
 SHOWN = 5  # files or classes named in one message
 
 
@@ -50,9 +53,12 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
     code = [file_hash(Path(str(module.__file__))) for module in (folders, packing, reading)]
     code += [file_hash(path) for path in sorted(Path(decoders.__path__[0]).rglob("*.py"))]
     key = hashlib.sha256(json.dumps([mark, asdict(form), code]).encode()).hexdigest()[:16]
-    folder = scratch() / "own-images" / key
-    if not (folder / "packed/images.npy").exists():
-        _pack(data, found, form, folder, workers)
+    folder = SCRATCH / "own-images" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # a second run of the same images waits, and finds them packed
+        if not _whole(folder):
+            _pack(data, found, form, folder, workers)
+            write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
     return OwnImages(
@@ -64,6 +70,20 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
         mark,
         folder,
     )
+
+
+def _whole(folder: Path) -> bool:
+    """Whether the packed copy is there with the bytes that were written; a damaged one is decoded anew."""
+    if not (folder / SUMS).exists():
+        return False
+    if read_json(folder / SUMS) == _sums(folder):
+        return True
+    print(f"{folder} was damaged on disk; the images are decoded anew", file=sys.stderr)
+    return False
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    return {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}
 
 
 def _pack(data: Path, found: ClassFolders, form: Packing, folder: Path, workers: int) -> None:

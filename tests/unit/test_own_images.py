@@ -32,7 +32,6 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FARFIELD_WORKERS", "1")
     monkeypatch.setenv("FARFIELD_DEVICE", "cpu")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     return tmp_path
 
 
@@ -127,3 +126,25 @@ def test_commands_of_the_pipeline_need_a_checkout(here):
     said = farfield("compose")
     assert said.exit_code == 1
     assert "lies in no checkout of farfield" in said.stderr
+
+
+def test_a_damaged_copy_is_decoded_anew(data, here, capsys):
+    good = np.array(own_images(data, Packing(18), 1).images)
+    [path] = Path(".farfield/own-images").rglob("images.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    assert np.array_equal(own_images(data, Packing(18), 1).images, good)
+    assert "was damaged on disk" in capsys.readouterr().err
+
+
+def test_an_image_that_vanishes_is_named(data, here, monkeypatch):
+    def vanishing(folder):
+        found = class_folders(folder)
+        (folder / "red/1.png").unlink()
+        return found
+
+    monkeypatch.setattr(images, "class_folders", vanishing)
+    with pytest.raises(InputError, match=r"red/1\.png cannot be read"):
+        own_images(data, Packing(18), 1)
