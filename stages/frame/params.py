@@ -124,7 +124,7 @@ class Params(Section):
             seen = [self.image_size] if name in fewshot else []
             seen += [self.pixels_of(key) for key, row in self.networks.trained.items() if row.source == name]
             if name in self.fewshot.targets:
-                seen += [self.pixels_of(key) for key in self.fewshot.models]
+                seen += [self.pixels_of(key) for key in self.fewshot.adapted]
             for study, spec in self.tuning.items():
                 if name in spec.used:
                     seen.append(max(self.image_size_of(study), spec.evaluation_size))

@@ -28,7 +28,8 @@ class Row(Section):
     """A row of the table, as its reader sees it."""
 
     title: str
-    family: Literal["meta-learning", "transfer", "ensemble"]
+    # ImageNet networks stand apart: what they have seen is beyond what the published rows were given.
+    family: Literal["meta-learning", "transfer", "ensemble", "ImageNet network"]
     published: str  # the row's name in the published table, or empty
 
 
@@ -128,6 +129,13 @@ class FewShot(Section):
     def units(self) -> list[str]:
         """The stages that answer episodes, each with a file of results."""
         return [*self.meta, *self.transfer, *self.finetune, *self.ensemble]
+
+    @property
+    def adapted(self) -> set[str]:
+        """The networks that are adapted to episodes; the others are only looked through."""
+        ensembles = [unit for unit in self.ensemble.values() if unit.adapt]
+        models = {model for unit in ensembles for model in unit.models}
+        return models | {unit.model for unit in self.finetune.values()}
 
     @model_validator(mode="after")
     def names_exist(self) -> "FewShot":
