@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms.functional import InterpolationMode, center_crop, resize
 from PIL import Image, ImageEnhance
+from torchvision.transforms.functional import InterpolationMode, center_crop, resize
 
 from farfield.training.augmentation import Draws, augment, crop_and_flip, crop_boxes, draw, jitter
 from farfield.training.images import MEAN, STD, evaluation_view, normalise
