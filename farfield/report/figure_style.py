@@ -111,6 +111,14 @@ def set_panel_title(ax: "Axes", text: str) -> None:
 
 def svg(figure: "Figure") -> bytes:
     """`figure` as SVG on a transparent ground, for light and dark pages, without a time stamp."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    # `savefig` would lay panels out by drawing the whole figure once more.
+    FigureCanvasSVG(figure)
+    layout = figure.get_layout_engine()
+    if layout:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Type": None, "Format": None}
     figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
