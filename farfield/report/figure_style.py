@@ -30,6 +30,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # nothing stands above panels that titles would have to clear
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -115,6 +116,10 @@ def svg(figure: "Figure") -> bytes:
 
     # `savefig` would lay panels out by drawing the whole figure once more.
     FigureCanvasSVG(figure)
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0, 0)  # else all tick labels are measured to place nothing
     layout = figure.get_layout_engine()
     if layout:
         layout.execute(figure)
