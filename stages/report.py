@@ -1,9 +1,8 @@
 """report: from cached scores to what people read: metrics/, in Git, and site/, a folder of pages."""
 
-import functools
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,7 +24,7 @@ from farfield.report.tables import metrics
 from farfield.report.training_page import training_page
 from farfield.report.tuning import tuning_claims, tuning_headlines, tuning_metrics, tuning_pages
 from farfield.results.claims import claims_metrics
-from farfield.results.families import FewShotStudy, SharingStudy, fewshot_study
+from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset, MetaTraining, Training
 from farfield.results.judging import judge_fewshot, judge_sharing, judge_tuning
@@ -105,8 +104,10 @@ def main() -> None:
             tuning_headlines(tuned),
             [*tuning_pages(tuned), policies_page({name: found.study for name, found in tuned.items()})],
         ),
-        *(functools.partial(sharing_part, {name: found}) for name, found in shared.items()),
-        lambda: ([], [sharing_page({name: found.study for name, found in shared.items()})]),
+        lambda: (
+            sharing_headlines(shared),
+            [*sharing_pages(shared), sharing_page({name: found.study for name, found in shared.items()})],
+        ),
         lambda: ([], [training_page(fewshot.study)]),
     ]
     made = forked(parts, load_local().workers)
@@ -121,10 +122,6 @@ def main() -> None:
             provenance_page(provenance),
         ],
     )
-
-
-def sharing_part(studies: Mapping[str, Findings[SharingStudy]]) -> Part:
-    return sharing_headlines(studies), sharing_pages(studies)
 
 
 def described(card: Card, target: Target | None, images: int) -> Dataset:
