@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farfield.datasets.decoders import SUFFIXES
-from farfield.datasets.download import visible_paths
 from farfield.datasets.layouts.index import Index, Record
+from farfield.datasets.visible import opened, visible_paths
 from farfield.errors import InputError
 
 
@@ -61,6 +61,7 @@ def fingerprint(folder: Path, index: Index) -> str:
     """A hash of all images' paths and bytes: 16 hexadecimal digits."""
     digest = hashlib.sha256("\0".join(index.class_names).encode())
     for record in index.records:
-        content = hashlib.sha256((folder / record.member).read_bytes()).digest()
+        with opened(folder / record.member) as file:
+            content = hashlib.file_digest(file, "sha256").digest()
         digest.update(record.path.encode() + b"\0" + content)
     return digest.hexdigest()[:16]

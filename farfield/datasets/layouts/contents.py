@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from farfield.datasets import archives
 from farfield.datasets.archive_checks import Member
 from farfield.datasets.decoders import SUFFIXES
+from farfield.datasets.visible import is_litter
 from farfield.errors import InputError
 
 Contents = dict[str, tuple[Member, ...]]
@@ -20,13 +21,9 @@ def contents_of(raw: Path) -> Contents:
     paths = sorted(path for path in raw.glob("*") if path.name.lower().endswith(archives.SUFFIXES))
     if not paths:
         raise InputError(f"{raw} holds no archive ({', '.join(archives.SUFFIXES)}); download it first.")
-    return {path.name: tuple(m for m in archives.scan(path) if not _is_junk(m.name)) for path in paths}
-
-
-def _is_junk(name: str) -> bool:
-    """Hidden files (`.DS_Store`, `._photo.jpg`, `.directory`) and what macOS keeps beside the files."""
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1] == "Thumbs.db"
+    return {
+        path.name: tuple(m for m in archives.scan(path) if not is_litter(m.name.split("/"))) for path in paths
+    }
 
 
 def is_image(member: Member) -> bool:
