@@ -51,6 +51,11 @@ class ImagesByName:
             )
         return found[0]
 
+    def called(self, name: str, folder: str) -> str:
+        """`name` as seen from the folder in which the list lies, if an image is there; else `name`."""
+        seen = f"{folder}/{name}" if folder not in ("", ".") else name
+        return seen if seen in self else name
+
     def values(self) -> list[Place]:
         return [place for found in self._by_stem.values() for _, _, place in found]
 
