@@ -15,17 +15,28 @@ from farfield.errors import InputError
 Contents = dict[str, tuple[Member, ...]]
 
 
-def contents_of(raw: Path) -> Contents:
+def archives_in(raw: Path) -> list[Path]:
+    return sorted(path for path in raw.glob("*") if path.name.lower().endswith(archives.SUFFIXES))
+
+
+def contents_of(raw: Path, inner: bool = True) -> Contents:
     """The members of every archive in `raw`, by the archive's name, without what desktops leave behind.
 
+    inner: an archive that holds archives and no image is followed by those, under `<archive>/<archive>`.
     InputError if there is no archive, or one that is unsafe or damaged.
     """
-    paths = sorted(path for path in raw.glob("*") if path.name.lower().endswith(archives.SUFFIXES))
-    if not paths:
+    if not (paths := archives_in(raw)):
         raise InputError(f"{raw} holds no archive ({', '.join(archives.SUFFIXES)}); download it first.")
-    return {
-        path.name: tuple(m for m in archives.scan(path) if not is_litter(m.name.split("/"))) for path in paths
-    }
+    return {name: members for path in paths for name, members in _with_inner(raw, path.name, inner)}
+
+
+def _with_inner(raw: Path, name: str, inner: bool) -> Iterator[tuple[str, tuple[Member, ...]]]:
+    members = tuple(m for m in archives.scan(raw / name) if not is_litter(m.name.split("/")))
+    yield name, members
+    if inner and not any(map(is_image, members)):
+        for member in members:
+            if not member.folder and member.name.lower().endswith(archives.SUFFIXES):
+                yield from _with_inner(raw, f"{name}/{member.name}", inner)
 
 
 def is_image(member: Member) -> bool:
@@ -41,7 +52,9 @@ def images_by_name(raw: Path, contents: Contents) -> ImagesByName:
 
 def require_images(raw: Path, archive_names: Iterable[str], used: Iterable[str]) -> None:
     """InputError that names the archives from which nothing is used."""
-    idle = sorted(set(archive_names) - set(used))
+    used = set(used)
+    around = {name for name in archive_names if any(other.startswith(f"{name}/") for other in used)}
+    idle = sorted(set(archive_names) - used - around)
     if idle:
         raise InputError(
             f"{raw / idle[0]} holds no image that belongs to the dataset; check that it is the right "

@@ -28,7 +28,7 @@ def decathlon(raw: Path, options: dict[str, Any]) -> Index:
     stderr.
     """
     name = take_options("decathlon", options, set="")["set"]
-    contents = contents_of(raw)
+    contents = contents_of(raw, inner=False)  # of ten tars in one, nine are of other sets
     files = _annotation_files(raw, contents, name)
     texts = label_texts(raw, contents, files)
     if "test" not in files.values():

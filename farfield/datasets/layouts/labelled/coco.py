@@ -67,7 +67,10 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
     for path, content in sorted(contents.items()):
         try:
             known = {entry["id"]: str(entry["name"]).strip() for entry in content["categories"]}
-            names = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
+            folder = PurePosixPath(path).parent.as_posix()
+            names = {
+                entry["id"]: images.called(str(entry["file_name"]), folder) for entry in content["images"]
+            }
             notes = [
                 (note["id"], note["image_id"], note["category_id"], note) for note in content["annotations"]
             ]

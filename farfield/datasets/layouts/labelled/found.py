@@ -32,8 +32,8 @@ class Labelled:
 
 
 def split_in(path: str) -> str:
-    """The split that the name of a file speaks of, as in train-00000-of-00003.parquet, or else the folders that it
-    lies in; empty if none."""
+    """The split that the name of a file speaks of, as in train-00000-of-00003.parquet, or else the folders that
+    it lies in; empty if none."""
     for part in reversed(path.split("/")):
         words = {SPLITS[word] for word in re.split(r"[^a-z]+", part.lower()) if word in SPLITS}
         if words:

@@ -95,7 +95,7 @@ def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -
             read[name] = found
     if not read:
         return None
-    splits = {name: split_in(PurePosixPath(name).name) for name in read}
+    splits = {name: split_in(name) for name in read}
     if len(read) > 1 and (not all(splits.values()) or len(set(splits.values())) < len(splits)):
         raise InputError(
             f"{holdings.given} holds several lists of its images: {some(sorted(read))}. Give the one that counts "
@@ -134,8 +134,10 @@ def _rows(
     name: str, table: Table, columns: Columns, images: ImagesByName, split: str
 ) -> list[tuple[str, str, str, str]]:
     """(image, label, split, group) of each row; InputError lists what is wrong with them."""
+    folder = PurePosixPath(name).parent.as_posix()
     rows = [
-        (line, cells[columns.path], _label(name, table, columns, line, cells)) for line, cells in table.rows
+        (line, images.called(cells[columns.path], folder), _label(name, table, columns, line, cells))
+        for line, cells in table.rows
     ]
     require_labels(name, rows)
     if missing := [image for _, image, _ in rows if image not in images]:
