@@ -20,7 +20,7 @@ def contradictions(manifest: "pd.DataFrame", images: np.ndarray | None = None) -
     marks = [[sha256] for sha256 in columns[2]]
     for row, pixels in enumerate(images if images is not None else ()):
         if pixels.min() != pixels.max():
-            marks[row].append(hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest())
+            marks[row].append(hashlib.sha256(pixels.tobytes()).hexdigest())
     groups: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for path, name, own in zip(columns[0], columns[1], marks, strict=True):
         for mark in own:
@@ -30,4 +30,4 @@ def contradictions(manifest: "pd.DataFrame", images: np.ndarray | None = None) -
         for group in groups.values()
         if len({name for _, name in group}) > 1
     }
-    return [list(group) for group in sorted(found)]
+    return [list(group) for group in sorted(found) if not any(set(group) < set(other) for other in found)]
