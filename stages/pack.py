@@ -3,9 +3,11 @@
 from dataclasses import asdict
 from functools import partial
 
+from farfield.datasets.archive_checks import UnusableArchiveError
 from farfield.datasets.dense.pack_dense import pack_dense
 from farfield.datasets.layouts import find_dense_layout, find_layout, read_images
 from farfield.datasets.packing import pack
+from farfield.errors import InputError
 from farfield.local import load_local
 from stages.frame import paths
 from stages.frame.params import load_params
@@ -13,6 +15,14 @@ from stages.frame.run import run
 
 
 def main(dataset: str) -> None:
+    try:
+        pack_dataset(dataset)
+    except UnusableArchiveError as error:
+        again = f"dvc repro --force data/dvc.yaml:download@{dataset}"
+        raise InputError(f"{error}\nOnce that is so, where the card takes it from: {again}") from error
+
+
+def pack_dataset(dataset: str) -> None:
     params, local = load_params(), load_local()
     card, packing = params.card(dataset), params.packing_of(dataset)
     raw, folder = paths.raw(dataset), paths.packed(dataset, card)

@@ -5,8 +5,10 @@ name that leaves its folder, a link, a device, a repeated name, an encrypted fil
 stops the reading. The checks are our own, since those of the standard library are about unpacking and
 differ between its versions.
 
-An archive may hold tars that hold the images (Visual Decathlon); `inner` names one of them. It is read
-where it lies in the outer one, by the same rules.
+An archive may hold archives that hold the images. A path may go on inside an archive,
+`crops.zip/train.zip`, to any depth; `inner` names a plain tar (Visual Decathlon). Both are read by the same
+rules where they lie, but for zips: these are read from their end, so a zip inside another archive is copied to
+a temporary file that has no name and goes when it is closed.
 """
 
 import bz2
@@ -14,18 +16,27 @@ import errno
 import gzip
 import io
 import lzma
+import shutil
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from farfield.datasets.archive_checks import MOST_HEADER, MOST_IN_MEMORY, Judge, Member
+from farfield.datasets.archive_checks import (
+    MOST_HEADER,
+    MOST_IN_MEMORY,
+    Judge,
+    Member,
+    UnusableArchiveError,
+)
+from farfield.datasets.zip_names import name_of
 from farfield.errors import InputError
 
 T = TypeVar("T")
@@ -38,6 +49,9 @@ _DAMAGE = (
     zlib.error,
     lzma.LZMAError,
     struct.error,
+    RecursionError,  # thousands of extended headers, one for the next
+    OverflowError,
+    LookupError,  # a name cut to nothing, a table that points nowhere
     NotImplementedError,  # a way of compression that zipfile does not have
     ValueError,  # numbers and names that do not parse
 )
@@ -105,24 +119,26 @@ Entry = tuple[Member, Callable[[], IO[bytes]]]
 
 
 class _Zip:
-    def __init__(self, path: Path) -> None:
-        self.name, self.size = str(path), path.stat().st_size
-        self.zip = zipfile.ZipFile(path)
+    def __init__(self, file: IO[bytes], name: str, size: int) -> None:
+        self.file, self.name, self.size = file, name, size
+        self.zip = zipfile.ZipFile(file)
 
     def entries(self) -> Iterator[Entry]:
         judge = Judge(self.name, self.size)
         # By place in the file, so that reading in this order never goes back.
         for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
+            name = name_of(info, self.name)
             kind = stat.S_IFMT(info.external_attr >> 16)  # of Unix, 0 if written elsewhere
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                judge.refuse(info.orig_filename, "is a link, a device or a pipe")
+                judge.refuse(name, "is a link, a device or a pipe")
             if info.flag_bits & 0x41:  # bits 0 and 6: encryption, strong encryption
-                judge.refuse(info.orig_filename, "is encrypted")
-            if member := judge.member(info.orig_filename, info.file_size, info.is_dir()):
+                judge.refuse(name, "is encrypted")
+            if member := judge.member(name, info.file_size, name.endswith("/")):
                 yield member, partial(self.zip.open, info)
 
     def close(self) -> None:
         self.zip.close()
+        self.file.close()
 
 
 class _Tar:
@@ -204,22 +220,57 @@ class _Slice(io.RawIOBase):
 
 @contextmanager
 def _opened(path: Path, inner: str = "") -> Iterator[_Zip | _Tar]:
-    """The archive at `path`, or the plain tar called `inner` in it; InputError if that is not there."""
-    unpack: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-    with path.open("rb") as file:
-        magic = file.read(2)
-    size = path.stat().st_size
-    outer = _Zip(path) if magic == b"PK" else _Tar(unpack.get(magic, open)(path, "rb"), str(path), size)
-    with closing(outer):
+    """The archive at `path`, which may go on inside one, or the plain tar called `inner` in it; InputError if
+    that is not there."""
+    file = next((place for place in (path, *path.parents) if place.is_file()), path)
+    size = file.stat().st_size
+    with ExitStack() as open_ones:
+        archive = open_ones.enter_context(closing(_archive(file.open("rb"), str(file), size)))
+        within = path.relative_to(file).as_posix()
+        while within != ".":
+            member, member_file = _first_part(archive, within)
+            open_ones.enter_context(closing(member_file))
+            name = f"{archive.name}/{member.name}"
+            archive = open_ones.enter_context(closing(_archive(member_file, name, size)))
+            within = within.removeprefix(member.name).lstrip("/") or "."
         if not inner:
-            yield outer
+            yield archive
             return
-        for member, open_member in outer.entries():
+        for member, open_member in archive.entries():
             if member.name == inner and not member.folder:
-                with open_member() as file:
-                    yield _Tar(file, f"{path}: {inner}", member.size)
+                with open_member() as content:
+                    yield _Tar(content, f"{archive.name}: {inner}", size)
                 return
     raise InputError(f"{path} does not hold {inner}.")
+
+
+def _archive(file: IO[bytes], name: str, size: int) -> _Zip | _Tar:
+    """The archive in an open file, by its first bytes. size: see `Judge`."""
+    unpack: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+    try:
+        magic = file.read(2)
+        file.seek(0)
+        if magic == b"PK":
+            return _Zip(file if isinstance(file, io.BufferedReader) else _copied(file), name, size)
+        return _Tar(unpack[magic](file) if magic in unpack else file, name, size)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _copied(file: IO[bytes]) -> IO[bytes]:
+    copy = tempfile.TemporaryFile()  # noqa: SIM115, closed with the archive in it
+    shutil.copyfileobj(file, copy, 2**20)
+    copy.seek(0)
+    return copy
+
+
+def _first_part(archive: _Zip | _Tar, within: str) -> tuple[Member, IO[bytes]]:
+    """The member, opened, whose name `within` is or begins with."""
+    for member, open_member in archive.entries():
+        if not member.folder and f"{within}/".startswith(f"{member.name}/"):
+            return member, open_member()
+    raise InputError(f"{archive.name} does not hold {within}.")
 
 
 @contextmanager
@@ -232,15 +283,18 @@ def _reading(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; download it first.") from error
     except _DAMAGE as error:
-        raise InputError(
-            f"{path} is truncated, damaged or no zip or tar archive ({error or type(error).__name__}). "
-            f"Delete it and download it again."
+        reason = "" if isinstance(error, RecursionError) else str(error)
+        raise UnusableArchiveError(
+            f"{path} is truncated, damaged or no zip or tar archive ({reason or type(error).__name__}). Put the "
+            f"right file in its place."
         ) from error
     except OSError as error:
         # A number speaks of the disk; gzip and bz2 give none, and a nonsense offset gives EINVAL.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise InputError(f"{path} is damaged ({error}). Delete it and download it again.") from error
+        raise UnusableArchiveError(
+            f"{path} is damaged ({error}). Put the right file in its place."
+        ) from error
 
 
 def _first_few(names: Iterable[str], shown: int = 3) -> str:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import UnreadableImageError, decode
 from farfield.datasets.layouts import Index
-from farfield.datasets.sources import Data
+from farfield.datasets.sources import Box, Data
 from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
 from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
@@ -31,7 +31,8 @@ def pack(
     """Write `folder`/images.npy, manifest.parquet and unreadable.json.
 
     images.npy: uint8 [n, height, width, 3]. manifest.parquet: one row an image, in the order of
-    `index`: row, path, label, class_name, split, width, height, mode, sha256 (of the file's bytes).
+    `index`: row, path, label, class_name, split, width, height, mode, sha256 (of the file's bytes, and of the
+    box that is cut out of it), and group where any image has one.
     unreadable.json: the files left out, each with path and reason.
     read: yields (row, bytes or array) of the wanted rows, in the order of the archives.
     scratch: a folder for the unfinished work, removed when all is written. InputError if no image
@@ -41,8 +42,9 @@ def pack(
     arrays, facts = open_unfinished(scratch, {"images.npy": ((count, *packing.shape, 3), np.uint8)})
 
     def work(row: Key, data: Data) -> Fact:
+        box = index.records[int(row)].box
         try:
-            image = decode(data, packing, index.records[int(row)].box)
+            image = decode(data, packing, box)
         except UnreadableImageError as error:
             return {"reason": str(error)}
         arrays["images.npy"][row] = image.pixels
@@ -50,7 +52,7 @@ def pack(
             "width": image.width,
             "height": image.height,
             "mode": image.mode,
-            "sha256": hashlib.sha256(data if isinstance(data, bytes) else data.tobytes()).hexdigest(),
+            "sha256": _hash(data, box),
         }
 
     todo = [row for row in range(count) if row not in facts]
@@ -60,6 +62,13 @@ def pack(
     arrays.clear()
     _write(index, facts, scratch / "images.npy", folder)
     shutil.rmtree(scratch)
+
+
+def _hash(data: Data, box: Box | None) -> str:
+    digest = hashlib.sha256(data if isinstance(data, bytes) else data.tobytes())
+    if box is not None:
+        digest.update(repr(box).encode())
+    return digest.hexdigest()
 
 
 def _write(index: Index, facts: Mapping[Key, Fact], images: Path, folder: Path) -> None:
@@ -92,6 +101,8 @@ def _write(index: Index, facts: Mapping[Key, Fact], images: Path, folder: Path) 
                 "sha256": [facts[row]["sha256"] for row in readable],
             }
         )
+        if any(record.group for record in records):
+            manifest["group"] = [record.group for record in records]
         manifest.to_parquet(partial / "manifest.parquet", index=False)
         write_json(partial / "unreadable.json", unreadable)
         # Last, since what is moved here is lost if anything after it fails.

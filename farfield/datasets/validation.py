@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.cards import Expected
+from farfield.datasets.twins import contradictions
 from farfield.errors import InputError
 from farfield.files import read_json
 
@@ -172,10 +173,12 @@ def _docs_site(folder: Path) -> dict[str, Any]:
 
 
 def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation."""
+    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation; and under
+    mislabelled, if there are any, the same files under several classes."""
     images = manifest_of(data)
     twins = images[images.duplicated("sha256", keep=False)]
     groups = [group for _, group in twins.groupby("sha256", sort=False)]
+    mislabelled = contradictions(images) if "class_name" in images else []
     return {
         "success": all(entry["success"] for entry in entries),
         "images": len(images),
@@ -189,6 +192,7 @@ def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
         "duplicates": [group["path"].tolist() for group in groups],
         "leaked": [group["path"].tolist() for group in groups if group["split"].nunique() > 1],
         "expectations": entries,
+        **({"mislabelled": mislabelled} if mislabelled else {}),
     }
 
 
@@ -204,6 +208,8 @@ def require_valid(name: str, result: dict[str, Any], hint: str = "") -> None:
         lines.append(f"- {entry['sentence']} ({entry['table']}.{entry['column'] or 'rows'}: {what}{rows})")
     if any(entry["table"] == "unreadable" for entry in failed):
         lines += [f"  unreadable: {file['path']}: {file['reason']}" for file in result["unreadable"][:SHOWN]]
+    same = result.get("mislabelled", [])
+    lines += [f"  the same picture under several classes: {' and '.join(group)}" for group in same[:SHOWN]]
     lines += [f"  {hint}"] if hint else []
     raise InputError(
         f"{name} does not pass validation:\n" + "\n".join(lines) + "\nMend the files, or, if the data are "

@@ -12,7 +12,7 @@ import torch
 
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import SUFFIXES, UnreadableImageError, decode
-from farfield.datasets.download import visible_paths
+from farfield.datasets.visible import visible_paths
 from farfield.deployment.classifier import load_classifier
 from farfield.errors import InputError
 from farfield.local import Local

@@ -50,15 +50,19 @@ def test_class_folders_give_images_by_class_and_name_what_is_no_image(data):
 
 
 def test_a_folder_that_holds_no_classes_is_refused(tmp_path, data):
+    assert class_folders(tmp_path).index.class_names == ("blue", "green", "red")  # whatever lies around them
+    for name in ("a/x/1.png", "a/y/2.png", "b/x/3.png"):
+        (data / "nested" / name).parent.mkdir(parents=True)
+        (data / "nested" / name).write_bytes(b"")
     for folder, message in (
         (tmp_path / "nowhere", "nowhere does not exist"),
         (data / "red/0.png", r"0\.png is a file"),
         (data / "red", "no class folder"),
-        (tmp_path, "lies deeper than <class>/<image>.*mine"),
+        (data / "nested", "lies deeper than <class>/<image>.*whether 'a' or 'x' is its class"),
     ):
         with pytest.raises(InputError, match=message):
             class_folders(folder)
-    for name in ("red", "green"):
+    for name in ("red", "green", "nested"):
         os.rename(data / name, tmp_path / name)
     with pytest.raises(InputError, match=r"1 class folder \(blue\); a classifier needs at least two"):
         class_folders(data)

@@ -24,6 +24,8 @@ from farfield.datasets.layouts.flowers102 import flowers102
 from farfield.datasets.layouts.folder import folder
 from farfield.datasets.layouts.index import Index, Record, read_images
 from farfield.datasets.layouts.isic import isic
+from farfield.datasets.layouts.labelled import labelled
+from farfield.datasets.layouts.mini_imagenet import mini_imagenet
 from farfield.datasets.layouts.nyuv2_mat import nyuv2_mat
 from farfield.datasets.layouts.nyuv2_prepared import nyuv2_prepared
 from farfield.datasets.layouts.rvl_cdip import rvl_cdip
@@ -44,6 +46,8 @@ LAYOUTS: dict[str, Callable[[Path, dict[str, Any]], Index]] = {
     "flowers102": flowers102,
     "folder": folder,
     "isic": isic,
+    "labelled": labelled,
+    "mini_imagenet": mini_imagenet,
     "rvl_cdip": rvl_cdip,
     "split_csv": split_csv,
     "stanford_cars": stanford_cars,

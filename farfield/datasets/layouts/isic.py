@@ -5,12 +5,13 @@ from typing import Any
 
 from farfield.datasets.layouts.contents import (
     contents_of,
-    images_by_file_name,
+    images_by_name,
     label_texts,
     require_found,
     table,
 )
 from farfield.datasets.layouts.index import Index, Record, build_index
+from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.layouts.options import take_options
 from farfield.errors import InputError
 
@@ -22,13 +23,13 @@ def isic(raw: Path, options: dict[str, Any]) -> Index:
     """Rows as the table lists them; the split is "all". No options."""
     take_options("isic", options)
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents)
+    images = images_by_name(raw, contents)
     text = label_texts(raw, contents, [LABELS])[LABELS]
-    diagnosed = [
-        (f"{row['image']}.jpg", _diagnosis(row, line))
-        for line, row in table(text, LABELS, ["image", *DIAGNOSES])
-    ]
-    require_found(LABELS, [name for name, _ in diagnosed if name not in images], raw)
+    rows = list(table(text, LABELS, ["image", *DIAGNOSES]))
+    diagnosed = [(f"{row['image'].removesuffix('.jpg')}.jpg", _diagnosis(row, line)) for line, row in rows]
+    named = zip(rows, diagnosed, strict=True)
+    require_labels(LABELS, [(line, row["image"], DIAGNOSES[label]) for (line, row), (_, label) in named])
+    require_found(LABELS, [name for name, _ in diagnosed], images, raw)
     records = [Record(*images[name], images[name][1], label, "all") for name, label in diagnosed]
     return build_index(raw, records, DIAGNOSES)
 

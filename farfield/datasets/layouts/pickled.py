@@ -16,16 +16,17 @@ Place = tuple[str, str]  # archive, member
 
 
 def find_files(raw: Path, names: Iterable[str], dataset: str) -> dict[str, Place]:
-    """Where each file lies; InputError that names the first that is nowhere."""
+    """Where each file lies, its name in any case of letters; InputError that names the first that is nowhere."""
+    wanted = {name.lower(): name for name in names}
     places = {
-        PurePosixPath(member.name).name: (archive, member.name)
+        wanted[last]: (archive, member.name)
         for archive, members in contents_of(raw).items()
         for member in members
-        if not member.folder
+        if not member.folder and (last := PurePosixPath(member.name).name.lower()) in wanted
     }
-    if absent := [name for name in names if name not in places]:
+    if absent := [name for name in wanted.values() if name not in places]:
         raise InputError(f"{raw}: no archive holds {absent[0]}, which {dataset} has.")
-    return {name: places[name] for name in names}
+    return {name: places[name] for name in wanted.values()}
 
 
 def unpickled(raw: Path, places: Mapping[str, Place]) -> Iterator[tuple[str, Any]]:

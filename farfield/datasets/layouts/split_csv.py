@@ -5,13 +5,14 @@ from typing import Any
 
 from farfield.datasets.layouts.contents import (
     contents_of,
-    images_by_file_name,
+    images_by_name,
     label_texts,
     require_found,
     require_images,
     table,
 )
 from farfield.datasets.layouts.index import Index, Record, build_index
+from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.layouts.options import take_options
 
 SPLITS = ("train", "val", "test")
@@ -24,15 +25,18 @@ def split_csv(raw: Path, options: dict[str, Any]) -> Index:
     """
     take_options("split_csv", options)
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents)
+    images = images_by_name(raw, contents)
     texts = label_texts(raw, contents, [f"{split}.csv" for split in SPLITS])
     listed = []
     for split in SPLITS:
         name = f"{split}.csv"
-        rows = [row for _, row in table(texts[name], name, ["filename", "label"])]
-        missing = [row["filename"] for row in rows if row["filename"] not in images]
-        require_found(name, missing, raw)
-        listed += [(row["filename"], row["label"], split) for row in rows]
+        rows = [
+            (line, row["filename"], row["label"])
+            for line, row in table(texts[name], name, ["filename", "label"])
+        ]
+        require_labels(name, rows)
+        require_found(name, [image for _, image, _ in rows], images, raw)
+        listed += [(image, label, split) for _, image, label in rows]
     class_names = sorted({label for _, label, _ in listed})
     labels = {name: number for number, name in enumerate(class_names)}
     records = []

@@ -1,0 +1,110 @@
+"""Labels as people have them: which form a folder, an archive or a list has, and its images with their labels.
+
+A form is a file beside this one. They are asked in this order:
+- `parquet`, as the Hugging Face hub has it: pictures inside, names of the classes in the schema;
+- `webdataset`: tars with a label file beside each image;
+- `folders`: class folders, with folders around them;
+- `lists`: a CSV or TSV file with path and label, or a column a class;
+- `coco`: a JSON file with boxes, which are cut out.
+Where class folders and a list are both there, the list counts if it divides the images as the folders do, and
+otherwise people are asked.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from farfield.datasets.layouts.contents import archives_in
+from farfield.datasets.layouts.holdout import hold_out
+from farfield.datasets.layouts.index import Index
+from farfield.datasets.layouts.labelled import coco, folders, lists, parquet, webdataset
+from farfield.datasets.layouts.labelled.found import Labelled
+from farfield.datasets.layouts.labelled.holdings import Holdings, holdings_of
+from farfield.datasets.layouts.labels import some
+from farfield.datasets.layouts.options import take_options
+from farfield.errors import InputError
+
+__all__ = ["Labelled", "labelled", "labelled_images"]
+
+
+def labelled_images(given: Path) -> Labelled:
+    """The labelled images of a folder, a zip or tar archive, a CSV, TSV or JSON file of labels, or a parquet
+    file.
+
+    InputError if no form fits, or labels are missing, double or against each other; each says what was found.
+    """
+    if given.is_file() and given.suffix.lower() in (*lists.SUFFIXES, *coco.SUFFIXES):
+        return (coco if given.suffix.lower() in coco.SUFFIXES else lists).labels_of_file(given)
+    return labels_in(holdings_of(given))
+
+
+def labelled(raw: Path, options: dict[str, Any]) -> Index:
+    """The layout of archives in any of these forms. What is left out and remarked is said on stderr.
+
+    Option: `holdout`, see `hold_out`, where the labels come without splits; images of one group stay together.
+    """
+    holdout = take_options("labelled", options, holdout={})["holdout"]
+    if not archives_in(raw) and not any(raw.glob("**/*.parquet")):
+        raise InputError(f"{raw} holds no archive and no parquet file; download it first.")
+    found = labelled_images(raw)
+    said = [f"{len(found.left_out)} files are left out: {some(sorted(found.left_out))}."] * bool(
+        found.left_out
+    )
+    for remark in (*said, *found.remarks):
+        print(f"{raw}, {found.form}: {remark}", file=sys.stderr)
+    if not holdout:
+        return found.index
+    if {record.split for record in found.index.records} != {"all"}:
+        raise InputError(
+            f"{raw} has splits; the option holdout of the layout labelled is for labels without."
+        )
+    names = found.index.class_names
+    records = hold_out(found.index.records, names, holdout, lambda record: record.group or record.path)
+    return Index(tuple(records), names)
+
+
+def labels_in(holdings: Holdings) -> Labelled:
+    """As `labelled_images`, of files that are known."""
+    for form in (parquet, webdataset):
+        if found := form.labels_in(holdings):
+            return found
+    listed, fault = None, None
+    try:
+        listed = lists.labels_in(holdings) or coco.labels_in(holdings)
+    except InputError as error:
+        fault = error
+    try:
+        by_folder = folders.class_folders_in(holdings)
+    except InputError:
+        if fault:
+            raise fault from None
+        if listed is None:
+            raise
+        return listed
+    if fault:
+        if _is_wrapped(by_folder):
+            raise fault
+        return replace(by_folder, remarks=(f"A list beside the class folders is not used. {fault}",))
+    if listed is None or (listed.form.startswith("COCO") and not _is_wrapped(by_folder)):
+        return by_folder
+    if _is_wrapped(by_folder) or _division(listed) == _division(by_folder):
+        return listed
+    raise InputError(
+        f"{holdings.given} holds {listed.form} and class folders ({', '.join(by_folder.index.class_names[:5])}), "
+        f"and they divide the images in different ways. To use the list, give it in place of the folder; to use "
+        f"the folders, take the list out."
+    )
+
+
+def _is_wrapped(found: Labelled) -> bool:
+    """Whether what look like class folders may as well be folders of images and of masks."""
+    return any(name.lower() in folders.WRAPPERS for name in found.index.class_names)
+
+
+def _division(found: Labelled) -> set[frozenset[str]]:
+    """The images of each class."""
+    classes: dict[int, set[str]] = {}
+    for record in found.index.records:
+        classes.setdefault(record.label, set()).add(record.path)
+    return {frozenset(paths) for paths in classes.values()}

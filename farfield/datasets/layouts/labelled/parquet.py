@@ -1,0 +1,174 @@
+"""Parquet as the Hugging Face hub has it: a column of pictures, `struct<bytes, path>`, and one of labels whose
+names are in the schema."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farfield.datasets.layouts.index import Record
+from farfield.datasets.layouts.labelled.found import (
+    Labelled,
+    in_order,
+    split_called,
+    split_in,
+    used_classes,
+)
+from farfield.datasets.layouts.labelled.holdings import Holdings
+from farfield.datasets.layouts.labelled.lists import GROUP, LABELS, SPLIT
+from farfield.datasets.layouts.labels import require_labels
+from farfield.datasets.sources import Stack
+from farfield.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIX = ".parquet"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """file: path below the root. picture: its column. labels, splits, groups: a text a row; a label is empty
+    where it is missing, and -1 where the hub hides it. names: of the classes, if the schema has them."""
+
+    file: str
+    picture: str
+    labels: list[str]
+    splits: list[str]
+    groups: list[str]
+    names: tuple[str, ...]
+
+
+def labels_in(holdings: Holdings) -> Labelled | None:
+    """Rows by file, then as it holds them; none if there is no parquet file with pictures."""
+    files = [file for file in holdings.files if file.ends(SUFFIX) and not file.archive]
+    shards = [shard for file in files if (shard := read_shard(holdings.root, file.member)) is not None]
+    if not shards:
+        return None
+    named = {shard.names for shard in shards}
+    if len(named) > 1:
+        raise InputError(
+            f"{holdings.given}: the parquet files name other classes: {shards[0].file} {len(shards[0].names)}, "
+            f"others {', '.join(str(len(names)) for names in named - {shards[0].names})}. Give "
+            f"those of one dataset."
+        )
+    class_names = list(shards[0].names) or in_order(
+        label for shard in shards for label in shard.labels if label != "-1"
+    )
+    numbers = {name: number for number, name in enumerate(class_names)}
+    splits = {shard.file: split_in(shard.file) for shard in shards}
+    known = len(set(splits.values())) > 1 and all(splits.values())
+    records, left_out = [], {}
+    for shard in shards:
+        paths = [f"{shard.file}/{row:06d}" for row in range(len(shard.labels))]
+        if all(label == "-1" for label in shard.labels):
+            left_out[shard.file] = "its labels are hidden (-1)"
+            continue
+        given = [
+            (row, path, "" if label == "-1" else label)
+            for row, (path, label) in enumerate(zip(paths, shard.labels, strict=True))
+        ]
+        require_labels(shard.file, given)
+        records += [
+            Record(
+                "",
+                shard.file,
+                path,
+                numbers[label],
+                split_called(split) or (splits[shard.file] if known else "all"),
+                entry=row,
+                stack=Stack(shard.picture),
+                group=group,
+            )
+            for row, (path, label, split, group) in enumerate(
+                zip(paths, shard.labels, shard.splits, shard.groups, strict=True)
+            )
+        ]
+    index, remarks = used_classes(holdings.given, records, class_names)
+    read = {shard.file for shard in shards}
+    left_out |= {file.path: "no parquet file of images" for file in holdings.files if file.path not in read}
+    return Labelled("parquet", holdings.root, index, left_out, remarks)
+
+
+def read_shard(root: Path, file: str) -> Shard | None:
+    """What a file says of its rows, the pictures not among it; none if it has no column of pictures.
+
+    InputError if it is damaged, or has no column of labels.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(root / file) as content:
+            schema = content.schema_arrow
+            features = _features(schema)
+            picture = _picture(schema, features)
+            if picture is None:
+                return None
+            columns = _columns(schema, features, picture, str(root / file))
+            table = content.read(columns=[name for name in columns.values() if name])
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{root / file} is damaged or no parquet file ({error}).") from error
+    label = columns["label"]
+    names = tuple(str(name) for name in features.get(label, {}).get("names", ()))
+    texts = {kind: _texts(table, name) for kind, name in columns.items()}
+    if names:
+        beyond = [text for text in texts["label"] if text and not -1 <= int(text) < len(names)]
+        if beyond:
+            raise InputError(
+                f"{root / file} has the label {beyond[0]}; its schema names {len(names)} classes."
+            )
+        texts["label"] = [names[int(text)] if text not in ("", "-1") else text for text in texts["label"]]
+    return Shard(file, picture, texts["label"], texts["split"], texts["group"], names)
+
+
+def _features(schema: "pa.Schema") -> dict[str, dict[str, Any]]:
+    """What the hub's own note in the schema says of each column."""
+    try:
+        note = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = note.get("info", {}).get("features", {})
+        return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _picture(schema: "pa.Schema", features: dict[str, dict[str, Any]]) -> str | None:
+    """The column of pictures, by the note, or by a type that only pictures have."""
+    import pyarrow as pa
+
+    called = [name for name in schema.names if features.get(name, {}).get("_type") == "Image"]
+    typed = [
+        field.name
+        for field in schema
+        if pa.types.is_struct(field.type) and {"bytes", "path"} <= {inner.name for inner in field.type}
+    ]
+    plain = [
+        field.name
+        for field in schema
+        if (pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type))
+        and field.name.lower() in ("image", "img", "picture", "bytes", "image_bytes")
+    ]
+    return next(iter([*called, *typed, *plain]), None)
+
+
+def _columns(
+    schema: "pa.Schema", features: dict[str, dict[str, Any]], picture: str, place: str
+) -> dict[str, str]:
+    """The columns of labels, splits and groups by what they are; empty where there is none."""
+    plain = {name.lower(): name for name in schema.names if name != picture}
+    classes = [name for name in schema.names if features.get(name, {}).get("_type") == "ClassLabel"]
+    labels = [name for name in ("label", *classes) if name in classes] or [
+        plain[k] for k in LABELS if k in plain
+    ]
+    if not labels:
+        raise InputError(
+            f"{place} has no column of labels; it has {', '.join(schema.names)}. Call the column label."
+        )
+    split, group = (next((plain[k] for k in keys if k in plain), "") for keys in (SPLIT, GROUP))
+    return {"label": labels[0], "split": split, "group": group}
+
+
+def _texts(table: "pa.Table", name: str) -> list[str]:
+    if not name:
+        return [""] * table.num_rows
+    return ["" if value is None else str(value).strip() for value in table.column(name).to_pylist()]
