@@ -21,6 +21,7 @@ from tqdm import tqdm
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import UnreadableImageError, look, read, show
 from farfield.datasets.decoders.ranges import Range, pooled_range
+from farfield.datasets.decoders.rgb import read_columns
 from farfield.datasets.layouts import Index
 from farfield.datasets.sources import Data
 from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
@@ -28,21 +29,6 @@ from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
 
 Reader = Callable[[Sequence[int]], Iterator[tuple[int, Data]]]
-
-# Columns of the manifest that say how a file was read, after those that say what it is. low, high: the values
-# that are the ends of grey. container: bits that a number takes; bits: those in use.
-READ = {
-    "bits": np.int32,
-    "container": np.int32,
-    "bands": np.int32,
-    "page": np.int32,
-    "pages": np.int32,
-    "low": np.float64,
-    "high": np.float64,
-    "orientation": np.int32,
-    "compression": object,
-    "remark": object,
-}
 
 
 def pack(
@@ -52,8 +38,8 @@ def pack(
 
     images.npy: uint8 [n, height, width, 3]. manifest.parquet: one row an image, in the order of
     `index`: row, path, label, class_name, split, width, height, mode, sha256 (of the file's bytes), and
-    the columns `READ`. unreadable.json: the files left out, each with path and reason. ranges.json: the range of
-    each kind of file (`decoders.ranges`) whose range the data set gives.
+    the columns of `decoders.rgb.READ`. unreadable.json: the files left out, each with path and reason.
+    ranges.json: the range of each kind of file (`decoders.ranges`) whose range the data set gives.
     images: yields (row, bytes or array) of the wanted rows, in the order of the archives.
     scratch: a folder for the unfinished work, removed when all is written. InputError if no image
     at all could be decoded.
@@ -80,7 +66,7 @@ def pack(
             "height": image.height,
             "mode": image.mode,
             "sha256": hashlib.sha256(data if isinstance(data, bytes) else data.tobytes()).hexdigest(),
-            **{name: getattr(image, name) for name in READ},
+            **image.read,
         }
 
     bar = tqdm(total=count, desc=title, unit="image", file=sys.stderr)
@@ -148,10 +134,7 @@ def _write(
                 "height": np.array([facts[row]["height"] for row in readable], dtype=np.int32),
                 "mode": [facts[row]["mode"] for row in readable],
                 "sha256": [facts[row]["sha256"] for row in readable],
-                **{
-                    name: np.array([facts[row][name] for row in readable], dtype=kind)
-                    for name, kind in READ.items()
-                },
+                **read_columns([facts[row] for row in readable]),
             }
         )
         manifest.to_parquet(partial / "manifest.parquet", index=False)

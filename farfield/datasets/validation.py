@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.cards import Expected
+from farfield.datasets.remarks import remarks_on
 from farfield.errors import InputError
 from farfield.files import read_json
 
@@ -185,6 +186,7 @@ def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "splits": images["split"].value_counts().sort_index().to_dict(),
         "modes": images["mode"].value_counts().sort_index().to_dict(),
+        "remarks": remarks_on(images),
         "unreadable": data["unreadable"].to_dict("records"),
         "duplicates": [group["path"].tolist() for group in groups],
         "leaked": [group["path"].tolist() for group in groups if group["split"].nunique() > 1],

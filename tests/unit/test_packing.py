@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from farfield.datasets.cards import Packing
+from farfield.datasets.decoders.rgb import READ
 from farfield.datasets.layouts import Index, Record
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
-from farfield.datasets.packing import READ, pack
+from farfield.datasets.packing import pack
 from farfield.datasets.previews import contact_sheet
 from farfield.datasets.remarks import remarks_on
 from farfield.errors import InputError

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from farfield.datasets.decoders import npy, pillow, png, pnm, tiff
+from farfield.datasets.decoders import dicom, heif, jpegxl, nifti, npy, pdf, pillow, png, pnm, tiff
 from farfield.datasets.decoders.values import UnreadableImageError, Values, of_array
 from farfield.datasets.sources import Data
 
@@ -27,7 +27,18 @@ class Format(Protocol):
     def read(self, data: bytes, *, stored: bool) -> Values: ...
 
 
-FORMATS: tuple[Format, ...] = (npy, png, pnm, tiff, pillow)  # asked in this order
+FORMATS: tuple[Format, ...] = (
+    dicom,
+    npy,
+    png,
+    pnm,
+    tiff,
+    pdf,
+    heif,
+    jpegxl,
+    nifti,
+    pillow,
+)  # asked in this order
 SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
 
 

@@ -14,8 +14,9 @@
 | a box with no pixel of the image in it | unreadable, with the reason |
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,22 @@ UPRIGHT = {
 }
 
 
+# Columns of the manifest that say how a file was read, after those that say what it is. low, high: the values
+# that are the ends of grey. container: bits that a number takes; bits: those in use.
+READ = {
+    "bits": np.int32,
+    "container": np.int32,
+    "bands": np.int32,
+    "page": np.int32,
+    "pages": np.int32,
+    "low": np.float64,
+    "high": np.float64,
+    "orientation": np.int32,
+    "compression": object,
+    "remark": object,
+}
+
+
 @dataclass(frozen=True)
 class Decoded:
     """pixels: uint8 [h, w, 3], as large as the packing says. width, height: of the whole image, upright, before
@@ -64,6 +81,16 @@ class Decoded:
     orientation: int
     compression: str
     remark: str
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """How the file was read: what the manifest has in the columns `READ`."""
+        return {name: getattr(self, name) for name in READ}
+
+
+def read_columns(files: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The columns `READ` of a manifest, of what `Decoded.read` says of each file."""
+    return {name: np.array([file[name] for file in files], dtype=kind) for name, kind in READ.items()}
 
 
 def decode(

@@ -8,6 +8,7 @@ largest smaller copy that is not.
 """
 
 import io
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,7 @@ def knows(data: bytes) -> bool:
 def read(data: bytes, *, stored: bool) -> Values:
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is odd in a file is said by its outcome
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
         pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
