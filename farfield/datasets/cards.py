@@ -50,6 +50,7 @@ class Expected:
     unreadable: int | None = 0
     duplicates: int | None = 0
     leaked: int | None = 0
+    odd: int | None = 0
     modes: tuple[str, ...] = ()
     shortest_side: int = 1
     valid: dict[str, float] = field(default_factory=dict)

@@ -140,9 +140,7 @@ def _decoded(dataset: "Dataset", frame: int) -> np.ndarray:
         except Exception as error:  # not installed, not for this syntax, or not able to read this file
             failure = error
     said = str(failure)
-    if isinstance(failure, RuntimeError) and (
-        "missing" in said or "not available" in said or "plugin" in said
-    ):
+    if "missing" in said or "not available" in said or "plugin" in said:
         if syntax == JPEG_12 and int(dataset.BitsAllocated) > 8:
             raise UnreadableImageError(
                 "DICOM compressed as JPEG of 12 bits, which only pylibjpeg-libjpeg (GPL-3) reads: install it, or "

@@ -16,7 +16,7 @@ from farfield.datasets.decoders.values import UnreadableImageError, Values, of_a
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm",
-    ".pnm", ".jp2", ".avif",
+    ".pnm", ".avif",
 )  # fmt: skip
 
 

@@ -42,7 +42,8 @@ def pack_dense(
     of the image as an array), the columns of `decoders.rgb.READ`, valid_<task> (share of known pixels),
     least_<task> and most_<task> (values of known pixels, NaN if there is none), classes (labels in the image).
     unreadable.json: points left out, each with path and reason: something is missing, damaged, of another size
-    than its image, or a label is outside the classes. scratch: as in `packing.pack`. InputError if no point is left.
+    than its image, or a label is outside the classes. scratch: as in `packing.pack`. InputError if no point
+    is left.
     """
     forms = _forms(index, packing)
     arrays, facts = open_unfinished(scratch, forms)
