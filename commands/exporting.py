@@ -72,6 +72,7 @@ class Fitting:
         description = Description(
             class_names=self.own.class_names,
             packing=self.params.packing,
+            ranges=self.own.ranges,
             **shape,
             scale=classifier.scale,
             facts={

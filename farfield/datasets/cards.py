@@ -50,6 +50,7 @@ class Expected:
     unreadable: int | None = 0
     duplicates: int | None = 0
     leaked: int | None = 0
+    odd: int | None = 0
     modes: tuple[str, ...] = ()
     shortest_side: int = 1
     valid: dict[str, float] = field(default_factory=dict)
@@ -60,7 +61,8 @@ class Expected:
 @dataclass(frozen=True)
 class Packing:
     """How images become one array: every image is squeezed to size x size with this filter,
-    or to `size` high and `width` wide."""
+    or to `size` high and `width` wide. channels: numbers of the bands that are shown, from 1; none: as
+    `decoders.bands` says. range: the values of black and white; none: as `decoders.ranges` says."""
 
     __pydantic_config__ = STRICT
     size: int = 0
@@ -68,8 +70,16 @@ class Packing:
     resample: Resample = "bilinear"
     pre_size: int = 0
     pre_resample: Resample = "bicubic"
+    channels: tuple[int, ...] = ()
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if any(number < 1 for number in self.channels):
+            raise InputError(f"packing.channels are numbers of bands, from 1; found {list(self.channels)}")
+        if self.range and not self.range[0] < self.range[1]:
+            raise InputError(
+                f"packing.range is the least and the largest value that is shown; found {list(self.range)}"
+            )
         if min(self.size, self.width, self.pre_size) < 0:
             raise InputError(
                 f"size, width and pre_size must not be negative, found {self.size}, {self.width}, {self.pre_size}"

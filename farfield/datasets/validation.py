@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.cards import Expected
+from farfield.datasets.remarks import remarks_on
 from farfield.datasets.twins import contradictions
 from farfield.errors import InputError
 from farfield.files import read_json
@@ -28,8 +29,9 @@ Tables = dict[str, "pd.DataFrame"]
 def tables(manifest: "pd.DataFrame", unreadable: list[dict[str, str]], expected: Expected) -> Tables:
     """The three tables that the suites speak of.
 
-    images: the manifest with `repeats` (its bytes stand in an earlier row) and `leaks` (its bytes
-    stand in another split). classes: class_name, images, expected_images.
+    manifest: with the columns of `odd_pictures.with_oddities`. images: the manifest with `repeats` (its bytes
+    stand in an earlier row) and `leaks` (its bytes stand in another split). classes: class_name, images,
+    expected_images.
     """
     return {
         "images": with_twins(manifest),
@@ -83,6 +85,7 @@ def parameters(data: Tables, expected: Expected) -> dict[str, Any]:
         "shortest_side": expected.shortest_side,
         "mostly_unique": _mostly(expected.duplicates, count),
         "mostly_apart": _mostly(expected.leaked, count),
+        "mostly_plain": _mostly(expected.odd, count),
         "classes_min": expected.classes if expected.classes is not None else 1,
         "classes_max": expected.classes,
         "fewest_images": expected.fewest_images,
@@ -188,6 +191,7 @@ def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "splits": images["split"].value_counts().sort_index().to_dict(),
         "modes": images["mode"].value_counts().sort_index().to_dict(),
+        "remarks": remarks_on(images),
         "unreadable": data["unreadable"].to_dict("records"),
         "duplicates": [group["path"].tolist() for group in groups],
         "leaked": [group["path"].tolist() for group in groups if group["split"].nunique() > 1],

@@ -68,8 +68,9 @@ class Description:
     `packing.size` pixels, of which networks see the central `image_size`. backbone, width: as of
     `farfield.backbones.build`. scale: of the head. mean, std: of the normalisation, for pixels in 0..1.
     weights_mean, weights_std: what the weights expect in their place; none: the same. blocks: of features that
-    the head reads, as of `ImageClassifier`. facts: where all of it
-    comes from, for people.
+    the head reads, as of `ImageClassifier`. ranges: the values of black and white
+    of each kind of file that does not state them, as in `datasets.decoders.ranges`; files of the kinds that the
+    classifier was fitted to are shown in these. facts: where all of it comes from, for people.
     """
 
     class_names: tuple[str, ...]
@@ -83,6 +84,7 @@ class Description:
     weights_mean: tuple[float, float, float] | None = None
     weights_std: tuple[float, float, float] | None = None
     blocks: tuple[str, ...] = ()
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def architecture(self) -> Backbone:
@@ -125,15 +127,27 @@ def load_classifier(folder: Path) -> tuple[ImageClassifier, Description]:
     return classifier.eval(), description
 
 
+def _packing(values: dict[str, Any]) -> Packing:
+    """As JSON has it, where tuples are lists."""
+    given = values | {"channels": tuple(values.get("channels", ()))}
+    if given.get("range") is not None:
+        low, high = given["range"]
+        given["range"] = float(low), float(high)
+    return Packing(**given)
+
+
 def _described(path: Path) -> Description:
     try:
         values = read_json(path)
-        values["packing"] = Packing(**values["packing"])
+        values["packing"] = _packing(values["packing"])
+        values["ranges"] = {
+            kind: (float(low), float(high)) for kind, (low, high) in values.get("ranges", {}).items()
+        }
         for name in ("class_names", "mean", "std"):
             values[name] = tuple(values[name])
         values["blocks"] = tuple(values.get("blocks", ()))
         description = Description(**values)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         names = ", ".join(part.name for part in fields(Description))
         raise InputError(
             f"{path} does not describe a classifier ({error}); it must be a JSON object with {names}."

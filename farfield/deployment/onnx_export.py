@@ -1,5 +1,6 @@
 """A classifier as an ONNX graph, for runtimes without Python."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,8 @@ INPUT, OUTPUT = "images", "logits"
 def export_onnx(path: Path, classifier: ImageClassifier, description: Description) -> None:
     """Write the graph: `images` float32 [n, 3, S, S], normalised, for any n, to `logits` [n, classes].
 
-    The file is checked after it was written; class names and the normalisation stand in its metadata.
+    The file is checked after it was written; class names, the normalisation and the ranges of
+    files that do not state one stand in its metadata.
     """
     import onnx
 
@@ -43,6 +45,7 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
                 "class_names": "\n".join(description.class_names),
                 "mean": " ".join(map(str, description.mean)),
                 "std": " ".join(map(str, description.std)),
+                "ranges": json.dumps(description.ranges),
             },
         )
         onnx.checker.check_model(model, full_check=True)

@@ -17,8 +17,9 @@ from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import ClassFolders, class_folders
 from farfield.datasets.layouts import read_images
-from farfield.datasets.packed import load_images, load_manifest
+from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
+from farfield.datasets.remarks import remarks_on
 from farfield.errors import InputError
 from farfield.files import file_hash, read_json, write_json
 from farfield.local import SCRATCH
@@ -30,7 +31,8 @@ SHOWN = 5  # files or classes named in one message
 @dataclass(frozen=True)
 class OwnImages:
     """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated:
-    files whose bytes another file has too. fingerprint: of all files. folder: where it is packed."""
+    files whose bytes another file has too. fingerprint: of all files. folder: where it is packed. ranges: of
+    its kinds of files, as in `decoders.ranges`. shown: what was done to them, one line a kind."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -39,6 +41,8 @@ class OwnImages:
     repeated: int
     fingerprint: str
     folder: Path
+    ranges: dict[str, tuple[float, float]]
+    shown: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -69,6 +73,8 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
         int(manifest["sha256"].duplicated(keep=False).sum()),
         mark,
         folder,
+        load_ranges(folder / "packed"),
+        tuple(remarks_on(manifest)),
     )
 
 
@@ -107,6 +113,7 @@ def remarks(own: OwnImages) -> list[str]:
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
         said.append(f"{len(files)} files are left out: {named(files)}.")
+    said += [f"{line}." for line in own.shown]
     if own.repeated:
         said.append(
             f"{own.repeated} files have the same bytes as another. Where one of them is learned from and its "

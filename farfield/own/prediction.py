@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import SUFFIXES, UnreadableImageError, decode
 from farfield.datasets.visible import visible_paths
-from farfield.deployment.classifier import load_classifier
+from farfield.deployment.classifier import Description, load_classifier
 from farfield.errors import InputError
 from farfield.local import Local
 from farfield.training.devices import choose_device, deterministic
@@ -35,7 +34,7 @@ def predict(classifier: Path, places: Sequence[Path], local: Local) -> bool:
     files = iter(images_of(places))
     with ThreadPoolExecutor(local.workers) as pool:
         while batch := list(islice(files, BATCH)):
-            decoded = list(pool.map(lambda path: pixels(path, description.packing), batch))
+            decoded = list(pool.map(lambda path: pixels(path, description), batch))
             readable = [
                 (path, image) for path, image in zip(batch, decoded, strict=True) if image is not None
             ]
@@ -62,10 +61,10 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
             yield place
 
 
-def pixels(path: Path, packing: Packing) -> np.ndarray | None:
+def pixels(path: Path, description: Description) -> np.ndarray | None:
     """The packed image, as training saw it; none, and a line on standard error, if it cannot be read."""
     try:
-        return decode(path.read_bytes(), packing).pixels
+        return decode(path.read_bytes(), description.packing, known=description.ranges).pixels
     except (UnreadableImageError, OSError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None

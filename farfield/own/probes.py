@@ -80,6 +80,7 @@ def fitted(probes: Probes, card: NetworkCard, backbone: Backbone) -> tuple[Image
         weights_mean=card.mean,
         weights_std=card.std,
         blocks=inside,
+        ranges=own.ranges,
         facts={
             "method": f"logistic regression on {chosen.candidate.title}",
             "accuracy": round(measures.accuracy, 2),

@@ -4,14 +4,14 @@ A format is one file beside this one, with
 - `SUFFIXES`: how the names of such files end where folders and archives are searched for images,
 - `knows(data)`: whether these are the bytes of such a file, by the first of them,
 - `read(data, stored)`: its `Values`,
-and its place in `FORMATS`. What only that format needs is imported inside `read`.
+and its place in `FORMATS`, which are asked in this order. What only that format needs is imported inside `read`.
 """
 
 from typing import Protocol
 
 import numpy as np
 
-from farfield.datasets.decoders import npy, pillow
+from farfield.datasets.decoders import dicom, heif, jp2, jpegxl, nifti, npy, pdf, pillow, png, pnm, tiff
 from farfield.datasets.decoders.values import UnreadableImageError, Values, of_array
 from farfield.datasets.sources import Data
 
@@ -27,7 +27,9 @@ class Format(Protocol):
     def read(self, data: bytes, *, stored: bool) -> Values: ...
 
 
-FORMATS: tuple[Format, ...] = (npy, pillow)  # asked in this order
+FORMATS: tuple[Format, ...] = (
+    dicom, npy, png, pnm, tiff, pdf, heif, jp2, jpegxl, nifti, pillow,
+)  # fmt: skip
 SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import UnreadableImageError, decode
+from farfield.datasets.decoders.rgb import read_columns
 from farfield.datasets.dense import targets
 from farfield.datasets.dense.records import DenseIndex
 from farfield.datasets.reading import read_sources
@@ -38,10 +39,11 @@ def pack_dense(
 
     images.npy: uint8 [n, h, w, 3]; targets as in `dense.targets`, at the same size by nearest values.
     manifest.parquet: one row a point: row, path, split, width, height, mode, sha256 (of the image file, or
-    of the image as an array), valid_<task> (share of known pixels), least_<task> and most_<task> (values
-    of known pixels, NaN if there is none), classes (labels in the image). unreadable.json: points left
-    out, each with path and reason: something is missing, damaged, of another size than its image, or a
-    label is outside the classes. scratch: as in `packing.pack`. InputError if no point is left.
+    of the image as an array), the columns of `decoders.rgb.READ`, valid_<task> (share of known pixels),
+    least_<task> and most_<task> (values of known pixels, NaN if there is none), classes (labels in the image).
+    unreadable.json: points left out, each with path and reason: something is missing, damaged, of another size
+    than its image, or a label is outside the classes. scratch: as in `packing.pack`. InputError if no point
+    is left.
     """
     forms = _forms(index, packing)
     arrays, facts = open_unfinished(scratch, forms)
@@ -110,6 +112,7 @@ class _Worker:
             "size": [image.width, image.height],
             "mode": image.mode,
             "sha256": hashlib.sha256(content).hexdigest(),
+            **image.read,
         }
 
     def _target(self, row: int, data: Data) -> Fact:
@@ -198,6 +201,7 @@ def _manifest(index: DenseIndex, facts: Mapping[Key, Fact], kept: list[int]) -> 
         "height": np.array([image["size"][1] for image in images], dtype=np.int32),
         "mode": [image["mode"] for image in images],
         "sha256": [image["sha256"] for image in images],
+        **read_columns(images),
     }
     for task in index.tasks:
         told = [_told(index, facts, task, row) for row in kept]
