@@ -1,12 +1,14 @@
 """What is to be known of a user's images and of their classifier: plain numbers and arrays, for pages and files.
 
-`farfield.probing.diagnose` makes it. Rows are places in the arrays of images and labels, classes are class indices,
-shares and accuracies are in percent.
+`farfield.probing.diagnosing.diagnose` makes it. Rows are places in the arrays of images and labels, classes are
+class indices, shares and accuracies are in percent.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+FAR = 10.0  # times the images there are; no curve is trusted beyond
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Leakage:
 
     kind: "duplicates", "groups" (that were given) or "names" (groups that file names suggest). groups: their
     number. excess: apart minus together, paired by image, with its interval. misleading: whether the excess is
-    above 0 by more than its interval, and at least one point.
+    above 0 by more than its interval, and at least one point, so that `apart` must not be believed.
     """
 
     kind: str
@@ -79,8 +81,9 @@ class Leakage:
 class PredictionSets:
     """Conformal sets: all classes whose calibrated probability is at least the threshold of the class.
 
-    stated: the coverage that is promised of new images of the same kind. thresholds: [classes], all alike unless
-    `each_class`. coverage: what sets calibrated on other images cover of left-out ones. class_coverage: [classes].
+    stated: the coverage that is promised of new images of the same kind. thresholds: [classes], all alike
+    unless `each_class`. coverage: what sets calibrated on other images cover of left-out ones. class_coverage:
+    the same of each class, [classes].
     sizes: int [classes + 1], images by the number of classes in their set. temperature: of the probabilities.
     """
 
@@ -118,9 +121,9 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Outliers:
-    """Images unlike all others. rows: int [m], the farthest first. distances: [n], of every image, the mean cosine
-    distance to its `neighbours` nearest others. threshold: beyond it a new image is unlike anything trained on;
-    `share` percent of images like these are."""
+    """Images unlike all others. rows: int [m], the farthest first. distances: [n], of every image, the mean
+    cosine distance to its `neighbours` nearest others. threshold: beyond it a new image is unlike anything
+    trained on; `share` percent of these images are."""
 
     rows: np.ndarray
     distances: np.ndarray
@@ -131,8 +134,8 @@ class Outliers:
 
 @dataclass(frozen=True)
 class SameClasses:
-    """Pairs of classes that the classifier tells apart no better than chance. pairs: int [m, 2]. right: [m, 3], of
-    images of the two the percentage that gets the right one of both, low and high; chance is 50."""
+    """Pairs of classes that the classifier tells apart no better than chance. pairs: int [m, 2]. right: [m, 3],
+    the percentage of pairs of their images that it puts in the right order, low and high; chance is 50."""
 
     pairs: np.ndarray
     right: np.ndarray
@@ -140,7 +143,7 @@ class SameClasses:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Accuracy, balanced over classes as the images are, by the number of images learned from, and where it goes.
+    """Accuracy by the number of images learned from, and where it goes.
 
     sizes, accuracy, ci95: [k], in images and percent. limit, factor, power: accuracy = limit - factor *
     size ** -power. now: at all images. gain: points asked for. more: images more for them; high is inf where they
@@ -159,7 +162,20 @@ class LearningCurve:
 
     @property
     def sentence(self) -> str:
-        raise NotImplementedError
+        """For example: About 60 more labels for +2 points, interval 30 to 140."""
+        points = f"+{self.gain:g} points"
+        if self.more is None or self.more.value > FAR * self.sizes[-1]:
+            return f"More labels of this kind are unlikely to bring {points}."
+        low, middle = round_up(self.more.low), round_up(self.more.value)
+        if self.more.high > FAR * self.sizes[-1]:
+            return f"About {middle} more labels for {points}, at least {low}; it may take many more than you have."
+        return f"About {middle} more labels for {points}, interval {low} to {round_up(self.more.high)}."
+
+
+def round_up(count: float) -> int:
+    """To two digits, upward."""
+    step = 10 ** max(len(str(int(count))) - 2, 0)
+    return int(-(-count // step)) * step
 
 
 @dataclass(frozen=True)
