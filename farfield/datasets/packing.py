@@ -36,9 +36,10 @@ def pack(
 ) -> None:
     """Write `folder`/images.npy, manifest.parquet, unreadable.json and ranges.json.
 
-    images.npy: uint8 [n, height, width, 3]. manifest.parquet: one row an image, in the order of
-    `index`: row, path, label, class_name, split, width, height, mode, sha256 (of the file's bytes, and of the box
-    that is cut out of it), the columns of `decoders.rgb.READ`, and group where any image has one. unreadable.json: the files left out, each with path and reason.
+    images.npy: uint8 [n, height, width, 3]. manifest.parquet: one row an image, in the order of `index`: row,
+    path, label, class_name, split, width, height, mode, sha256 (of the file's bytes, and of the box that is cut
+    out of it), the columns of `decoders.rgb.READ`, and group where any image has one. unreadable.json: the files
+    left out, each with path and reason.
     ranges.json: the range of each kind of file (`decoders.ranges`) whose range the data set gives.
     images: yields (row, bytes or array) of the wanted rows, in the order of the archives.
     scratch: a folder for the unfinished work, removed when all is written. InputError if no image

@@ -1,4 +1,4 @@
-"""A user's folder of class folders, packed once and checked."""
+"""A user's labelled images, in whatever form the labels come, packed once and checked."""
 
 import hashlib
 import json
@@ -15,8 +15,8 @@ from filelock import FileLock
 from farfield.datasets import class_folders as folders
 from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
-from farfield.datasets.class_folders import ClassFolders, class_folders
 from farfield.datasets.layouts import read_images
+from farfield.datasets.layouts.labelled import Labelled, labelled_images
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.remarks import remarks_on
@@ -32,7 +32,8 @@ SHOWN = 5  # files or classes named in one message
 class OwnImages:
     """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated:
     files whose bytes another file has too. fingerprint: of all files. folder: where it is packed. ranges: of
-    its kinds of files, as in `decoders.ranges`. shown: what was done to them, one line a kind."""
+    its kinds of files, as in `decoders.ranges`. shown: what was done to them, one line a kind. splits,
+    groups: [n], "all" and "" where nothing is said. found: remarks on the form of the labels."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -43,6 +44,9 @@ class OwnImages:
     folder: Path
     ranges: dict[str, tuple[float, float]]
     shown: tuple[str, ...]
+    splits: np.ndarray
+    groups: np.ndarray
+    found: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -52,8 +56,8 @@ class OwnImages:
 
 def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
     """The packed images of `data`; decoded once, and found again while they stay the same."""
-    found = class_folders(data)
-    mark = folders.fingerprint(data, found.index)
+    found = labelled_images(data)
+    mark = folders.fingerprint(found.root, found.index)
     code = [file_hash(Path(str(module.__file__))) for module in (folders, packing, reading)]
     code += [file_hash(path) for path in sorted(Path(decoders.__path__[0]).rglob("*.py"))]
     key = hashlib.sha256(json.dumps([mark, asdict(form), code]).encode()).hexdigest()[:16]
@@ -75,6 +79,9 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
         folder,
         load_ranges(folder / "packed"),
         tuple(remarks_on(manifest)),
+        manifest["split"].to_numpy(),
+        manifest.get("group", manifest["split"].map(lambda _: "")).to_numpy(),
+        found.remarks,
     )
 
 
@@ -92,10 +99,10 @@ def _sums(folder: Path) -> dict[str, str]:
     return {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}
 
 
-def _pack(data: Path, found: ClassFolders, form: Packing, folder: Path, workers: int) -> None:
+def _pack(data: Path, found: Labelled, form: Packing, folder: Path, workers: int) -> None:
     if not found.index.records:
-        raise InputError(f"{data} holds no images in its class folders {named(found.index.class_names)}.")
-    read = partial(read_images, data, found.index)
+        raise InputError(f"{data} holds no images of its classes {named(found.index.class_names)}.")
+    read = partial(read_images, found.root, found.index)
     pack(
         found.index,
         read,
@@ -109,7 +116,7 @@ def _pack(data: Path, found: ClassFolders, form: Packing, folder: Path, workers:
 
 def remarks(own: OwnImages) -> list[str]:
     """What the reader of a result should know about the images, one sentence each."""
-    said = []
+    said = [*own.found]
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
         said.append(f"{len(files)} files are left out: {named(files)}.")

@@ -149,6 +149,6 @@ def test_an_image_that_vanishes_is_named(data, here, monkeypatch):
         (folder / "red/1.png").unlink()
         return found
 
-    monkeypatch.setattr(images, "class_folders", vanishing)
-    with pytest.raises(InputError, match=r"red/1\.png cannot be read"):
+    monkeypatch.setattr(images, "labelled_images", vanishing)
+    with pytest.raises(InputError, match=r"red/1\.png is no longer there"):
         own_images(data, Packing(18), 1)
