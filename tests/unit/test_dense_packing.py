@@ -170,4 +170,4 @@ def test_changes_mark_both_sides_of_a_boundary():
 def test_an_unknown_kind_of_archive_content_names_the_file(raw):
     pack(raw / "nyu_v2.zip", prepared() | {"nyu_v2/nyu_v2_3task.json": b"{"})
     with pytest.raises(InputError, match=r"nyu_v2_3task\.json is no JSON"):
-        DENSE_LAYOUTS["nyuv2_prepared"](raw, {})
+        DENSE_LAYOUTS.find("nyuv2_prepared")(raw, {})
