@@ -124,7 +124,7 @@ def test_another_size_takes_targets_by_their_nearest_values(raw, tmp_path):
 def test_images_keep_the_shape_that_the_packing_gives():
     assert Packing(size=4, width=6).shape == (4, 6)
     assert Packing(size=4).shape == (4, 4)
-    with pytest.raises(InputError, match="must not be negative, found 4, -1, 0"):
+    with pytest.raises(InputError, match="width should be greater than or equal to 0, found -1"):
         Packing(size=4, width=-1)
 
 
