@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from farfield.episodes.statistics import ENDS
 from farfield.results import published
 from farfield.results.contrasts import RESAMPLES
 from farfield.results.families import SharingStudy
@@ -187,7 +188,7 @@ def _interval(study: Study, row: str, scale: Mapping[str, float]) -> tuple[float
         generator = stream(study.seed, "bootstrap of the score", dataset, row)
         drawn = generator.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES)
         total += _points(drawn @ hits / counts.sum(), reference)
-    low, high = np.quantile(total, [0.025, 0.975])
+    low, high = np.quantile(total, ENDS)
     return float(low), float(high)
 
 
