@@ -20,9 +20,9 @@ import numpy as np
 
 from farfield.datasets.decoders.containers.pickles import field_of
 from farfield.datasets.layouts.contents import archives_in, contents_of, label_texts, table
+from farfield.datasets.layouts.forms.found import split_in
+from farfield.datasets.layouts.forms.parquet import read_shard
 from farfield.datasets.layouts.index import Index, Record, build_index
-from farfield.datasets.layouts.labelled.found import split_in
-from farfield.datasets.layouts.labelled.parquet import read_shard
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.options import take_options
 from farfield.datasets.layouts.pickled import Place, unpickled

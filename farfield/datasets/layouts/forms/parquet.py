@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labelled.found import (
+from farfield.datasets.layouts.forms.found import (
     Labelled,
     in_order,
     split_called,
     split_in,
     used_classes,
 )
-from farfield.datasets.layouts.labelled.holdings import Holdings
-from farfield.datasets.layouts.labelled.lists import GROUP, LABELS, SPLIT
+from farfield.datasets.layouts.forms.holdings import Holdings
+from farfield.datasets.layouts.forms.lists import GROUP, LABELS, SPLIT
+from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.sources import Stack
 from farfield.errors import InputError
