@@ -52,6 +52,7 @@ VALIDATION = {
         "unreadable": [{"path": "a.jpg", "reason": "truncated"}],
         "duplicates": [[f"{i}.jpg", f"copy {i}.jpg"] for i in range(LISTED_FILES + 7)],
         "leaked": [],
+        "remarks": ["40 files: page 1 of 3"],
         "expectations": [
             {
                 "type": "a",
