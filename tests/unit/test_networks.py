@@ -90,7 +90,10 @@ def test_given_weights_keep_what_they_expect(tmp_path, monkeypatch):
             "spottune.methods.standard.network=x",
             r"methods\.standard\.network is 'x', which is not one of net",
         ),
-        ("networks.trained.objects.image_size=64", "packing size of objects is 18, but networks see 64 pixels"),
+        (
+            "networks.trained.objects.image_size=64",
+            "packing size of objects is 18, but networks see 64 pixels",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused(override, message):
