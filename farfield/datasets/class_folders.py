@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from farfield.datasets.decoders import SUFFIXES
+from farfield.datasets.decoders import holds_image
 from farfield.datasets.download import visible_paths
 from farfield.datasets.layouts.index import Index, Record
 from farfield.errors import InputError
@@ -35,7 +35,7 @@ def class_folders(folder: Path) -> ClassFolders:
         if path.is_dir():
             if len(relative.parts) == 1:
                 classes.add(relative.name)
-        elif path.suffix.lower() not in SUFFIXES:
+        elif not holds_image(path):
             left_out[relative.as_posix()] = "no image by its name"
         elif len(relative.parts) == 1:
             left_out[relative.as_posix()] = "in no class folder"
