@@ -9,21 +9,20 @@ from farfield.deployment.folder import require_free, write_classifier
 from farfield.errors import InputError
 from farfield.files import atomic_file
 from farfield.local import Local
-from farfield.networks.cards import network_card
+from farfield.networks.cards import NetworkCard
 from farfield.own import words
 from farfield.own.images import own_images, remarks
 from farfield.own.probes import Probes, fitted, probe, wide_packing
 from farfield.training.devices import choose_device, deterministic
 
 
-def evaluate(data: Path, out: Path, local: Local, network: str = "lite0", seed: int = 0) -> Probes:
+def evaluate(data: Path, out: Path, local: Local, card: NetworkCard, seed: int = 0) -> Probes:
     """Judge candidates on images left out, and write report.md, evaluation.csv and classifier/ into `out`.
 
-    network: of `farfield.networks.cards`. seed: of how images are left out. InputError if a network or the images
-    cannot be used, or if `out` lies among the images or holds something else.
+    card: of the network. seed: of how images are left out. InputError if the network or the images cannot be
+    used, or if `out` lies among the images or holds something else.
     """
     require_apart(data, out)
-    card = network_card(network)
     deterministic(threads=0)
     own = own_images(data, wide_packing(card), local.workers)
     notes = remarks(own)

@@ -54,10 +54,9 @@ def probe(own: OwnImages, card: NetworkCard, backbone: Backbone, device: torch.d
     parts = parts_of(own.labels, None, seed)
     candidates = [Candidate(key, title, (f"image.{key}",), plain) for key, title in PLAIN.items()]
     both = (f"{name}.features", f"{name}.stages")
-    candidates += [
-        Candidate(name, f"{name}, its features", both[:1], cost),
-        Candidate(f"{name}_stages", f"{name}, its features and stages", both, cost),
-    ]
+    candidates.append(Candidate(name, f"{card.title}, its features", both[:1], cost))
+    if "stages" in seen:
+        candidates.append(Candidate(f"{name}_stages", f"{card.title}, its features and stages", both, cost))
     tested = tuple(test(candidate, blocks, own.labels, parts) for candidate in candidates)
     networks = [one for one in tested if one.candidate.key not in PLAIN]
     return Probes(own, blocks, tested, recommended(networks), parts)
@@ -69,7 +68,7 @@ def fitted(probes: Probes, card: NetworkCard, backbone: Backbone) -> tuple[Image
     weight, bias = fit_all(joined(probes.blocks, chosen.candidate.blocks), own.labels)
     measures = chosen.measures
     head = Head(weight / measures.temperature, bias / measures.temperature)
-    inside = tuple(block.partition(".")[2] for block in chosen.candidate.blocks)
+    inside = tuple(block.rpartition(".")[2] for block in chosen.candidate.blocks)
     description = Description(
         class_names=own.class_names,
         image_size=card.image_size,
@@ -90,8 +89,8 @@ def fitted(probes: Probes, card: NetworkCard, backbone: Backbone) -> tuple[Image
             "class_images": own.counts,
             "fingerprint": own.fingerprint,
             "pretrained_on": card.pretrained_on,
-            "licence": f"The weights of {card.name} are under {card.licence}; the head was fitted to your "
-            "images.",
+            "licence": f"The weights of {card.name} are under {card.licence or 'no stated licence'}; the head "
+            "was fitted to your images.",
         },
     )
     return ImageClassifier(backbone, head, inside).cpu().eval(), description

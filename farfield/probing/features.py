@@ -21,10 +21,12 @@ HOG_SIZE, RAW_SIZE = 64, 32  # pixels
 
 def network_blocks(backbone: Backbone, images: Tensor) -> dict[str, Tensor]:
     """{"features": [n, d], "stages": [n, sum of stage widths]} of normalised images [n, 3, h, w]: what the
-    network returns, and the map after each of its stages, averaged over positions."""
-    maps = backbone.stages(images)
-    stages = torch.cat([unit(root(each.mean((2, 3)))) for each in maps], dim=1)
-    return {"features": unit(root(backbone.pool(maps[-1]))), "stages": unit(stages)}
+    network returns, and the map after each of its stages, averaged over positions, if it shows them."""
+    features, maps = backbone.outputs(images)
+    blocks = {"features": unit(root(features))}
+    if maps:
+        blocks["stages"] = unit(torch.cat([unit(root(each.mean((2, 3)))) for each in maps], dim=1))
+    return blocks
 
 
 def root(values: Tensor) -> Tensor:
