@@ -97,10 +97,8 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
             )
     ordered = [categories[category] for category in sorted(categories, key=_by_id)]
     index, remarks = used_classes(holdings.given, records, ordered)
-    used = {record.group for record in index.records}
-    for file in holdings.files:
-        if file.path not in used and file.path not in contents:
-            left_out[file.path] = "no box on it" if file.is_image else "no image by its name"
+    used = {record.group for record in index.records} | contents.keys()
+    left_out |= holdings.others(used, "no box on it")
     return Labelled(f"COCO boxes of {some(sorted(contents))}", holdings.root, index, left_out, remarks)
 
 

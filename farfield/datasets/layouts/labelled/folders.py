@@ -52,11 +52,7 @@ def class_folders_in(holdings: Holdings) -> Labelled:
         Record(file.archive, file.member, file.path, labels[ways[file][0]], splits.get(file, "all"))
         for file in sorted(below, key=lambda file: (ways[file][0], file.path))
     ]
-    left_out = {
-        file.path: "in no class folder" if file.is_image else "no image by its name"
-        for file in holdings.files
-        if file not in below
-    }
+    left_out = holdings.others({file.path for file in below}, "in no class folder")
     return Labelled("class folders", holdings.root, Index(tuple(records), tuple(names)), left_out)
 
 

@@ -1,6 +1,6 @@
 """What people hand over, a folder, an archive or one file, as one list of files."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -43,6 +43,12 @@ class Holdings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", tuple(file for file in self.files if file.is_image))
+
+    def others(self, used: Container[str], why: str) -> dict[str, str]:
+        """{path: reason} of all files but the used ones; `why` images are not used."""
+        reasons = {file.path: why if file.is_image else "no image by its name" for file in self.files}
+        reasons |= dict.fromkeys(self.unopened, "an archive beside images, not opened")
+        return {path: reason for path, reason in reasons.items() if path not in used}
 
     def read(self, file: File) -> bytes:
         """The bytes of a label file. InputError if it is too large for one."""

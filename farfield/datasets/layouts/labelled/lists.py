@@ -79,11 +79,18 @@ def _named_directly(folder: Path, table: Table) -> Holdings | None:
     for column in range(len(table.header)):
         for rows in (table, table.without_header()):
             cells = [PurePosixPath(row[column].replace("\\", "/")) for _, row in rows.rows]
-            if cells and all(cell.name and (folder / cell).is_file() for cell in cells):
+            if cells and all(_is_file(folder / cell) for cell in cells):
                 paths = list(dict.fromkeys(cell.as_posix() for cell in cells))
                 files = tuple(File("", path, PurePosixPath(path).parts, path) for path in paths)
                 return Holdings(folder, folder, files)
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a sentence, too long for a name
+        return False
 
 
 def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -> Labelled | None:
@@ -104,7 +111,7 @@ def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -
     rows = [
         row
         for name, (table, columns) in sorted(read.items())
-        for row in _rows(name, table, columns, images, splits[name] if len(read) > 1 else "")
+        for row in _rows(holdings, name, (table, columns), images, splits[name] if len(read) > 1 else "")
     ]
     class_names = in_order(
         [label for _, label, _, _ in rows]
@@ -122,29 +129,26 @@ def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -
         records.append(Record(file.archive, file.member, file.path, labels[label], split, group=group))
     index, remarks = used_classes(holdings.given, records, class_names)
     named = {record.path for record in index.records}
-    left_out = {
-        file.path: f"in no row of {some(sorted(read))}" if file.is_image else "no image by its name"
-        for file in holdings.files
-        if file.path not in named and file.path not in read
-    }
+    left_out = holdings.others(named | read.keys(), f"in no row of {some(sorted(read))}")
     return Labelled(f"the list {some(sorted(read))}", holdings.root, index, left_out, remarks)
 
 
 def _rows(
-    name: str, table: Table, columns: Columns, images: ImagesByName, split: str
+    holdings: Holdings, name: str, read: tuple[Table, Columns], images: ImagesByName, split: str
 ) -> list[tuple[str, str, str, str]]:
     """(image, label, split, group) of each row; InputError lists what is wrong with them."""
+    table, columns = read
     folder = PurePosixPath(name).parent.as_posix()
     rows = [
-        (line, images.called(cells[columns.path], folder), _label(name, table, columns, line, cells))
-        for line, cells in table.rows
+        (line, images.called(cells[columns.path], folder), label)
+        for (line, cells), label in zip(table.rows, _labels(name, table, columns), strict=True)
     ]
     require_labels(name, rows)
     if missing := [image for _, image, _ in rows if image not in images]:
         near = [image + images.near(image) for image in missing]
         raise InputError(
             f"{name} names {len(missing)} images that {images.raw} does not hold: {some(near)}. Mend their "
-            f"names, or take these rows out."
+            f"names, or take these rows out.{_unopened(holdings)}"
         )
     split_cells = [cells[columns.split] if columns.split is not None else split for _, cells in table.rows]
     if any(split_cells) and (
@@ -158,16 +162,27 @@ def _rows(
     ]
 
 
-def _label(name: str, table: Table, columns: Columns, line: int, cells: list[str]) -> str:
+def _unopened(holdings: Holdings) -> str:
+    beside = some(sorted(holdings.unopened))
+    return f" Archives that lie beside images are not looked into: {beside}." if beside else ""
+
+
+def _labels(name: str, table: Table, columns: Columns) -> list[str]:
+    """The label of each row; InputError lists those that are marked as no class or as several."""
     if len(columns.label) == 1:
-        return cells[columns.label[0]]
-    marked = [table.header[column] for column in columns.label if _mark(cells[column])]
-    if len(marked) != 1:
+        return [cells[columns.label[0]] for _, cells in table.rows]
+    marked = [[table.header[c] for c in columns.label if _mark(cells[c])] for _, cells in table.rows]
+    wrong = [
+        f"line {line}, {cells[columns.path]}, as {' and '.join(classes) or 'no class'}"
+        for (line, cells), classes in zip(table.rows, marked, strict=True)
+        if len(classes) != 1
+    ]
+    if wrong:
         raise InputError(
-            f"{name}, line {line}: {cells[columns.path]} is marked as {' and '.join(marked) or 'no class'}; each "
-            f"image must have one class."
+            f"{name} does not mark {len(wrong)} images as one class: {some(wrong, '; ')}. Mend these rows or "
+            f"take them out."
         )
-    return marked[0]
+    return [classes[0] for classes in marked]
 
 
 def _mark(cell: str) -> bool | None:

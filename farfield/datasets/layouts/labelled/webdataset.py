@@ -68,12 +68,8 @@ def labels_in(holdings: Holdings) -> Labelled | None:
         for file, label, split, group in rows
     ]
     index, remarks = used_classes(holdings.given, records, class_names)
-    used = {file for pair in pairs.items() for file in pair}
-    left_out = {
-        file.path: "without a label in its tar" if file.is_image else "no image by its name"
-        for file in holdings.files
-        if file not in used
-    }
+    used = {file.path for pair in pairs.items() for file in pair}
+    left_out = holdings.others(used, "without a label in its tar")
     return Labelled("WebDataset tars", holdings.root, index, left_out, remarks)
 
 
