@@ -29,7 +29,8 @@ def isic(raw: Path, options: dict[str, Any]) -> Index:
     rows = list(table(text, LABELS, ["image", *DIAGNOSES]))
     marked = [_marked(row) for _, row in rows]
     wrong = [
-        f"line {line}: {row['image']} has {'a value that is no number' if marks is None else f'{len(marks)} diagnoses'}"
+        f"line {line}: {row['image']} has "
+        + ("a value that is no number" if marks is None else f"{len(marks)} diagnoses")
         for (line, row), marks in zip(rows, marked, strict=True)
         if marks is None or len(marks) != 1
     ]
