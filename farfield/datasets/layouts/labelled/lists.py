@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from farfield.datasets.decoders import SUFFIXES as ENDINGS
 from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labelled.found import Labelled, in_order, split_called, split_in, used_classes
 from farfield.datasets.layouts.labelled.holdings import File, Holdings, holdings_of
@@ -77,7 +78,7 @@ def _named_directly(folder: Path, table: Table) -> Holdings | None:
     """The images of a list as it names them from its folder on, if it names all of them so: then the folder,
     which may be as large as a disk, need not be searched."""
     for column in range(len(table.header)):
-        for rows in (table, table.without_header()):
+        for rows in (table.without_header(), table):
             cells = [PurePosixPath(row[column].replace("\\", "/")) for _, row in rows.rows]
             if cells and all(_is_file(folder / cell) for cell in cells):
                 paths = list(dict.fromkeys(cell.as_posix() for cell in cells))
@@ -196,7 +197,7 @@ def _mark(cell: str) -> bool | None:
 
 def _columns(table: Table, images: ImagesByName, strict: bool) -> tuple[Table, Columns] | None:
     """The table and its columns; none, or if strict an InputError, if it is no list of these images."""
-    if any(cell and PurePosixPath(cell).suffix and cell in images for cell in table.header):
+    if any(cell.lower().endswith(ENDINGS) and cell in images for cell in table.header):
         table = table.without_header()
     names = [re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_") for name in table.header]
     path = _image_column(table, names, images)
@@ -224,15 +225,19 @@ def _columns(table: Table, images: ImagesByName, strict: bool) -> tuple[Table, C
 
 
 def _image_column(table: Table, names: list[str], images: ImagesByName) -> int | None:
-    """The column of which most cells are images; among such the one whose name says so."""
+    """The column whose name says so, if it names an image; else the one of which most cells name one with its
+    ending, since numbers fit too much."""
     looked_at = [cells for _, cells in table.rows[:LOOKED_AT]]
     if not looked_at:
         return None
-    hits = [sum(cells[c] in images for cells in looked_at) for c in range(len(looked_at[0]))]
     named = {PATHS.index(name): column for column, name in enumerate(names) if name in PATHS}
     for _, column in sorted(named.items()):
-        if hits[column]:
+        if any(cells[column] in images for cells in looked_at):
             return column
+    hits = [
+        sum(cells[c].lower().endswith(ENDINGS) and cells[c] in images for cells in looked_at)
+        for c in range(len(looked_at[0]))
+    ]
     best = max(range(len(hits)), key=hits.__getitem__)
     return best if 2 * hits[best] > len(looked_at) else None
 
