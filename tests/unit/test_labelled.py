@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from made_up_archives import pack, tar_of
+from made_up_archives import pack, tar_of, write_parquet
 from PIL import Image
 
 from farfield.datasets.cards import Packing
@@ -281,23 +279,6 @@ def test_wrong_annotations_are_listed(tmp_path, note, message):
 
 
 # Parquet
-
-
-def write_parquet(path: Path, labels: list[int | None], first: int = 0, note: bool = True) -> None:
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    pictures = [{"bytes": b"%d" % (first + row), "path": None} for row in range(len(labels))]
-    table = pa.table(
-        {
-            "image": pa.array(pictures, kind),
-            "label": labels,
-            "patient": [f"p{row}" for row in range(len(labels))],
-        }
-    )
-    if note:
-        features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, row_group_size=2)
 
 
 def test_parquet_of_the_hub_has_its_class_names_in_the_schema(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.layouts.index import Record
+from farfield.datasets.layouts.labelled.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.labelled.found import (
     Labelled,
     in_order,
@@ -15,7 +16,6 @@ from farfield.datasets.layouts.labelled.found import (
     used_classes,
 )
 from farfield.datasets.layouts.labelled.holdings import Holdings
-from farfield.datasets.layouts.labelled.lists import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.sources import Stack
 from farfield.errors import InputError

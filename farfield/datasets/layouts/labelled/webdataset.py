@@ -9,6 +9,7 @@ from typing import Any
 
 from farfield.datasets import archives
 from farfield.datasets.layouts.index import Record
+from farfield.datasets.layouts.labelled.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.labelled.found import (
     Labelled,
     in_order,
@@ -17,7 +18,6 @@ from farfield.datasets.layouts.labelled.found import (
     used_classes,
 )
 from farfield.datasets.layouts.labelled.holdings import File, Holdings
-from farfield.datasets.layouts.labelled.lists import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.labels import require_labels
 from farfield.errors import InputError
 
