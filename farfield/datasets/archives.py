@@ -17,7 +17,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
@@ -60,7 +60,7 @@ def scan(path: Path, inner: str = "") -> tuple[Member, ...]:
 
 def visit(
     path: Path, names: Iterable[str], use: Callable[[Member, IO[bytes]], Iterable[T]], inner: str = ""
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield what `use` makes of each wanted member, open for reading, in the order of the archive.
 
     One pass through a tar up to the last wanted member, random access in a zip. A member is open while what

@@ -298,6 +298,18 @@ def test_parquet_of_the_hub_has_its_class_names_in_the_schema(tmp_path):
     assert list(read_images(tmp_path, found.index, rows=[4])) == [(4, b"2")]
 
 
+def test_parquet_may_lie_in_an_archive(tmp_path):
+    write_parquet(tmp_path / "one/train.parquet", [0, 1, 1])
+    pack(tmp_path / "hub.zip", {"data/train.parquet": (tmp_path / "one/train.parquet").read_bytes()})
+    found = labelled_images(tmp_path / "hub.zip")
+    assert [row[:2] for row in rows(found)] == [
+        ("data/train.parquet/000000", "cat"),
+        ("data/train.parquet/000001", "dog"),
+        ("data/train.parquet/000002", "dog"),
+    ]
+    assert dict(read_images(tmp_path, found.index)) == {0: b"0", 1: b"1", 2: b"2"}
+
+
 def test_hidden_and_missing_labels_of_parquet(tmp_path):
     write_parquet(tmp_path / "train.parquet", [0, 1])
     write_parquet(tmp_path / "test.parquet", [-1, -1])
