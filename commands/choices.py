@@ -7,7 +7,7 @@ from stages.frame.schema.sharing import changed
 def check_choices(params: Params) -> None:
     """InputError if a name or setting is unknown to the code that a stage would hand it to, hours later."""
     from farfield.backbones import build
-    from farfield.datasets.layouts import find_dense_layout, find_layout
+    from farfield.datasets.layouts import DENSE_LAYOUTS, LAYOUTS
     from farfield.datasets.procedural import Recipe
     from farfield.datasets.procedural.scenes import SceneRecipe
     from farfield.metalearning import meta_learner
@@ -25,7 +25,7 @@ def check_choices(params: Params) -> None:
     from farfield.tuning.registry import method
 
     for card in params.datasets.values():
-        (find_dense_layout if card.role == "sharing" else find_layout)(card.layout)
+        (DENSE_LAYOUTS if card.role == "sharing" else LAYOUTS).find(card.layout)
         if card.generator:
             kind = SceneRecipe if card.role == "sharing" else Recipe
             kind.from_section(card.generator)

@@ -6,7 +6,7 @@ from functools import partial
 from farfield.datasets.archive_checks import UnusableArchiveError
 from farfield.datasets.cards import Card
 from farfield.datasets.dense.pack_dense import pack_dense
-from farfield.datasets.layouts import find_dense_layout, find_layout, read_images
+from farfield.datasets.layouts import DENSE_LAYOUTS, LAYOUTS, read_images
 from farfield.datasets.packing import pack
 from farfield.errors import InputError
 from farfield.local import load_local
@@ -35,10 +35,10 @@ def pack_dataset(dataset: str, card: Card, params: Params) -> None:
     facts = {"layout": card.layout, "options": card.options, "packing": asdict(packing)}
     scratch, title = paths.scratch(f"pack {dataset}", facts, raw), f"packing {dataset}"
     if card.role == "sharing":
-        points = find_dense_layout(card.layout)(raw, card.options)
+        points = DENSE_LAYOUTS.find(card.layout)(raw, card.options)
         pack_dense(points, raw, packing, folder, scratch, workers=local.workers, title=title)
         return
-    index = find_layout(card.layout)(raw, card.options)
+    index = LAYOUTS.find(card.layout)(raw, card.options)
     reader = partial(read_images, raw, index)
     pack(index, reader, packing, folder, scratch, workers=local.workers, title=title)
 

@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
+from farfield.datasets.layouts.forms.folders import class_folders_in
+from farfield.datasets.layouts.forms.found import Labelled
+from farfield.datasets.layouts.forms.holdings import holdings_of
 from farfield.datasets.layouts.index import Index
-from farfield.datasets.layouts.labelled.folders import class_folders_in
-from farfield.datasets.layouts.labelled.found import Labelled
-from farfield.datasets.layouts.labelled.holdings import holdings_of
 from farfield.datasets.visible import opened
 from farfield.errors import InputError
 

@@ -16,7 +16,7 @@ from farfield.datasets import class_folders as folders
 from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
 from farfield.datasets.layouts import read_images
-from farfield.datasets.layouts.labelled import Labelled, labelled_images
+from farfield.datasets.layouts.forms import Labelled, labelled_images
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack

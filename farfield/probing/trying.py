@@ -91,5 +91,3 @@ def reason(tested: Sequence[Tested], chosen: Tested, units: np.ndarray | None = 
         f"{title} is the most accurate, by {gap:.1f} ± {half:.1f} points over the best of the cheaper ones, "
         f"{nearest.candidate.title}."
     )
-
-

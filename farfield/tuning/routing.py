@@ -14,6 +14,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
+from farfield.settings import Positive
 from farfield.tuning.adapted import FrozenNorm, check_norm, freeze
 from farfield.tuning.decisions import Override, decide
 from farfield.tuning.gumbel import straight_through
@@ -21,7 +22,7 @@ from farfield.tuning.partition import Rows, partition, take
 from farfield.tuning.policy import PolicyNet, PolicyRecord, tuned_probability
 
 Stem = Literal["trained", "frozen"]
-RoutedPart = Literal["all", "last8"] | int
+RoutedPart = Literal["all", "last8"] | Positive
 
 
 class Blend(torch.autograd.Function):

@@ -12,10 +12,11 @@ from pydantic import TypeAdapter, ValidationError, model_validator
 
 from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from stages.frame.schema.fewshot import FewShot
 from stages.frame.schema.networks import Networks
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Section
 from stages.frame.schema.sharing import Sharing
 from stages.frame.schema.tuning import TuningStudy
 

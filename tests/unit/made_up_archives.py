@@ -68,7 +68,7 @@ def named(*names: str) -> dict[str, bytes]:
 
 
 def index_of(layout: str, raw: Path, **options: object) -> Index:
-    return LAYOUTS[layout](raw, options)
+    return LAYOUTS.find(layout)(raw, options)
 
 
 def summary(index: Index) -> list[tuple[str, str, str]]:

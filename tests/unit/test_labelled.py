@@ -15,7 +15,7 @@ from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import fingerprint
 from farfield.datasets.decoders import decode
 from farfield.datasets.layouts import LAYOUTS, read_images
-from farfield.datasets.layouts.labelled import Labelled, labelled_images
+from farfield.datasets.layouts.forms import Labelled, labelled_images
 from farfield.errors import InputError
 
 Files = Mapping[str, bytes | str]
@@ -380,7 +380,7 @@ def test_an_archive_beside_images_is_named_and_not_opened(tmp_path):
 def test_the_layout_holds_out_whole_groups(tmp_path):
     table = "path,label,group\n" + "".join(f"{n}.png,{'ab'[n % 2]},g{n // 2}\n" for n in range(12))
     pack(tmp_path / "mine.zip", {**named(*(f"{n}.png" for n in range(12))), "labels.csv": table})
-    index = LAYOUTS["labelled"](tmp_path, {"holdout": {"share": 0.34}})
+    index = LAYOUTS.find("labelled")(tmp_path, {"holdout": {"share": 0.34}})
     sides = {(record.group, record.split) for record in index.records}
     assert len(sides) == 6
     assert {split for _, split in sides} == {"train", "test"}

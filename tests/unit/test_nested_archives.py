@@ -141,6 +141,6 @@ def test_what_unpacks_in_two_steps_may_not_weigh_more_than_in_one(tmp_path, monk
 
 def test_layouts_look_into_archives_of_archives(tmp_path):
     pack(tmp_path / "all.zip", {"one.zip": zip_of({"a/1.png": b"1"}), "two.tar": tar_of({"b/1.png": b"2"})})
-    index = LAYOUTS["folder"](tmp_path, {})
+    index = LAYOUTS.find("folder")(tmp_path, {})
     assert [record.path for record in index.records] == ["all.zip/one.zip/a/1.png", "all.zip/two.tar/b/1.png"]
     assert dict(read_images(tmp_path, index)) == {0: b"1", 1: b"2"}

@@ -53,7 +53,7 @@ def changed(key: str, value):
         (
             "networks.trained.objects.changes",
             {"learning_rate": -1.0},
-            r"objects\.recipe: learning_rate must be a number above 0, found -1",
+            r"objects\.recipe\.learning_rate: input should be greater than 0, found -1",
         ),
         ("seeds.pretrain", "x", r"seeds\.pretrain: .*integer.*found 'x'"),
         ("packing.resample", "cubic", r"packing\.resample: .*'bilinear'.*found 'cubic'"),
@@ -65,7 +65,11 @@ def changed(key: str, value):
         ),
         ("datasets.leaves.packing", {"resample": "cubic"}, r"datasets\.leaves\.packing: .*resample"),
         ("datasets.leaves.role", "source", r"fewshot\.targets\.leaves needs a dataset of role target"),
-        ("recipes.pretraining.weight_decay", -1.0, r"weight_decay must be a number of at least 0, found -1"),
+        (
+            "recipes.pretraining.weight_decay",
+            -1.0,
+            r"pretraining\.weight_decay: .* greater than or equal to 0, found -1",
+        ),
         ("recipes.pretraining.augmentation.area", [2, 0], r"area must be two rising shares"),
         ("fewshot.transfer.fixed.model", "imagenet", r"transfer\.fixed\.model is 'imagenet'.*objects"),
         ("fewshot.meta.protonet.source", "leaves", r"meta\.protonet\.source needs a dataset of role source"),
@@ -168,14 +172,18 @@ def test_what_does_not_compose_is_explained():
         (
             "fewshot.finetune.all.rows.mean_centroid.settings.distance",
             "cosin",
-            "distance must be euclidean or cosine, found 'cosin'",
+            "mean_centroid do not fit it: distance should be 'euclidean' or 'cosine', found 'cosin'",
         ),
-        ("fewshot.finetune.all.settings.last", 0, "last of fine-tuning must be a whole number of at least 1"),
+        (
+            "fewshot.finetune.all.settings.last",
+            0,
+            r"all\.settings\.last: .* greater than 0, found 0",
+        ),
         ("fewshot.finetune.all.settings.momentum", 0, r"settings\.momentum: there is no such parameter"),
         (
             "fewshot.ensemble.finetuned.rows.ims_f.settings.cv",
             "half",
-            "cv must be released_bug or intended",
+            "ims_f do not fit it: cv should be 'released_bug' or 'intended', found 'half'",
         ),
         ("fewshot.ensemble.finetuned.rows.ims_f.settings.folds", 5, "ensemble row ims_f do not fit it"),
         ("fewshot.meta.protonet.learner", "protonets", "'protonets'"),
@@ -183,7 +191,7 @@ def test_what_does_not_compose_is_explained():
         (
             "fewshot.transfer.fixed.settings.epochs",
             -3,
-            "epochs must be a whole number of at least 0, found -3",
+            "linear_head do not fit it: epochs should be greater than or equal to 0, found -3",
         ),
         ("fewshot.transfer.fixed.settings.epoch", 3, "settings of linear_head do not fit it"),
         ("datasets.leaves.layout", "folders", "no layout 'folders'"),

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from farfield.transfer.finetuning.settings import FineTuning
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Section
 
 
 class Target(Section):

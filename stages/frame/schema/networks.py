@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from farfield.datasets.cards import Archive
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Section
 
 Channels = tuple[float, float, float]
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from farfield.errors import InputError
+from farfield.settings import NotNegative, Positive
 from farfield.sharing.recipe import DenseRecipe, SearchRecipe
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Section
 
 TaskName = Literal["segmentation", "normals", "depth", "keypoints", "edges"]
 Share = Annotated[float, Field(gt=0, lt=1)]

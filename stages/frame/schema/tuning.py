@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from stages.frame.schema.networks import Channels
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Section
 
 WITH_POLICY = "spottune"  # the method whose policy is there to be overridden
 

@@ -10,22 +10,15 @@ Where class folders and a list are both there, the list counts if it divides the
 otherwise people are asked.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from farfield.datasets.layouts.contents import archives_in
-from farfield.datasets.layouts.holdout import hold_out
-from farfield.datasets.layouts.index import Index
-from farfield.datasets.layouts.labelled import coco, folders, lists, parquet, webdataset
-from farfield.datasets.layouts.labelled.found import Labelled
-from farfield.datasets.layouts.labelled.holdings import Holdings, holdings_of
-from farfield.datasets.layouts.labels import some
-from farfield.datasets.layouts.options import take_options
+from farfield.datasets.layouts.forms import coco, folders, lists, parquet, webdataset
+from farfield.datasets.layouts.forms.found import Labelled
+from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
 from farfield.errors import InputError
 
-__all__ = ["Labelled", "labelled", "labelled_images"]
+__all__ = ["Labelled", "labelled_images"]
 
 
 def labelled_images(given: Path) -> Labelled:
@@ -37,31 +30,6 @@ def labelled_images(given: Path) -> Labelled:
     if given.is_file() and given.suffix.lower() in (*lists.SUFFIXES, *coco.SUFFIXES):
         return (coco if given.suffix.lower() in coco.SUFFIXES else lists).labels_of_file(given)
     return labels_in(holdings_of(given))
-
-
-def labelled(raw: Path, options: dict[str, Any]) -> Index:
-    """The layout of archives in any of these forms. What is left out and remarked is said on stderr.
-
-    Option: `holdout`, see `hold_out`, where the labels come without splits; images of one group stay together.
-    """
-    holdout = take_options("labelled", options, holdout={})["holdout"]
-    if not archives_in(raw) and not any(raw.glob("**/*.parquet")):
-        raise InputError(f"{raw} holds no archive and no parquet file; download it first.")
-    found = labelled_images(raw)
-    said = [f"{len(found.left_out)} files are left out: {some(sorted(found.left_out))}."] * bool(
-        found.left_out
-    )
-    for remark in (*said, *found.remarks):
-        print(f"{raw}, {found.form}: {remark}", file=sys.stderr)
-    if not holdout:
-        return found.index
-    if {record.split for record in found.index.records} != {"all"}:
-        raise InputError(
-            f"{raw} has splits; the option holdout of the layout labelled is for labels without."
-        )
-    names = found.index.class_names
-    records = hold_out(found.index.records, names, holdout, lambda record: record.group or record.path)
-    return Index(tuple(records), names)
 
 
 def labels_in(holdings: Holdings) -> Labelled:

@@ -11,9 +11,9 @@ What is taken for what, from the outside in:
 from collections import defaultdict
 from collections.abc import Iterable
 
+from farfield.datasets.layouts.forms.found import SPLITS, Labelled
+from farfield.datasets.layouts.forms.holdings import File, Holdings
 from farfield.datasets.layouts.index import Index, Record
-from farfield.datasets.layouts.labelled.found import SPLITS, Labelled
-from farfield.datasets.layouts.labelled.holdings import File, Holdings
 from farfield.errors import InputError
 
 # Folders of images as such, whatever the images show.

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from farfield.datasets.layouts.forms.found import Labelled, split_in, used_classes
+from farfield.datasets.layouts.forms.holdings import File, Holdings, holdings_of
 from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labelled.found import Labelled, split_in, used_classes
-from farfield.datasets.layouts.labelled.holdings import File, Holdings, holdings_of
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.datasets.sources import Box

@@ -3,11 +3,11 @@ with a column a class, one of which is 1 in each row. `columns` says which colum
 
 from pathlib import Path, PurePosixPath
 
+from farfield.datasets.layouts.forms.columns import Columns, columns_of, is_marked
+from farfield.datasets.layouts.forms.found import Labelled, in_order, split_called, split_in, used_classes
+from farfield.datasets.layouts.forms.holdings import File, Holdings, holdings_of
+from farfield.datasets.layouts.forms.tables import Table, table_of
 from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labelled.columns import Columns, columns_of, is_marked
-from farfield.datasets.layouts.labelled.found import Labelled, in_order, split_called, split_in, used_classes
-from farfield.datasets.layouts.labelled.holdings import File, Holdings, holdings_of
-from farfield.datasets.layouts.labelled.tables import Table, table_of
 from farfield.datasets.layouts.labels import MISSING, require_labels, some
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.errors import InputError

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from farfield.datasets import archives
-from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labelled.columns import GROUP, LABELS, SPLIT
-from farfield.datasets.layouts.labelled.found import (
+from farfield.datasets.layouts.forms.columns import GROUP, LABELS, SPLIT
+from farfield.datasets.layouts.forms.found import (
     Labelled,
     in_order,
     split_called,
     split_in,
     used_classes,
 )
-from farfield.datasets.layouts.labelled.holdings import Holdings
+from farfield.datasets.layouts.forms.holdings import Holdings
+from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.sources import Stack
 from farfield.datasets.visible import opened

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from farfield.datasets.decoders import SUFFIXES as ENDINGS
-from farfield.datasets.layouts.labelled.tables import Table
+from farfield.datasets.layouts.forms.tables import Table
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.errors import InputError
 
