@@ -19,8 +19,8 @@ SPLITS = ("train", "val", "test")
 def in_split_lists(raw: Path) -> Index:
     """Rows by split, then as the lists (`filename,label`) have them.
 
-    Classes are the labels of all splits, sorted. InputError if a list is missing, names images that are not there, or labels one not at
-    all or twice.
+    Classes are the labels of all splits, sorted. InputError if a list is missing, names images that are not
+    there, or labels one not at all or twice.
     """
     contents = contents_of(raw)
     images = images_by_name(raw, contents)
