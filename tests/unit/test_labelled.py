@@ -227,6 +227,17 @@ def test_a_list_beside_class_folders_counts_if_it_divides_them_alike(tmp_path):
     assert labelled_images(folder).index.class_names == ("n1", "n2")
 
 
+def test_what_is_odd_about_a_list_is_remarked_on_or_refused(tmp_path):
+    write(tmp_path, {**PICTURES, "labels.csv": "path,label,class\n0.JPG,Cat,x\n1.JPG,cat,x\n2.JPG,dog,y\n"})
+    assert labelled_images(tmp_path).remarks == (
+        "Classes that may be one by their names: Cat and cat.",
+        "Labels of labels.csv are those in label, not in class.",
+    )
+    (tmp_path / "labels.csv").write_text("path,label,label\n0.JPG,a,b\n1.JPG,b,b\n")
+    with pytest.raises(InputError, match="several columns called label"):
+        labelled_images(tmp_path)
+
+
 # COCO
 
 
@@ -259,6 +270,20 @@ def test_boxes_of_coco_are_images_of_their_own(tmp_path):
     [(_, data), _] = read_images(found.root, found.index)
     cut = decode(data, Packing(size=3, width=5), found.index.records[0].box)
     assert (cut.pixels == pixels[2:5, 1:6]).all()
+
+
+def test_coco_as_it_is_published_has_a_file_a_split(tmp_path):
+    files = named("train2017/1.png", "train2017/2.png", "val2017/1.png", "val2017/2.png")
+    lists = {f"annotations/instances_{split}2017.json": coco() for split in ("train", "val")}
+    files |= {f"{split}2017/_annotations.coco.json": coco() for split in ("train", "val")}
+    found = labelled_images(write(tmp_path / "by folder", files))
+    assert [row[:3] for row in rows(found)] == [
+        (f"{split}2017/1.png#{note}", name, split)
+        for split in ("train", "val")
+        for note, name in ((7, "cat"), (8, "dog"))
+    ]
+    files = named("train2017/1.png", "train2017/2.png") | {min(lists): lists[min(lists)]}
+    assert labelled_images(write(tmp_path / "apart", files)).index.class_names == ("dog", "cat")
 
 
 @pytest.mark.parametrize(
@@ -345,6 +370,21 @@ def test_webdataset_tars_are_labelled_by_the_files_beside_the_images(tmp_path):
     ]
     assert found.left_out["val-000.tar/2.jpg"] == "without a label in its tar"
     assert dict(read_images(tmp_path, found.index)) == {0: b"1", 1: b"2", 2: b"3"}
+
+
+def test_two_labels_of_a_sample_must_agree(tmp_path):
+    path = tmp_path / "a.tar"
+    names = {"1.png": b"", "1.cls": b"0", "2.png": b"", "2.cls": b"1", "3.png": b"", "3.cls": b"0"}
+    alike = {"1.json": b'{"label": "cat"}', "2.json": b'{"label": "dog"}', "3.json": b'{"label": "cat"}'}
+    path.write_bytes(tar_of(names | alike))
+    assert labelled_images(path).index.class_names == ("0", "1")
+    for other in (b'{"label": "dog"}', b'{"label": 1}'):
+        path.write_bytes(tar_of(names | alike | {"2.json": b'{"label": 1}', "3.json": other}))
+        with pytest.raises(InputError, match=r"images with several labels: .*3\.png as 0 and"):
+            labelled_images(path)
+    path.write_bytes(tar_of(names | {"1.cls": b"", "3.cls": b"NaN"}))
+    with pytest.raises(InputError, match=r"2 images without a label: line 1, 1\.png, has ''; line 3, 3\.png"):
+        labelled_images(path)
 
 
 def zipped(files: Files) -> bytes:

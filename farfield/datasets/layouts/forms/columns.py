@@ -15,7 +15,7 @@ from farfield.errors import InputError
 
 PATHS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_file",
-    "image_name", "image_index", "image_id", "img", "img_path", "name", "id", "photo", "picture",
+    "image_name", "image_index", "image_id", "id_code", "img", "img_path", "name", "id", "photo", "picture",
 )  # fmt: skip
 LABELS = (
     "class_name", "label_name", "label", "labels", "class", "class_label", "category", "category_name", "target",
@@ -32,12 +32,14 @@ LOOKED_AT = 50  # rows by which a column of images is told
 
 @dataclass(frozen=True)
 class Columns:
-    """Places of the columns; of `label` several in a table of a column a class."""
+    """Places of the columns; of `label` several in a table of a column a class. others: names of columns that may
+    be labels too."""
 
     path: int
     label: tuple[int, ...]
     split: int | None
     group: int | None
+    others: tuple[str, ...] = ()
 
 
 def columns_of(table: Table, images: ImagesByName, strict: bool) -> tuple[Table, Columns] | None:
@@ -54,6 +56,8 @@ def columns_of(table: Table, images: ImagesByName, strict: bool) -> tuple[Table,
             f"{', '.join(table.header) or 'without names'}, and its first row is "
             f"{', '.join(table.rows[0][1]) if table.rows else 'missing'}. Expected columns path and label."
         )
+    if twice := sorted({name for name in names if name and names.count(name) > 1 and name in LABELS}):
+        raise InputError(f"{table.name} has several columns called {twice[0]}; take all but one out.")
     width = len(table.rows[0][1])
     split, group = (_first(names, known, {path}) for known in (SPLIT, GROUP))
     rest = [column for column in range(width) if column not in (path, split, group)]
@@ -66,12 +70,13 @@ def columns_of(table: Table, images: ImagesByName, strict: bool) -> tuple[Table,
             f"{', '.join(table.header) or f'{width} without names'}. Call one of them label, or have one column "
             f"a class with a single 1 in each row."
         )
-    return table, Columns(path, label, split, group)
+    others = tuple(table.header[c] for c in rest if c < len(names) and c not in label and names[c] in LABELS)
+    return table, Columns(path, label, split, group, others)
 
 
 def _image_column(table: Table, names: list[str], images: ImagesByName) -> int | None:
     """The column whose name says so, if it names an image; else the one of which most cells name one with its
-    ending, since numbers fit too much."""
+    ending. Names without an ending may be numbers of anything: all must fit, be words and each another."""
     looked_at = [cells for _, cells in table.rows[:LOOKED_AT]]
     if not looked_at:
         return None
@@ -84,7 +89,14 @@ def _image_column(table: Table, names: list[str], images: ImagesByName) -> int |
         for c in range(len(looked_at[0]))
     ]
     best = max(range(len(hits)), key=hits.__getitem__)
-    return best if 2 * hits[best] > len(looked_at) else None
+    if 2 * hits[best] > len(looked_at):
+        return best
+    for column in range(len(hits)):
+        cells = [row[column] for row in looked_at]
+        words = not any(re.fullmatch(r"[\d.,+-]*", cell) for cell in cells)
+        if words and len(set(cells)) == len(cells) and all(cell in images for cell in cells):
+            return column
+    return None
 
 
 def _label_columns(table: Table, names: list[str], rest: list[int]) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ FOUND_BY_NAME = (".csv", ".tsv", ".tab")  # in a folder; a text may be anything
 
 def labels_of_file(given: Path) -> Labelled:
     """The images that a list names, below its folder or anywhere on this machine."""
-    table = table_of(holdings_of(given).read(File("", given.name, (given.name,), given.name)), str(given))
+    [(_, data)] = holdings_of(given).read([File("", given.name, (given.name,), given.name)])
+    table = table_of(data, str(given))
     direct = _named_directly(given.parent, table)
     holdings = direct if direct is not None else holdings_of(given.parent)
     listed = _labelled_rows(holdings, {given.name: table}, strict=True)
@@ -32,12 +33,12 @@ def labels_in(holdings: Holdings) -> Labelled | None:
     InputError if there are several lists that are not those of the splits.
     """
     tables = {}
-    for file in holdings.files if holdings.images else ():
-        if file.ends(*FOUND_BY_NAME):
-            try:
-                tables[file.path] = table_of(holdings.read(file), file.path)
-            except InputError:  # some other table, or none
-                continue
+    found = [file for file in holdings.files if file.ends(*FOUND_BY_NAME)] if holdings.images else []
+    for file, data in holdings.read(found):
+        try:
+            tables[file.path] = table_of(data, file.path)
+        except InputError:  # some other table, or none
+            continue
     return _labelled_rows(holdings, tables, strict=False) if tables else None
 
 
@@ -96,6 +97,11 @@ def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -
         file = by_place[images[image]]
         records.append(Record(file.archive, file.member, file.path, labels[label], split, group=group))
     index, remarks = used_classes(holdings.given, records, class_names)
+    remarks += tuple(
+        f"Labels of {name} are those in {table.header[columns.label[0]]}, not in {', '.join(columns.others)}."
+        for name, (table, columns) in sorted(read.items())
+        if columns.others
+    )
     named = {record.path for record in index.records}
     left_out = holdings.others(named | read.keys(), f"in no row of {some(sorted(read))}")
     return Labelled(f"the list {some(sorted(read))}", holdings.root, index, left_out, remarks)

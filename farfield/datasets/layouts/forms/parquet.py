@@ -113,6 +113,7 @@ def read_shard(root: Path, file: str, archive: str = "") -> Shard | None:
             if picture is None:
                 return None
             columns = _columns(schema, features, picture, str(place))
+            _require_plain(schema.field(columns["label"]), place)
             table = content.read(columns=[name for name in columns.values() if name])
     except pa.ArrowException as error:
         raise InputError(f"{place} is damaged or no parquet file ({error}).") from error
@@ -183,6 +184,17 @@ def _columns(
         )
     split, group = (next((plain[k] for k in keys if k in plain), "") for keys in (SPLIT, GROUP))
     return {"label": labels[0], "split": split, "group": group}
+
+
+def _require_plain(field: "pa.Field", place: Path) -> None:
+    import pyarrow as pa
+
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    plain = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean)
+    if not any(is_kind(kind) for is_kind in plain):
+        raise InputError(
+            f"{place}: the labels in {field.name} are of the type {kind}; expected one number or text an image."
+        )
 
 
 def _texts(table: "pa.Table", name: str) -> list[str]:
