@@ -34,7 +34,10 @@ def main(dataset: str) -> None:
         sheet = target_sheet(images, load_targets(packed), len(load_class_names(packed)))
     else:
         result = summary(data, entries)
-        require_valid(dataset, result)
+        again = (
+            f"After mending {card.folder}: dvc repro --force data/dvc.yaml:download@{dataset}, then dvc repro"
+        )
+        require_valid(dataset, result, again if card.folder else "")
         sheet = contact_sheet(images, load_manifest(packed)["label"].to_numpy())
     for line in result["remarks"]:
         print(f"{dataset}: {line}.")

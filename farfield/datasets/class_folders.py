@@ -10,8 +10,6 @@ from farfield.datasets.layouts.index import Index
 from farfield.datasets.visible import opened
 from farfield.errors import InputError
 
-ClassFolders = Labelled
-
 
 def class_folders(folder: Path) -> Labelled:
     """The images of all class folders in `folder`, which may have folders of splits and others around them; the

@@ -17,10 +17,12 @@ from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
 from farfield.datasets.layouts import read_images
 from farfield.datasets.layouts.forms import Labelled, labelled_images
+from farfield.datasets.layouts.labels import some
 from farfield.datasets.odd_pictures import remarks_on_odd, with_oddities
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.remarks import remarks_on
+from farfield.datasets.twins import contradictions
 from farfield.errors import InputError
 from farfield.files import file_hash, read_json, write_json
 from farfield.local import SCRATCH
@@ -32,15 +34,17 @@ SHOWN = 5  # files or classes named in one message
 @dataclass(frozen=True)
 class OwnImages:
     """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files
-    whose bytes another file has too. fingerprint: of all files. folder: where it is packed. ranges: of its kinds of
-    files, as in `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits,
-    groups: [n], "all" and "" where nothing is said. found: remarks on the form of the labels."""
+    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and path
+    (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
+    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups: [n],
+    "all" and "" where nothing is said. found: remarks on the form of the labels."""
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     left_out: dict[str, str]
     repeated: int
+    mislabelled: tuple[str, ...]
     fingerprint: str
     folder: Path
     ranges: dict[str, tuple[float, float]]
@@ -67,6 +71,10 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
     with FileLock(folder / "lock"):  # a second run of the same images waits, and finds them packed
         if not _whole(folder):
             _pack(data, found, form, folder, workers)
+            if folders.fingerprint(found.root, found.index) != mark:
+                raise InputError(
+                    f"{data} changed while it was read; run this again when nothing writes to it."
+                )
             write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
@@ -77,6 +85,7 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
         found.index.class_names,
         found.left_out | unreadable,
         int(manifest["sha256"].duplicated(keep=False).sum()),
+        tuple(" and ".join(group) for group in contradictions(manifest, images)),
         mark,
         folder,
         load_ranges(folder / "packed"),
@@ -123,6 +132,11 @@ def remarks(own: OwnImages) -> list[str]:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
         said.append(f"{len(files)} files are left out: {named(files)}.")
     said += [f"{line}." for line in own.shown]
+    if own.mislabelled:
+        said.append(
+            f"The same picture stands under several classes, so one of its labels is wrong: "
+            f"{some(list(own.mislabelled), '; ')}."
+        )
     if own.repeated:
         said.append(
             f"{own.repeated} files have the same bytes as another. Where one of them is learned from and its "

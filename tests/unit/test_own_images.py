@@ -86,6 +86,8 @@ def test_images_are_decoded_once_and_again_after_a_change(data, here, monkeypatc
     changed = own_images(data, Packing(18), 1)
     assert changed.fingerprint != first.fingerprint
     assert changed.repeated == 2
+    assert changed.mislabelled == ("blue/0.png (blue) and red/0.png (red)",)
+    assert any("several classes" in line and "red/0.png (red)" in line for line in images.remarks(changed))
 
 
 def test_without_a_pipeline_a_packaged_network_becomes_a_classifier(data, here):
@@ -152,3 +154,30 @@ def test_an_image_that_vanishes_is_named(data, here, monkeypatch):
     monkeypatch.setattr(images, "labelled_images", vanishing)
     with pytest.raises(InputError, match=r"red/1\.png is no longer there"):
         own_images(data, Packing(18), 1)
+
+
+def test_an_image_that_changes_before_it_is_decoded_is_noticed(data, here, monkeypatch):
+    packed = images.pack
+
+    def late(*given, **options):
+        (data / "red/1.png").write_bytes((data / "red/2.png").read_bytes())
+        packed(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "pack", late)
+        with pytest.raises(InputError, match="mine changed while it was read"):
+            own_images(data, Packing(18), 1)
+    assert own_images(data, Packing(18), 1).repeated == 2  # and what was decoded meanwhile is not taken
+
+
+def test_labels_in_a_list_give_splits_and_groups(data, here):
+    table = "path,label,split,patient\n" + "".join(
+        f"{name}/{i}.png,{name},{'test' if i > 6 else 'train'},p{i}\n"
+        for name in ("red", "blue")
+        for i in range(9)
+    )
+    (data / "labels.csv").write_text(table)
+    own = own_images(data / "labels.csv", Packing(18), 1)
+    assert own.counts == {"blue": 9, "red": 9}
+    assert sorted(set(own.splits)) == ["test", "train"]
+    assert list(own.groups[:3]) == ["p0", "p1", "p2"]

@@ -1,6 +1,6 @@
 """miniImageNet in the four forms in which it is passed on; which one it is, the files' names say.
 
-1. `images/<file>` and train.csv, val.csv and test.csv: full-size JPEG files, read by `split_csv`.
+1. `images/<file>` and train.csv, val.csv and test.csv: full-size JPEG files, read by `split_lists`.
 2. `mini-imagenet-cache-{train,val,test}.pkl` (Ren et al., ICLR 2018): 84 px in one array a split, and the rows of
    each WordNet id.
 3. `miniImageNet_category_split_{train_phase_train,val,test}.pickle` (Gidaris and Komodakis, CVPR 2018): 84 px in
@@ -26,11 +26,10 @@ from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.options import take_options
 from farfield.datasets.layouts.pickled import Place, unpickled
-from farfield.datasets.layouts.split_csv import split_csv
+from farfield.datasets.layouts.split_lists import SPLITS, in_split_lists
 from farfield.datasets.sources import Stack
 from farfield.errors import InputError
 
-SPLITS = ("train", "val", "test")
 CACHE = {split: f"mini-imagenet-cache-{split}.pkl" for split in SPLITS}
 CATEGORY = {
     "train": "miniimagenet_category_split_train_phase_train.pickle",
@@ -53,7 +52,7 @@ def mini_imagenet(raw: Path, options: dict[str, Any]) -> Index:
                 raise InputError(f"{raw} holds one of miniImageNet's three pickles, but not {absent[0]}.")
             wanted = {split: places[name] for split, name in files.items()}
             return _from_pickles(raw, wanted, variable, rows_of)
-    return split_csv(raw, {})
+    return in_split_lists(raw)
 
 
 def _places(raw: Path) -> dict[str, Place]:

@@ -53,9 +53,15 @@ def labels_in(holdings: Holdings) -> Labelled:
     if fault:
         if _is_wrapped(by_folder):
             raise fault
-        return replace(by_folder, remarks=(f"A list beside the class folders is not used. {fault}",))
-    if listed is None or (listed.form.startswith("COCO") and not _is_wrapped(by_folder)):
+        said = f"A list beside the class folders is not used. {fault}"
+        return replace(by_folder, remarks=(*by_folder.remarks, said))
+    if listed is None:
         return by_folder
+    if listed.form.startswith("COCO") and not _is_wrapped(by_folder):
+        said = (
+            f"The class folders are used and not the {listed.form}; for these, give the file for the folder."
+        )
+        return replace(by_folder, remarks=(*by_folder.remarks, said))
     if _is_wrapped(by_folder) or _division(listed) == _division(by_folder):
         return listed
     raise InputError(

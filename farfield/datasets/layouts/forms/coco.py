@@ -21,7 +21,8 @@ def labels_of_file(given: Path) -> Labelled:
     """The boxes of one file, on the images below its folder."""
     holdings = holdings_of(given.parent)
     file = File("", given.name, (given.name,), given.name)
-    content = _content(holdings.read(file))
+    [(_, data)] = holdings.read([file])
+    content = _content(data)
     if content is None:
         raise InputError(f"{given} is not of the form of COCO, with images, annotations and categories.")
     return _labelled(holdings, {given.name: content})
@@ -30,7 +31,7 @@ def labels_of_file(given: Path) -> Labelled:
 def labels_in(holdings: Holdings) -> Labelled | None:
     """By the JSON file among the images, or a file for each split; none if there is none of this form."""
     files = [file for file in holdings.files if file.ends(*SUFFIXES)] if holdings.images else []
-    contents = {file.path: _content(holdings.read(file)) for file in files}
+    contents = {file.path: _content(data) for file, data in holdings.read(files)}
     read = {path: content for path, content in contents.items() if content is not None}
     return _labelled(holdings, read) if read else None
 
@@ -97,10 +98,8 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
             )
     ordered = [categories[category] for category in sorted(categories, key=_by_id)]
     index, remarks = used_classes(holdings.given, records, ordered)
-    used = {record.group for record in index.records}
-    for file in holdings.files:
-        if file.path not in used and file.path not in contents:
-            left_out[file.path] = "no box on it" if file.is_image else "no image by its name"
+    used = {record.group for record in index.records} | contents.keys()
+    left_out |= holdings.others(used, "no box on it")
     return Labelled(f"COCO boxes of {some(sorted(contents))}", holdings.root, index, left_out, remarks)
 
 

@@ -11,13 +11,14 @@ What is taken for what, from the outside in:
 from collections import defaultdict
 from collections.abc import Iterable
 
-from farfield.datasets.layouts.forms.found import SPLITS, Labelled
+from farfield.datasets.layouts.forms.found import Labelled, alike, split_of_folder
 from farfield.datasets.layouts.forms.holdings import File, Holdings
 from farfield.datasets.layouts.index import Index, Record
 from farfield.errors import InputError
 
 # Folders of images as such, whatever the images show.
 WRAPPERS = frozenset({"image", "images", "img", "imgs", "jpegimages", "jpeg", "jpg", "png", "tif"})
+ABOUT_IMAGES = frozenset({"json", "csv", "tsv", "txt", "xml", "md", "yaml", "yml", "mat", "pdf", "html"})
 
 Way = tuple[str, ...]  # folders that are yet to be made sense of
 
@@ -34,15 +35,17 @@ def class_folders_in(holdings: Holdings) -> Labelled:
         first = {way[0] for way in ways.values() if way}
         if len(first) == 1 and any(len(way) > 1 for way in ways.values()):
             passed = [(*above, *first) for above in passed]
-        elif first and not splits and all(name.lower() in SPLITS for name in first):
-            splits = {file: SPLITS[way[0].lower()] for file, way in ways.items() if way}
+        elif first and not splits and all(map(split_of_folder, first)):
+            splits = {file: split_of_folder(way[0]) for file, way in ways.items() if way}
             passed = [(*above, name) for above in passed for name in sorted(first)]
         else:
             break
         ways = {file: way[1:] for file, way in ways.items()}
     if splits:
         ways, passed = _without_wrappers(ways, passed)
-    beside = {folder[-1] for folder in holdings.folders if folder[:-1] in passed}
+    beside = {folder[-1] for folder in holdings.folders if folder[:-1] in passed} - _of_labels(
+        holdings, passed
+    )
     names = sorted({way[0] for way in ways.values() if way} | beside)
     _require_classes(holdings, names)
     below, later = _below_classes(holdings, {file: way for file, way in ways.items() if way}, bool(splits))
@@ -52,12 +55,20 @@ def class_folders_in(holdings: Holdings) -> Labelled:
         Record(file.archive, file.member, file.path, labels[ways[file][0]], splits.get(file, "all"))
         for file in sorted(below, key=lambda file: (ways[file][0], file.path))
     ]
-    left_out = {
-        file.path: "in no class folder" if file.is_image else "no image by its name"
-        for file in holdings.files
-        if file not in below
-    }
-    return Labelled("class folders", holdings.root, Index(tuple(records), tuple(names)), left_out)
+    left_out = holdings.others({file.path for file in below}, "in no class folder")
+    return Labelled(
+        "class folders", holdings.root, Index(tuple(records), tuple(names)), left_out, alike(names)
+    )
+
+
+def _of_labels(holdings: Holdings, passed: list[Way]) -> set[str]:
+    """Folders beside the classes that hold files about images and nothing else."""
+    held: defaultdict[Way, set[str]] = defaultdict(set)
+    for file in holdings.files:
+        for depth in {len(above) + 1 for above in passed}:
+            if len(file.parts) > depth:
+                held[file.parts[:depth]].add(file.parts[-1].rpartition(".")[2].lower())
+    return {folder[-1] for folder, endings in held.items() if endings <= ABOUT_IMAGES}
 
 
 def _without_wrappers(ways: dict[File, Way], passed: list[Way]) -> tuple[dict[File, Way], list[Way]]:
@@ -77,7 +88,8 @@ def _require_classes(holdings: Holdings, names: list[str]) -> None:
     if len(names) < 2:
         raise InputError(
             f"{holdings.given} holds {len(names) or 'no'} class folder{'' if not names else f' ({names[0]})'}; a "
-            f"classifier needs at least two: {holdings.given}/<class>/<image>."
+            f"classifier needs at least two: {holdings.given}/<class>/<image>. Labels may also be in a CSV file "
+            f"beside the images, with the columns path and label."
         )
 
 
@@ -88,14 +100,17 @@ def _below_classes(
     rest = {file: way[1:] for file, way in ways.items()}
     found: dict[File, str] = {}
     while deeper := {file: way for file, way in rest.items() if way}:
-        names = {way[0].lower() for way in deeper.values()}
+        names = {way[0] for way in deeper.values()}
         in_class: defaultdict[str, set[str]] = defaultdict(set)
         for file, way in deeper.items():
             in_class[ways[file][0]].add(way[0])
         uniform = len(deeper) == len(rest)
-        if uniform and not split and not found and names <= SPLITS.keys():
-            found = {file: SPLITS[way[0].lower()] for file, way in deeper.items()}
-        elif not (names <= WRAPPERS or (uniform and all(len(inside) == 1 for inside in in_class.values()))):
+        if uniform and not split and not found and all(map(split_of_folder, names)):
+            found = {file: split_of_folder(way[0]) for file, way in deeper.items()}
+        elif not (
+            {name.lower() for name in names} <= WRAPPERS
+            or (uniform and all(len(inside) == 1 for inside in in_class.values()))
+        ):
             raise InputError(_open_question(holdings, min(deeper, key=lambda file: file.path), ways))
         rest |= {file: way[1:] for file, way in deeper.items()}
     return rest, found

@@ -1,6 +1,8 @@
 """What every form of labels comes to."""
 
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +43,21 @@ def split_in(path: str) -> str:
     return ""
 
 
+def split_of_folder(name: str) -> str:
+    """The split that a folder is, as train or val2017; empty if it is none."""
+    return SPLITS.get(re.sub(r"[\s_-]*\d*$", "", name.lower()), "")
+
+
+def alike(names: Iterable[str]) -> tuple[str, ...]:
+    """A remark on classes that differ in nothing but capitals, spaces and the like; none if there are none."""
+    by_letters: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        by_letters[re.sub(r"[\s_-]+", " ", plain).strip()].append(name)
+    same = [" and ".join(sorted(group)) for _, group in sorted(by_letters.items()) if len(group) > 1]
+    return (f"Classes that may be one by their names: {some(same, '; ')}.",) if same else ()
+
+
 def split_called(value: str) -> str:
     """A split under its usual name."""
     return SPLITS.get(value.lower(), value)
@@ -72,8 +89,9 @@ def used_classes(
         )
     idle = [name for label, name in enumerate(class_names) if label not in used]
     said = f"No image is of {'the class' if len(idle) == 1 else 'the classes'} {some(idle)}."
+    close = alike(class_names)
     if not idle:
-        return build_index(given, records, class_names), ()
+        return build_index(given, records, class_names), close
     numbers = {label: number for number, label in enumerate(used)}
     kept = [replace(record, label=numbers[record.label]) for record in records]
-    return build_index(given, kept, [class_names[label] for label in used]), (said,)
+    return build_index(given, kept, [class_names[label] for label in used]), (said, *close)

@@ -1,6 +1,7 @@
 """What people hand over, a folder, an archive or one file, as one list of files."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -46,17 +47,29 @@ class Holdings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", tuple(file for file in self.files if file.is_image))
 
-    def read(self, file: File) -> bytes:
-        """The bytes of a label file. InputError if it is too large for one."""
-        if file.archive:
-            return archives.read(self.root / file.archive, file.member)
-        with opened(self.root / file.member) as source:
-            data = source.read(MOST_IN_MEMORY + 1)
-        if len(data) > MOST_IN_MEMORY:
-            raise InputError(
-                f"{self.root / file.member} is larger than {MOST_IN_MEMORY} bytes, too much for labels."
-            )
-        return data
+    def others(self, used: Container[str], why: str) -> dict[str, str]:
+        """{path: reason} of all files but the used ones; `why` images are not used."""
+        reasons = {file.path: why if file.is_image else "no image by its name" for file in self.files}
+        reasons |= dict.fromkeys(self.unopened, "an archive beside images, not opened")
+        return {path: reason for path, reason in reasons.items() if path not in used}
+
+    def read(self, files: Iterable[File]) -> Iterator[tuple[File, bytes]]:
+        """Yield the bytes of each label file, of an archive in one pass. InputError if one is too large."""
+        packed: defaultdict[str, dict[str, File]] = defaultdict(dict)
+        for file in files:
+            if file.archive:
+                packed[file.archive][file.member] = file
+                continue
+            with opened(self.root / file.member) as source:
+                data = source.read(MOST_IN_MEMORY + 1)
+            if len(data) > MOST_IN_MEMORY:
+                raise InputError(
+                    f"{self.root / file.member} is larger than {MOST_IN_MEMORY} bytes, too much for labels."
+                )
+            yield file, data
+        for archive, members in packed.items():
+            for member, data in archives.stream(self.root / archive, members):
+                yield members[member], data
 
 
 def holdings_of(given: Path) -> Holdings:

@@ -2,10 +2,14 @@
 names are in the schema."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from farfield.datasets import archives
+from farfield.datasets.layouts.forms.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.forms.found import (
     Labelled,
     in_order,
@@ -14,23 +18,25 @@ from farfield.datasets.layouts.forms.found import (
     used_classes,
 )
 from farfield.datasets.layouts.forms.holdings import Holdings
-from farfield.datasets.layouts.forms.lists import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.sources import Stack
+from farfield.datasets.visible import opened
 from farfield.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIX = ".parquet"
+HIDDEN = "-1"  # the label of images whose label the publisher keeps
 
 
 @dataclass(frozen=True)
 class Shard:
-    """file: path below the root. picture: its column. labels, splits, groups: a text a row; a label is empty
-    where it is missing, and -1 where the hub hides it. names: of the classes, if the schema has them."""
+    """archive, file: where it lies, as in `Source`. picture: its column. labels, splits, groups: a text a row; a
+    label is empty where it is missing. names: of the classes, if the schema has them."""
 
+    archive: str
     file: str
     picture: str
     labels: list[str]
@@ -41,56 +47,56 @@ class Shard:
 
 def labels_in(holdings: Holdings) -> Labelled | None:
     """Rows by file, then as it holds them; none if there is no parquet file with pictures."""
-    files = [file for file in holdings.files if file.ends(SUFFIX) and not file.archive]
-    shards = [shard for file in files if (shard := read_shard(holdings.root, file.member)) is not None]
+    files = [file for file in holdings.files if file.ends(SUFFIX)]
+    read = [(file.path, read_shard(holdings.root, file.member, file.archive)) for file in files]
+    shards = {path: shard for path, shard in read if shard is not None}
     if not shards:
         return None
-    named = {shard.names for shard in shards}
+    named = {shard.names for shard in shards.values()}
     if len(named) > 1:
+        counts = ", ".join(f"{path} {len(shard.names)}" for path, shard in shards.items())
         raise InputError(
-            f"{holdings.given}: the parquet files name other classes: {shards[0].file} {len(shards[0].names)}, "
-            f"others {', '.join(str(len(names)) for names in named - {shards[0].names})}. Give "
-            f"those of one dataset."
+            f"{holdings.given}: the parquet files name different classes ({counts}). Give those of one dataset."
         )
-    class_names = list(shards[0].names) or in_order(
-        label for shard in shards for label in shard.labels if label != "-1"
+    class_names = list(min(named)) or in_order(
+        label for shard in shards.values() for label in shard.labels if label != HIDDEN
     )
-    numbers = {name: number for number, name in enumerate(class_names)}
-    splits = {shard.file: split_in(shard.file) for shard in shards}
+    splits = {path: split_in(path) for path in shards}
     known = len(set(splits.values())) > 1 and all(splits.values())
-    records, left_out = [], {}
-    for shard in shards:
-        paths = [f"{shard.file}/{row:06d}" for row in range(len(shard.labels))]
-        if all(label == "-1" for label in shard.labels):
-            left_out[shard.file] = "its labels are hidden (-1)"
-            continue
-        given = [
-            (row, path, "" if label == "-1" else label)
-            for row, (path, label) in enumerate(zip(paths, shard.labels, strict=True))
-        ]
-        require_labels(shard.file, given)
-        records += [
-            Record(
-                "",
-                shard.file,
-                path,
-                numbers[label],
-                split_called(split) or (splits[shard.file] if known else "all"),
-                entry=row,
-                stack=Stack(shard.picture),
-                group=group,
-            )
-            for row, (path, label, split, group) in enumerate(
-                zip(paths, shard.labels, shard.splits, shard.groups, strict=True)
-            )
-        ]
+    records, left_out = [], holdings.others(shards.keys(), "beside the parquet files")
+    for path, shard in shards.items():
+        if all(label == HIDDEN for label in shard.labels):
+            left_out[path] = f"its labels are hidden ({HIDDEN})"
+        else:
+            records += _records(path, shard, class_names, splits[path] if known else "all")
     index, remarks = used_classes(holdings.given, records, class_names)
-    read = {shard.file for shard in shards}
-    left_out |= {file.path: "no parquet file of images" for file in holdings.files if file.path not in read}
     return Labelled("parquet", holdings.root, index, left_out, remarks)
 
 
-def read_shard(root: Path, file: str) -> Shard | None:
+def _records(path: str, shard: Shard, class_names: list[str], split: str) -> list[Record]:
+    """A record a row; InputError lists those without a label."""
+    numbers = {name: number for number, name in enumerate(class_names)}
+    called = [f"{path}/{row:06d}" for row in range(len(shard.labels))]
+    labels = ["" if label == HIDDEN else label for label in shard.labels]
+    require_labels(path, list(zip(range(len(called)), called, labels, strict=True)))
+    return [
+        Record(
+            shard.archive,
+            shard.file,
+            name,
+            numbers[label],
+            split_called(own_split) or split,
+            entry=row,
+            stack=Stack(shard.picture),
+            group=group,
+        )
+        for row, (name, label, own_split, group) in enumerate(
+            zip(called, labels, shard.splits, shard.groups, strict=True)
+        )
+    ]
+
+
+def read_shard(root: Path, file: str, archive: str = "") -> Shard | None:
     """What a file says of its rows, the pictures not among it; none if it has no column of pictures.
 
     InputError if it is damaged, or has no column of labels.
@@ -98,28 +104,40 @@ def read_shard(root: Path, file: str) -> Shard | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    place = root / archive / file
     try:
-        with pq.ParquetFile(root / file) as content:
+        with _opened(root, file, archive) as source, pq.ParquetFile(source) as content:
             schema = content.schema_arrow
             features = _features(schema)
             picture = _picture(schema, features)
             if picture is None:
                 return None
-            columns = _columns(schema, features, picture, str(root / file))
+            columns = _columns(schema, features, picture, str(place))
+            _require_plain(schema.field(columns["label"]), place)
             table = content.read(columns=[name for name in columns.values() if name])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{root / file} is damaged or no parquet file ({error}).") from error
+    except pa.ArrowException as error:
+        raise InputError(f"{place} is damaged or no parquet file ({error}).") from error
     label = columns["label"]
     names = tuple(str(name) for name in features.get(label, {}).get("names", ()))
     texts = {kind: _texts(table, name) for kind, name in columns.items()}
     if names:
-        beyond = [text for text in texts["label"] if text and not -1 <= int(text) < len(names)]
+        beyond = [
+            text for text in texts["label"] if text not in ("", HIDDEN) and not 0 <= int(text) < len(names)
+        ]
         if beyond:
-            raise InputError(
-                f"{root / file} has the label {beyond[0]}; its schema names {len(names)} classes."
-            )
-        texts["label"] = [names[int(text)] if text not in ("", "-1") else text for text in texts["label"]]
-    return Shard(file, picture, texts["label"], texts["split"], texts["group"], names)
+            raise InputError(f"{place} has the label {beyond[0]}; its schema names {len(names)} classes.")
+        texts["label"] = [names[int(text)] if text not in ("", HIDDEN) else text for text in texts["label"]]
+    return Shard(archive, file, picture, texts["label"], texts["split"], texts["group"], names)
+
+
+@contextmanager
+def _opened(root: Path, file: str, archive: str) -> Iterator[IO[bytes]]:
+    if not archive:
+        with opened(root / file) as source:
+            yield source
+        return
+    with closing(archives.visit(root / archive, [file], lambda _, source: [source])) as sources:
+        yield next(sources)
 
 
 def _features(schema: "pa.Schema") -> dict[str, dict[str, Any]]:
@@ -166,6 +184,17 @@ def _columns(
         )
     split, group = (next((plain[k] for k in keys if k in plain), "") for keys in (SPLIT, GROUP))
     return {"label": labels[0], "split": split, "group": group}
+
+
+def _require_plain(field: "pa.Field", place: Path) -> None:
+    import pyarrow as pa
+
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    plain = (pa.types.is_integer, pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean)
+    if not any(is_kind(kind) for is_kind in plain):
+        raise InputError(
+            f"{place}: the labels in {field.name} are of the type {kind}; expected one number or text an image."
+        )
 
 
 def _texts(table: "pa.Table", name: str) -> list[str]:

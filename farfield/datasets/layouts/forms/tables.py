@@ -32,6 +32,9 @@ def table_of(data: bytes, name: str) -> Table:
         separator, text = rows[0][4], text.split("\n", 1)[-1]
     else:
         separator = _separator(rows[:20])
+    if separator == " ":  # of a path with spaces and a label
+        text = "\n".join("\t".join(line.strip().rsplit(maxsplit=1)) for line in text.splitlines())
+        separator = "\t"
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     found: list[Row] = []
     try:

@@ -5,9 +5,11 @@ The label is in `<key>.cls`, a number or a name, or in `<key>.json` under label,
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from farfield.datasets import archives
+from farfield.datasets.layouts.forms.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.forms.found import (
     Labelled,
     in_order,
@@ -16,9 +18,8 @@ from farfield.datasets.layouts.forms.found import (
     used_classes,
 )
 from farfield.datasets.layouts.forms.holdings import File, Holdings
-from farfield.datasets.layouts.forms.lists import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labels import require_labels
+from farfield.datasets.layouts.labels import require_labels, some
 from farfield.errors import InputError
 
 CLASS, JSON = (".cls", ".cls.txt"), (".json",)
@@ -32,18 +33,19 @@ def labels_in(holdings: Holdings) -> Labelled | None:
             folder, _, name = file.member.rpartition("/")
             samples[file.archive, f"{folder}/{name.split('.')[0]}"].append(file)
     pairs = {
-        image: label
+        image: sorted((file for file in files if file.ends(*CLASS, *JSON)), key=lambda file: file.ends(*JSON))
         for files in samples.values()
         for image in [file for file in files if file.is_image]
-        for label in sorted((f for f in files if f.ends(*CLASS, *JSON)), key=lambda f: not f.ends(*CLASS))[:1]
     }
-    pictured = [file for file in holdings.images if file.archive]
-    if not pairs or 2 * len(pairs) < len(pictured):
+    labelled = {image: files for image, files in pairs.items() if files}
+    if not labelled or 2 * len(labelled) < len(pairs):
         return None
-    said = _said(holdings, set(pairs.values()))
+    said = _said(holdings, {file for files in labelled.values() for file in files})
     if not any(label for label, _, _ in said.values()):
         return None  # JSON about other things
-    rows = [(file, *said[label]) for file, label in pairs.items()]
+    told = {image: [said[file] for file in files] for image, files in labelled.items()}
+    _require_agreement(holdings, told)
+    rows = [(image, _first(parts, 0), _first(parts, 1), _first(parts, 2)) for image, parts in told.items()]
     require_labels(
         str(holdings.given), [(row, file.path, label) for row, (file, label, _, _) in enumerate(rows, 1)]
     )
@@ -68,13 +70,35 @@ def labels_in(holdings: Holdings) -> Labelled | None:
         for file, label, split, group in rows
     ]
     index, remarks = used_classes(holdings.given, records, class_names)
-    used = {file for pair in pairs.items() for file in pair}
-    left_out = {
-        file.path: "without a label in its tar" if file.is_image else "no image by its name"
-        for file in holdings.files
-        if file not in used
-    }
+    used = {file.path for image, files in labelled.items() for file in (image, *files)}
+    left_out = holdings.others(used, "without a label in its tar")
     return Labelled("WebDataset tars", holdings.root, index, left_out, remarks)
+
+
+def _first(parts: Sequence[tuple[str, str, str]], place: int) -> str:
+    return next((part[place] for part in parts if part[place]), "")
+
+
+def _require_agreement(holdings: Holdings, told: Mapping[File, Sequence[tuple[str, str, str]]]) -> None:
+    """InputError that lists images whose two label files differ: in the label itself or, where one has numbers
+    and the other names, in which name goes with which number."""
+    both = {
+        image: (labels[0], labels[1])
+        for image, parts in told.items()
+        if len(labels := [label for label, _, _ in parts if label]) == 2
+    }
+    one_language = {first for first, _ in both.values()} & {second for _, second in both.values()}
+    partner: dict[str, str] = {}
+    against = [
+        f"{image.path} as {first} and {second}"
+        for image, (first, second) in both.items()
+        if second != (first if one_language else partner.setdefault(first, second))
+    ]
+    if against:
+        raise InputError(
+            f"{holdings.given} has {len(against)} images with several labels: {some(against)}. Mend these "
+            f"samples or take them out."
+        )
 
 
 def _said(holdings: Holdings, files: set[File]) -> dict[File, tuple[str, str, str]]:
