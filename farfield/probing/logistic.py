@@ -34,21 +34,28 @@ class Basis:
         return self.coordinates.square().sum(0)
 
 
-def basis(features: Tensor) -> Basis:
-    """Singular basis of centred features [n, d], in double precision where it is found."""
+def basis(features: Tensor, most: int | None = None) -> Basis:
+    """Singular basis of centred features [n, d], in double precision where it is found. most: axes, those of the
+    largest singular values; none: all."""
     wide = features.double()
     mean = wide.mean(0)
     centred = wide - mean
     n, d = centred.shape
     if n <= d:
         values, vectors = torch.linalg.eigh(centred @ centred.T)
-        kept = values > values[-1] * 1e-10
+        kept = _kept(values, most)
         lengths = values[kept].sqrt()
         axes = centred.T @ (vectors[:, kept] / lengths)
     else:
         values, axes = torch.linalg.eigh(centred.T @ centred)
-        axes = axes[:, values > values[-1] * 1e-10]
+        axes = axes[:, _kept(values, most)]
     return Basis((centred @ axes).float(), mean.float(), axes.float())
+
+
+def _kept(values: Tensor, most: int | None) -> slice:
+    """Of ascending values, those that are not rounding alone, and at most the last `most`."""
+    first = int((values <= values[-1] * 1e-10).sum())
+    return slice(first if most is None else max(first, len(values) - most), None)
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,8 @@ def interval(right: np.ndarray, units: np.ndarray | None = None) -> float:
     """Half the 95 % interval of the share that is right of half as many new images, of the same kind.
 
     right: [n], the share of an image's answers that are right. units: [n], equal for images that belong together;
-    then it is for half as many new units. Both those here and the new ones vary: var (1 / n + 2 / n), with Agresti
-    and Coull's two right and two wrong more, which keep it honest near 100 %.
+    then it is for half as many new units. Both those here and the new ones vary: var (1 / n + 2 / n), with
+    Agresti and Coull's two right and two wrong more, which keep it honest near 100 %.
     """
     more = np.concatenate([right, [0.0, 0.0, 1.0, 1.0]])
     if units is not None:
