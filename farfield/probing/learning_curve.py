@@ -17,7 +17,7 @@ from farfield.seeds import stream
 
 SHARES = (0.25, 0.4, 0.65, 1.0)  # of the images that a fold learns from
 PENALTIES, STEPS = (0.3, 3.0, 30.0), 80  # fewer than a classifier has: points are compared with one another
-POWERS = np.linspace(0.1, 1.5, 29)
+POWERS = np.linspace(0.1, 1.0, 37)
 DRAWS, GAIN = 400, 2.0  # points
 
 
