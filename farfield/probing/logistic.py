@@ -6,7 +6,8 @@ of X's singular vectors that is a diagonal, so a step is a division, nothing is 
 (a penalty, a part of the images) takes the same two products of matrices. Steps are Nesterov's, begun anew
 where they turn against the gradient (O'Donoghue and Candès, 2015). A penalty of squared weights does not see a
 rotation, so the basis may come from all images: nothing of a left-out image's label, or of where it lies,
-reaches a fit that leaves it out.
+reaches a fit that leaves it out. Where fewer axes are kept than there are, it has a part in which, as one of many
+images, and its label has none.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Inverse penalties, as scikit-learn's C, of which predictions are averaged: none is chosen.
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (1.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,16 @@ from farfield.datasets.cards import Packing
 from farfield.deployment.classifier import Description, ImageClassifier, load_classifier, save_classifier
 from farfield.deployment.onnx_export import export_onnx
 from farfield.errors import InputError
-from farfield.probing.evaluation import Candidate, fit_all, joined, parts_of, recommended, test
+from farfield.probing.evaluation import (
+    Candidate,
+    ask,
+    fit_all,
+    joined,
+    of_network,
+    parts_of,
+    recommended,
+    test,
+)
 from farfield.probing.features import (
     BLOCKS,
     block_widths,
@@ -208,4 +217,35 @@ def test_blocks_are_of_each_image_alone():
     counts = np.stack([np.histogram(image[..., c], 16, (0, 256))[0] for image in images for c in range(3)])
     torch.testing.assert_close(
         plain["colours"].square(), torch.from_numpy(counts.reshape(4, 48) / 9000).float()
+    )
+
+
+def test_a_test_split_is_asked_of_a_fit_to_the_others():
+    features, labels = clouds()
+    asked = np.arange(120) % 4 == 1
+    given = ask(Candidate("own", "own", ("all",), 1.0), {"all": features}, labels.numpy(), asked)
+    weight, bias = fit_all(features[~torch.from_numpy(asked)], labels.numpy()[~asked])
+    np.testing.assert_allclose(given, (features @ weight.T + bias).numpy()[asked], rtol=1e-3, atol=1e-4)
+    parts = np.zeros((1, len(given)), dtype=int)
+    found = measure(given[None], labels.numpy()[asked], parts, heat=2.0)
+    assert found.temperature == 2.0
+    assert found.ece_calibrated == pytest.approx(100 * calibration_error(given / 2, labels.numpy()[asked]))
+
+
+def test_what_is_tried_of_a_network_are_blocks_that_it_makes():
+    tried = of_network("lite0", 0.05)
+    assert [one.cost for one in tried] == sorted(one.cost for one in tried)
+    assert len({one.key for one in tried}) == len(tried)
+    for one in tried:
+        assert {name.partition(".")[2] for name in one.blocks} <= set(BLOCKS)
+        assert one.mirrored == one.blocks[0].startswith("lite0 mirrored.")
+
+
+def test_only_the_axes_of_largest_values_are_kept():
+    features, _ = clouds(90, 60)
+    whole, few = basis(features), basis(features, 10)
+    assert few.axes.shape == (60, 10)
+    assert few.scale.min() >= whole.scale.sort().values[-10] * (1 - 1e-4)
+    torch.testing.assert_close(
+        few.coordinates, (features - features.mean(0)) @ few.axes, rtol=1e-3, atol=1e-3
     )
