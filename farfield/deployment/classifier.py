@@ -19,7 +19,7 @@ from farfield.backbones.backbone import Backbone
 from farfield.datasets.cards import Packing
 from farfield.errors import InputError
 from farfield.files import read_json, write_json
-from farfield.probing.features import network_blocks
+from farfield.probing.features import block_widths, network_blocks
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.images import MEAN, STD, expect
 from farfield.transfer.learner import Head
@@ -38,12 +38,16 @@ class ImageClassifier(nn.Module):
     """Normalised images [n, 3, S, S] to logits [n, classes].
 
     blocks: of `farfield.probing.features.network_blocks`, which the head reads; none: the features as they are.
+    mirrored: whether they are means over an image and its mirror image.
     """
 
-    def __init__(self, backbone: Backbone, head: Head, blocks: Sequence[str] = ()) -> None:
+    def __init__(
+        self, backbone: Backbone, head: Head, blocks: Sequence[str] = (), mirrored: bool = False
+    ) -> None:
         super().__init__()
         self.backbone: Backbone = backbone
         self.blocks = tuple(blocks)
+        self.mirrored = mirrored
         self.weight = nn.Parameter(head.weight.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.scale = head.scale
@@ -58,7 +62,7 @@ class ImageClassifier(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         if not self.blocks:
             return self.backbone(images)
-        found = network_blocks(self.backbone, images)
+        found = network_blocks(self.backbone, images, self.blocks, self.mirrored)
         return torch.cat([found[name] for name in self.blocks], dim=1)
 
 
@@ -67,10 +71,10 @@ class Description:
     """class_names: by class index, the order of the logits. packing: how a file becomes a square of
     `packing.size` pixels, of which networks see the central `image_size`. backbone, width: as of
     `farfield.backbones.build`. scale: of the head. mean, std: of the normalisation, for pixels in 0..1.
-    weights_mean, weights_std: what the weights expect in their place; none: the same. blocks: of features that
-    the head reads, as of `ImageClassifier`. ranges: the values of black and white
-    of each kind of file that does not state them, as in `datasets.decoders.ranges`; files of the kinds that the
-    classifier was fitted to are shown in these. facts: where all of it comes from, for people.
+    weights_mean, weights_std: what the weights expect in their place; none: the same. blocks, mirrored: what the
+    head reads, as of `ImageClassifier`. ranges: the values of black and white of each kind of file that does not
+    state them, as in `datasets.decoders.ranges`; files of the kinds that it was fitted to are shown in these.
+    facts: where all of it comes from, for people.
     """
 
     class_names: tuple[str, ...]
@@ -85,6 +89,7 @@ class Description:
     weights_std: tuple[float, float, float] | None = None
     blocks: tuple[str, ...] = ()
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    mirrored: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
 
     def architecture(self) -> Backbone:
@@ -113,10 +118,10 @@ def load_classifier(folder: Path) -> tuple[ImageClassifier, Description]:
     weights, _ = load_tensors(folder / WEIGHTS)
     backbone = description.architecture()
     classes = len(description.class_names)
-    widths = {"features": backbone.feature_dim, "stages": sum(backbone.stage_dims)}
+    widths = block_widths(backbone)
     width = sum(widths[name] for name in description.blocks or ("features",))
     head = Head(torch.zeros(classes, width), torch.zeros(classes), description.scale)
-    classifier = ImageClassifier(backbone, head, description.blocks)
+    classifier = ImageClassifier(backbone, head, description.blocks, description.mirrored)
     try:
         classifier.load_state_dict(weights)
     except RuntimeError as error:
