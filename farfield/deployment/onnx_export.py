@@ -5,10 +5,12 @@ from pathlib import Path
 
 import torch
 
-from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.deployment.classifier import ImageClassifier
+from farfield.deployment.description import Description
 from farfield.files import atomic_file
 
 INPUT, OUTPUT = "images", "logits"
+OPSET = 18  # the first whose Resize can average where an image shrinks
 
 
 def export_onnx(path: Path, classifier: ImageClassifier, description: Description) -> None:
@@ -34,6 +36,7 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+                opset_version=OPSET,
                 dynamo=False,
             )
         model = onnx.load(str(partial))

@@ -26,8 +26,9 @@ SHOWN = 5  # files or classes named in one message
 
 @dataclass(frozen=True)
 class OwnImages:
-    """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated:
-    files whose bytes another file has too. fingerprint: of all files. folder: where it is packed."""
+    """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files
+    whose bytes another file has too. fingerprint: of all files. folder: where it is packed. paths: of the
+    images, relative to their folder. sizes: int [n, 2], width and height in their files, upright."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -36,6 +37,12 @@ class OwnImages:
     repeated: int
     fingerprint: str
     folder: Path
+    paths: tuple[str, ...]
+    sizes: np.ndarray
+
+    def file(self, row: int) -> str:
+        """Its path, without the folder of its class where that is its beginning."""
+        return self.paths[row].removeprefix(f"{self.class_names[self.labels[row]]}/")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -57,12 +64,14 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
     return OwnImages(
         load_images(folder / "packed"),
-        manifest["label"].to_numpy(),
+        manifest["label"].to_numpy(copy=True),
         found.index.class_names,
         found.left_out | unreadable,
         int(manifest["sha256"].duplicated(keep=False).sum()),
         mark,
         folder,
+        tuple(manifest["path"]),
+        manifest[["width", "height"]].to_numpy(),
     )
 
 
@@ -86,13 +95,17 @@ def remarks(own: OwnImages) -> list[str]:
     said = []
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
-        said.append(f"{len(files)} files are left out: {named(files)}.")
+        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {named(files)}.")
     if own.repeated:
         said.append(
             f"{own.repeated} files have the same bytes as another. Where one of them is learned from and its "
             f"twin asked, accuracies are too high."
         )
     return said
+
+
+def counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def named(things: list[str] | tuple[str, ...]) -> str:

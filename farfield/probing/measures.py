@@ -7,6 +7,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, ndtri
 
 BINS = 15  # of confidence, in the expected calibration error
+NEW = (
+    3  # how much more a mean of half as many new images varies about one found here than the latter by itself
+)
 _Z = float(ndtri(0.975))
 
 
@@ -57,22 +60,32 @@ def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measur
     )
 
 
-def interval(right: np.ndarray) -> float:
+def interval(right: np.ndarray, units: np.ndarray | None = None) -> float:
     """Half the 95 % interval of the share that is right of half as many new images, of the same kind.
 
-    right: [n], the share of an image's answers that are right. Both the images here and the new ones vary:
-    var (1 / n + 2 / n), with Agresti and Coull's two right and two wrong images more,
-    which keep it honest near 100 %.
+    right: [n], the share of an image's answers that are right. units: [n], equal for images that belong together;
+    then it is for half as many new units. Both those here and the new ones vary: var (1 / n + 2 / n), with
+    Agresti and Coull's two right and two wrong more, which keep it honest near 100 %.
     """
     more = np.concatenate([right, [0.0, 0.0, 1.0, 1.0]])
-    count, variance = len(more), more.var()
-    return _Z * float(np.sqrt(variance * 3 / count))
+    if units is not None:
+        units = np.concatenate([units, units.max() + 1 + np.arange(4)])
+    return _Z * float(np.sqrt(NEW * variance_of_mean(more, units)))
 
 
-def difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+def variance_of_mean(values: np.ndarray, units: np.ndarray | None = None) -> float:
+    """Of values [n]; with units, of those whose units were drawn, not the values one by one."""
+    if units is None:
+        return float(values.var() / len(values))
+    sums = np.bincount(units, weights=values - values.mean())
+    return float(np.square(sums).sum() / len(values) ** 2)
+
+
+def difference(first: np.ndarray, second: np.ndarray, units: np.ndarray | None = None) -> tuple[float, float]:
     """Mean of `first` - `second` over images [n] in percentage points, and half its 95 % interval."""
     gaps = 100 * (first - second)
-    return float(gaps.mean()), _Z * float(gaps.std(ddof=1)) / len(gaps) ** 0.5
+    spread = variance_of_mean(gaps, units) * len(gaps) / (len(gaps) - 1)
+    return float(gaps.mean()), _Z * spread**0.5
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
