@@ -20,6 +20,7 @@ from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError, one_message
 from farfield.local import load_local
+from farfield.networks.cards import network_card
 from farfield.own.evaluation import evaluate, require_apart, write
 from farfield.own.images import OwnImages, own_images, remarks, temporary
 from farfield.results.comparisons import NEAR, rank, recommend
@@ -34,7 +35,7 @@ NAME = "own images"
 
 def main(arguments: argparse.Namespace) -> None:
     if not arguments.methods:
-        evaluate(arguments.data, arguments.out, load_local())
+        evaluate(arguments.data, arguments.out, load_local(), network_card("lite0"))
         return
     params, local, out = load_params(), load_local(), arguments.out
     wanted = [name.strip() for name in arguments.methods.split(",") if name.strip()]

@@ -146,8 +146,9 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
         for key in fewshot.units
     ]
+    seen = seen_by_rows(params)
     rows: dict[str, Row] = {
-        key: {"title": row.title, "family": row.family, "published": row.published}
+        key: {"title": row.title, "family": row.family, "published": row.published, "seen": seen[key]}
         for key, row in fewshot.rows.items()
     }
     training = {
@@ -171,6 +172,32 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         choices=ensemble_choices(params),
         caveats=tuple(shortened(params.fewshot)),
     )
+
+
+def seen_by_rows(params: Params) -> dict[str, str]:
+    """What the network of each few-shot row has learned from, in words."""
+
+    def by(network: str) -> str:
+        if network in params.networks.given:
+            return params.networks.given[network].pretrained_on or "nothing"
+        spec = params.networks.trained[network]
+        title, pixels = params.card(spec.source).title, params.pixels_of(network)
+        return f"{title}, {spec.recipe.epochs} epochs at {pixels} px"
+
+    fewshot = params.fewshot
+    seen = {
+        key: f"{params.card(row.source).title}, {row.recipe.epochs * row.episodes_per_epoch:,} episodes at "
+        f"{params.image_size} px"
+        for key, row in fewshot.meta.items()
+    }
+    seen |= {key: by(row.model) for key, row in fewshot.transfer.items()}
+    seen |= {key: by(unit.model) for unit in fewshot.finetune.values() for key in unit.rows}
+    seen |= {
+        key: "; ".join(by(model) for model in unit.models)
+        for unit in fewshot.ensemble.values()
+        for key in unit.rows
+    }
+    return seen
 
 
 def shortened(fewshot: FewShot) -> list[str]:

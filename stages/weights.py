@@ -1,6 +1,6 @@
 """weights@<network>: a network with weights that are given, to pipelines/networks/models/<network>.safetensors.
 
-They are random, or somebody published them. Beside it: training/<network>.json, what it is.
+They are random, or somebody published them, or they are a user's. Beside it: training/<network>.json, what it is.
 """
 
 import hashlib
@@ -58,7 +58,8 @@ def fill(backbone: Backbone, spec: Given) -> str:
     except InputError:
         waiting.unlink()  # so that a better file at its source is fetched the next time
         raise
-    return f"published weights, {file}"
+    known = {"published": "published weights", "onnx": "an ONNX graph"}
+    return f"{known.get(spec.origin, f'weights of {spec.origin}')}, {file}"
 
 
 if __name__ == "__main__":

@@ -22,11 +22,25 @@ BACKBONES: Registry[Backbone] = Registry(
         "efficientnet_lite0": "efficientnet_lite.efficientnet_lite0",
         "efficientnet_lite1": "efficientnet_lite.efficientnet_lite1",
         "efficientnet_lite2": "efficientnet_lite.efficientnet_lite2",
+        # An ONNX file; `width` is the length of its features.
+        "onnx": "from_onnx.OnnxNetwork",
     },
+)
+# Networks of other libraries, named library/network. Functions of (network, image_size).
+LIBRARIES: Registry[Backbone] = Registry(
+    "library of networks",
+    __name__,
+    {"timm": "from_timm.TimmNetwork", "torchvision": "from_torchvision.TorchvisionNetwork"},
 )
 
 
 def build(name: str, *, width: int = 64, image_size: int = 224) -> Backbone:
-    """The backbone called `name`; 64 is the published width of each of them."""
-    made: Backbone = BACKBONES.find(name)(width=width, image_size=image_size)
+    """The backbone called `name`; 64 is the published width of each of them. Those of a library have the width
+    that they have. InputError if there is none of that name, or if its library is not installed."""
+    library, of_library, network = name.partition("/")
+    made: Backbone = (
+        LIBRARIES.find(library)(network, image_size)
+        if of_library
+        else BACKBONES.find(name)(width=width, image_size=image_size)
+    )
     return made

@@ -35,3 +35,13 @@ def repro(jobs: int, devices: tuple[str, ...]) -> None:
 def compose(overrides: tuple[str, ...]) -> None:
     """Compose params/ from conf/, params.yaml and OVERRIDES such as profile=mini or fewshot.episodes=200."""
     call("commands.compose", overrides)
+
+
+@click.command(
+    short_help="Make your images a target of the study (in a checkout).",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def add(words: tuple[str, ...]) -> None:
+    """Write the card of your images and compose them into the study: `farfield add my_images --data FOLDER`."""
+    call("commands.add", words)

@@ -1,12 +1,21 @@
-"""The command `farfield`. Each of its commands imports what it needs when it runs, so that help comes at once."""
+"""The command `farfield`. Each of its commands imports what it needs when it runs, so that help comes at
+once."""
 
 import click
 
-from farfield.command.checkout import compose, repro
+from farfield.command.checkout import add, compose, repro
 from farfield.command.evaluate import evaluate
+from farfield.command.export import export
 from farfield.command.networks import networks
 from farfield.command.predict import predict
 from farfield.errors import one_message
+
+# How help lists the commands.
+CONTENTS = {
+    "Your own images": ("evaluate", "predict", "export"),
+    "Networks, and this machine": ("networks", "doctor"),
+    "The studies, in a checkout": ("add", "compose", "repro"),
+}
 
 
 class OneMessage(click.Group):
@@ -15,6 +24,17 @@ class OneMessage(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         with one_message():
             return super().invoke(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """By what they are for, as a table of contents."""
+        for title, names in CONTENTS.items():
+            with formatter.section(title):
+                known = [
+                    (name, self.commands[name].get_short_help_str(80))
+                    for name in names
+                    if name in self.commands
+                ]
+                formatter.write_dl(known)
 
 
 @click.group(cls=OneMessage, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,5 +52,5 @@ def main() -> None:
     """
 
 
-for command in (evaluate, predict, networks, repro, compose):
+for command in (evaluate, predict, export, networks, add, compose, repro):
     main.add_command(command)

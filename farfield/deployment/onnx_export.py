@@ -6,7 +6,10 @@ from pathlib import Path
 
 import torch
 
-from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.backbones.from_onnx import OPSET, OnnxNetwork
+from farfield.deployment.classifier import ImageClassifier
+from farfield.deployment.description import Description
+from farfield.deployment.onnx_join import head_alone, joined
 from farfield.files import atomic_file
 
 INPUT, OUTPUT = "images", "logits"
@@ -22,6 +25,9 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
 
     size = description.image_size
     plain = classifier.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    traced, given = plain, torch.zeros(2, 3, size, size)
+    if isinstance(plain.backbone, OnnxNetwork):
+        traced, given = head_alone(plain), torch.zeros(2, plain.backbone.feature_dim)
     with atomic_file(path) as partial:
         with warnings.catch_warnings():
             # The exporter by tracing is called legacy. It writes the same graph in a second where the
@@ -30,15 +36,22 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
             # paddings follow the size, which is fixed
             warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
             torch.onnx.export(
-                plain,
-                (torch.zeros(2, 3, size, size),),
+                traced,
+                (given,),
                 str(partial),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+                opset_version=OPSET,
                 dynamo=False,
             )
         model = onnx.load(str(partial))
+        if isinstance(plain.backbone, OnnxNetwork):
+            expected = (
+                description.weights_mean or description.mean,
+                description.weights_std or description.std,
+            )
+            model = joined(plain.backbone, model, *expected)
         onnx.helper.set_model_props(
             model,
             {

@@ -18,16 +18,15 @@ from farfield.training.recipe import Precision
 def feature_columns(backbone: Backbone) -> dict[str, tuple[int, int]]:
     """{name: (first, last + 1)} of the columns that `embed` writes.
 
-    `stage1` ... hold each stage's map averaged over positions; `features` is what the backbone
-    returns, the same columns as the last stage where it pools by averaging.
+    `stage1` ... hold each stage's map averaged over positions, where there are stages; `features` is what the
+    backbone returns, the same columns as the last stage where it pools by averaging.
     """
     columns, end = {}, 0
     for i, dim in enumerate(backbone.stage_dims, start=1):
         columns[f"stage{i}"] = (end, end + dim)
         end += dim
-    last = columns[f"stage{len(backbone.stage_dims)}"]
-    averaged = backbone.feature_dim == backbone.stage_dims[-1]
-    columns["features"] = last if averaged else (end, end + backbone.feature_dim)
+    last = f"stage{len(backbone.stage_dims)}"
+    columns["features"] = columns[last] if backbone.averages else (end, end + backbone.feature_dim)
     return columns
 
 
@@ -53,10 +52,10 @@ def embed(
         for start in tqdm(starts, desc=title, unit="batch", file=sys.stderr):
             batch = images[start : start + batch_size].to(device)
             with autocast(device, precision):
-                maps = backbone.stages(evaluation_view(batch, image_size))
+                features, maps = backbone.outputs(evaluation_view(batch, image_size))
                 parts = [stage.float().mean((2, 3)) for stage in maps]
-                if columns["features"][0] >= sum(backbone.stage_dims):
-                    parts.append(backbone.pool(maps[-1]).float())
+                if not backbone.averages:
+                    parts.append(features.float())
             out[start : start + batch_size] = torch.cat(parts, dim=1).cpu().numpy()
         out.flush()
         del out

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.efficientnet_lite import EfficientNetLite
+from farfield.backbones.from_onnx import OnnxNetwork
+from farfield.backbones.from_timm import TimmNetwork
+from farfield.backbones.from_torchvision import TorchvisionNetwork
 from farfield.backbones.resnet import ResNet
 from farfield.errors import InputError
 from farfield.files import file_hash
-from farfield.training.checkpoints import load_tensors
+from farfield.training.checkpoints import load_tensors, subset
 
 # How torchvision names what `farfield.backbones.resnet.ResNet` has; its stages count from 1.
 _RESNET_NAMES = (
@@ -40,7 +43,8 @@ _CONVERT = (
 
 
 def load_weights(backbone: Backbone, path: Path) -> None:
-    """Fill `backbone` with the tensors of a safetensors file, whose names are torchvision's or its own.
+    """Fill `backbone` with the tensors of a safetensors file, whose names are torchvision's or its own, or, for a
+    network of timm, timm's; for one of ONNX, with that graph.
 
     A classifier in the file (`fc`) is left out, and counts of batches (`num_batches_tracked`) may be
     missing. The backbone is unchanged unless everything fits.
@@ -48,9 +52,18 @@ def load_weights(backbone: Backbone, path: Path) -> None:
     InputError if there is no such file, if it is a pickle, which is never opened, or if it holds the
     weights of another architecture.
     """
-    _refuse_pickles(path)
-    tensors, _ = load_tensors(path)
-    fill(backbone, {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}, path)
+    refuse_pickles(path)
+    if isinstance(backbone, OnnxNetwork):
+        backbone.read(path)
+        return
+    tensors, facts = load_tensors(path)
+    if "backbone" in facts:  # one that a stage of the pipeline wrote
+        backbone.load_state_dict(subset(tensors, "backbone."))
+    elif isinstance(backbone, TimmNetwork):
+        backbone.take(tensors, path)
+    else:
+        outside = f"{backbone.classifier}." if isinstance(backbone, TorchvisionNetwork) else "fc."
+        fill(backbone, {name: each for name, each in tensors.items() if not name.startswith(outside)}, path)
 
 
 def load_packaged(backbone: Backbone, package: str, file: str, sha256: str) -> None:
@@ -92,7 +105,8 @@ def fill(backbone: Backbone, tensors: Mapping[str, Tensor], path: Path) -> None:
     backbone.load_state_dict(given, strict=False)
 
 
-def _refuse_pickles(path: Path) -> None:
+def refuse_pickles(path: Path) -> None:
+    """InputError if there is no file, or one that could run code when it is opened."""
     if not path.is_file():
         raise InputError(
             f"there is no file of weights at {path}. Put one there: safetensors, with torchvision's names."
@@ -117,7 +131,7 @@ def _own_name(backbone: Backbone, name: str) -> str:
             name = pattern.sub(replacement, name)
     if isinstance(backbone, EfficientNetLite):
         return _lite_name(backbone, name)
-    return name
+    return f"network.{name}" if isinstance(backbone, TorchvisionNetwork) else name
 
 
 def _lite_name(backbone: EfficientNetLite, name: str) -> str:

@@ -2,8 +2,8 @@
 
 Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued Classifiers with Bounded Error Levels" (JASA 2019): a set
 is every class whose probability reaches a threshold, below which stated shares of left-out images' own classes
-lie. Images left out of folds stand for new ones, as in Vovk's cross-conformal prediction (2015). Where more images
-are answered rightly than is stated, some sets are empty: of such an image nothing is said with that assurance.
+lie. Images left out of folds stand for new ones, as in Vovk's cross-conformal prediction (2015). Where more
+images are answered rightly than is stated, some sets are empty: no class is likely enough.
 """
 
 import numpy as np
@@ -43,8 +43,8 @@ def prediction_sets(
     each_class: bool = False,
     units: np.ndarray | None = None,
 ) -> PredictionSets:
-    """logits [repeats, n, classes] of images [n] left out with their part [repeats, n]. each_class: the coverage is
-    that of every class by itself, at the price of larger sets."""
+    """logits [repeats, n, classes] of images [n] left out with their part [repeats, n]. each_class: the coverage
+    is that of every class by itself, at the price of larger sets."""
     inside = np.zeros(logits.shape, dtype=bool)
     for repeat, own in enumerate(parts):
         for part in np.unique(own):

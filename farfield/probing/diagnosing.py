@@ -1,4 +1,4 @@
-"""The diagnosis of a user's images and of the classifier that is recommended for them, from what probing found."""
+"""The diagnosis of a user's images and of the classifier recommended for them, from what probing found."""
 
 from dataclasses import replace
 
@@ -104,8 +104,8 @@ def leakage(
 
 
 def safe_groups(groups: np.ndarray | None, duplicates: Duplicates) -> np.ndarray | None:
-    """What should stand on one side: given groups, joined where they share nearly the same picture; None if nothing
-    belongs together."""
+    """What should stand on one side: given groups, joined where they share nearly the same picture; None if
+    nothing belongs together."""
     if not len(duplicates.pairs):
         return groups
     return duplicates.clusters if groups is None else merged(groups, duplicates.clusters)

@@ -168,7 +168,7 @@ class LearningCurve:
             return f"More labels of this kind are unlikely to bring {points}."
         low, middle = round_up(self.more.low), round_up(self.more.value)
         if self.more.high > FAR * self.sizes[-1]:
-            return f"About {middle} more labels for {points}, at least {low}; it may take many more than you have."
+            return f"About {middle} more labels for {points}, at least {low}; it may take far more than that."
         return f"About {middle} more labels for {points}, interval {low} to {round_up(self.more.high)}."
 
 

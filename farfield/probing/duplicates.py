@@ -1,13 +1,14 @@
 """Images that are nearly the same picture, by two witnesses: their features and a hash of what they look like.
 
-The hash has a bit for each of the 64 lowest frequencies of the grey image, set where the cosine transform is above
-the median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010). Mirroring an image
-changes signs of odd frequencies and turning it swaps the axes, so the hashes of all eight copies come from one
-transform.
+The hash has a bit for each of the 64 lowest frequencies of the grey image, set where the cosine transform is
+above the median (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010). Mirroring
+an image changes signs of odd frequencies and turning it swaps the axes, so the hashes of all eight copies come
+from one transform.
 """
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import PurePath
 
 import numpy as np
@@ -24,24 +25,27 @@ SAME = 0.985  # or its features are so much alike that the hash is not asked
 
 def spectra(images: np.ndarray) -> np.ndarray:
     """float [n, 8, 8], the lowest frequencies of uint8 images [n, h, w, 3] in grey; the constant one is 0."""
-    rows, columns = (
-        np.linspace(0, side, SIDE + 1).astype(int)[:-1] if side >= SIDE else np.arange(SIDE) * side // SIDE
-        for side in images.shape[1:3]
-    )
-    small = []
-    for image in images:
-        grey = image.mean(-1, dtype=np.float32)
-        if min(grey.shape) >= SIDE:
-            grey = np.add.reduceat(np.add.reduceat(grey, rows, 0), columns, 1)
-            grey /= np.outer(
-                np.diff(np.append(rows, image.shape[0])), np.diff(np.append(columns, image.shape[1]))
-            )
-        else:
-            grey = grey[rows][:, columns]
-        small.append(grey)
-    found = np.asarray(dctn(np.stack(small), axes=(1, 2), norm="ortho"))[:, :LOW, :LOW].copy()
+    found = np.stack([_low(image) for image in images])
     found[:, 0, 0] = 0
     return found
+
+
+def _low(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    grey = image.sum(-1, dtype=np.uint16).astype(np.float32)
+    sums = _box(height) @ grey @ _box(width).T
+    low: np.ndarray = dctn(sums, norm="ortho")[:LOW, :LOW]
+    return low
+
+
+@cache
+def _box(side: int) -> np.ndarray:
+    """[32, side]: means over as many stretches of equal length, pixels at their ends taken in part."""
+    ends = np.linspace(0, side, SIDE + 1)
+    covered = np.clip(ends[1:, None] - np.arange(side), 0, 1) - np.clip(
+        ends[:-1, None] - np.arange(side), 0, 1
+    )
+    return (covered * SIDE / side).astype(np.float32)
 
 
 def signs(spectrum: np.ndarray) -> np.ndarray:

@@ -20,10 +20,15 @@ def estimate(value: float, half: float) -> Estimate:
 
 
 def scores(
-    logits: np.ndarray, labels: np.ndarray, parts: np.ndarray, seed: int, units: np.ndarray | None = None
+    logits: np.ndarray,
+    labels: np.ndarray,
+    parts: np.ndarray,
+    seed: int,
+    units: np.ndarray | None = None,
+    heat: float | None = None,
 ) -> Scores:
     """Of left-out images, as `measure` takes them. units: int [n], from 0, equal for images of one group."""
-    measures = measure(logits, labels, parts)
+    measures = measure(logits, labels, parts, heat)
     answers = logits.argmax(-1)
     right = (answers == labels).mean(0)
     asked, given = measures.confusion.sum(1), measures.confusion.sum(0)

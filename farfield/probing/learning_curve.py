@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from farfield.probing.diagnosis import Estimate, LearningCurve
+from farfield.probing.evaluation import AXES
 from farfield.probing.logistic import averaged, basis, fit
 from farfield.probing.measures import interval
 from farfield.seeds import stream
 
 SHARES = (0.25, 0.4, 0.65, 1.0)  # of the images that a fold learns from
 PENALTIES, STEPS = (0.3, 3.0, 30.0), 80  # fewer than a classifier has: points are compared with one another
-POWERS = np.linspace(0.1, 1.5, 29)
+POWERS = np.linspace(0.1, 1.0, 37)
 DRAWS, GAIN = 400, 2.0  # points
 
 
@@ -28,14 +29,14 @@ def learning_curve(
     units: np.ndarray | None = None,
     gain: float = GAIN,
 ) -> LearningCurve | None:
-    """features: [n, d]. part: int [n], images are asked of fits without their part. None if the least share leaves a
-    class with fewer than two images."""
+    """features: [n, d]. part: int [n], images are asked of fits without their part. None if the least share
+    leaves fewer than two images a class, or a class without any."""
     used, asked, sizes = sub_samples(labels, part, seed, units)
     if min(len(np.unique(labels[row])) for row in used) < labels.max() + 1 or sizes[0] < 2 * (
         labels.max() + 1
     ):
         return None
-    found, classes = basis(features), int(labels.max()) + 1
+    found, classes = basis(features, AXES), int(labels.max()) + 1
     fits = fit(
         found, torch.from_numpy(labels).long(), classes, torch.from_numpy(used).float(), PENALTIES, STEPS
     )
@@ -49,8 +50,9 @@ def learning_curve(
 def sub_samples(
     labels: np.ndarray, part: np.ndarray, seed: int, units: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """bool [parts * shares, n] what is learned from, share by share within a part; the same of what is asked then;
-    and [shares], the mean number of images. Smaller shares lie in larger ones, of every class alike; whole units."""
+    """bool [parts * shares, n] what is learned from, share by share within a part; the same of what is asked
+    then; and [shares], the mean number of images. Smaller shares lie in larger ones, of every class alike, and
+    hold whole units."""
     units = np.arange(len(labels)) if units is None else units
     chance = stream(seed, "learning curve").random(units.max() + 1)[units]
     used, asked = [], []
@@ -122,6 +124,6 @@ def power_law(sizes: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def images_more(a: float, b: float, c: float, now: int, gain: float) -> float:
-    """How many images beyond `now` take `gain` points off the law's errors; inf if its limit does not allow it."""
+    """How many images beyond `now` take `gain` points off the law's errors; inf if they never do."""
     wanted = b * now**-c - gain / 100
     return float((b / wanted) ** (1 / c) - now) if wanted > 0 else np.inf

@@ -6,7 +6,8 @@ of X's singular vectors that is a diagonal, so a step is a division, nothing is 
 (a penalty, a part of the images) takes the same two products of matrices. Steps are Nesterov's, begun anew
 where they turn against the gradient (O'Donoghue and Candès, 2015). A penalty of squared weights does not see a
 rotation, so the basis may come from all images: nothing of a left-out image's label, or of where it lies,
-reaches a fit that leaves it out.
+reaches a fit that leaves it out. Where fewer axes are kept than there are, it has a part in which, as one of many
+images, and its label has none.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Inverse penalties, as scikit-learn's C, of which predictions are averaged: none is chosen.
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (1.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,28 @@ class Basis:
         return self.coordinates.square().sum(0)
 
 
-def basis(features: Tensor) -> Basis:
-    """Singular basis of centred features [n, d], in double precision where it is found."""
+def basis(features: Tensor, most: int | None = None) -> Basis:
+    """Singular basis of centred features [n, d], in double precision where it is found. most: axes, those of the
+    largest singular values; none: all."""
     wide = features.double()
     mean = wide.mean(0)
     centred = wide - mean
     n, d = centred.shape
     if n <= d:
         values, vectors = torch.linalg.eigh(centred @ centred.T)
-        kept = values > values[-1] * 1e-10
+        kept = _kept(values, most)
         lengths = values[kept].sqrt()
         axes = centred.T @ (vectors[:, kept] / lengths)
     else:
         values, axes = torch.linalg.eigh(centred.T @ centred)
-        axes = axes[:, values > values[-1] * 1e-10]
+        axes = axes[:, _kept(values, most)]
     return Basis((centred @ axes).float(), mean.float(), axes.float())
+
+
+def _kept(values: Tensor, most: int | None) -> slice:
+    """Of ascending values, those that are not rounding alone, and at most the last `most`."""
+    first = int((values <= values[-1] * 1e-10).sum())
+    return slice(first if most is None else max(first, len(values) - most), None)
 
 
 @dataclass(frozen=True)

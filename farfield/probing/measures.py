@@ -30,9 +30,10 @@ class Measures:
     ece_calibrated: float
 
 
-def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measures:
+def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray, heat: float | None = None) -> Measures:
     """logits: float [repeats, n, classes] of left-out images. labels: int [n]. parts: int [repeats, n], the
-    part that each image was left out with; temperatures of calibrated figures come from the others."""
+    part that each image was left out with; temperatures of calibrated figures come from the others. heat: a
+    temperature that was found elsewhere, as for a test split, in their place."""
     repeats, _, classes = logits.shape
     answers = logits.argmax(-1)
     right = answers == labels
@@ -41,8 +42,8 @@ def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measur
     hits, asked, given = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     recall = hits / np.maximum(asked, 1)
     f1 = 2 * hits / np.maximum(asked + given, 1)
-    calibrated = logits.copy()
-    for repeat in range(repeats):
+    calibrated = logits / (heat or 1.0)
+    for repeat in range(repeats if heat is None else 0):
         for part in np.unique(parts[repeat]):
             inside = parts[repeat] == part
             calibrated[repeat, inside] /= temperature(logits[repeat, ~inside], labels[~inside])
@@ -54,7 +55,7 @@ def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measur
         macro_f1=100 * float(f1.mean()),
         recall=100 * recall,
         confusion=confusion,
-        temperature=temperature(logits.reshape(-1, classes), truth),
+        temperature=heat or temperature(logits.reshape(-1, classes), truth),
         ece=100 * calibration_error(logits.reshape(-1, classes), truth),
         ece_calibrated=100 * calibration_error(calibrated.reshape(-1, classes), truth),
     )
@@ -64,8 +65,8 @@ def interval(right: np.ndarray, units: np.ndarray | None = None) -> float:
     """Half the 95 % interval of the share that is right of half as many new images, of the same kind.
 
     right: [n], the share of an image's answers that are right. units: [n], equal for images that belong together;
-    then it is for half as many new units. Both those here and the new ones vary: var (1 / n + 2 / n), with Agresti
-    and Coull's two right and two wrong more, which keep it honest near 100 %.
+    then it is for half as many new units. Both those here and the new ones vary: var (1 / n + 2 / n), with
+    Agresti and Coull's two right and two wrong more, which keep it honest near 100 %.
     """
     more = np.concatenate([right, [0.0, 0.0, 1.0, 1.0]])
     if units is not None:

@@ -1,8 +1,8 @@
 """Images and labels that a person should look at: likely wrong labels, outliers, classes that may be one.
 
-Wrong labels by confident learning (Northcutt, Jiang and Chuang, JAIR 2021): an image belongs to another class if its
-left-out probability there reaches what that class's own images have on average. That must be so too among the
-image's nearest neighbours, which are found without any label.
+Wrong labels by confident learning (Northcutt, Jiang and Chuang, JAIR 2021): an image belongs to another class if
+its left-out probability there reaches what that class's own images have on average. Most of the image's nearest
+neighbours, which are found without any label, must say so too.
 """
 
 from itertools import combinations
@@ -35,7 +35,7 @@ def suspects(logits: np.ndarray, labels: np.ndarray, near: np.ndarray) -> Suspec
     score = likely[rows, suggested] - own + around[rows, suggested] - around[rows, labels]
     usual = np.bincount(labels, weights=own, minlength=classes) / np.bincount(labels, minlength=classes)
     confident = (likely[rows, suggested] >= usual[suggested]) & (likely[rows, suggested] > own)
-    found = rows[confident & (around[rows, suggested] > around[rows, labels])]
+    found = rows[confident & (around[rows, suggested] > 0.5)]
     found = found[np.argsort(-score[found], kind="stable")]
     return Suspects(
         rows=found,

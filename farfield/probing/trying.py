@@ -1,7 +1,7 @@
 """Candidates from cheap to dear within a limit of time, and why one is recommended.
 
-Costs are seconds of the processor that this process used, the least of several, so another program that runs beside
-it does not decide.
+Costs are seconds of the processor that this process used, the least of several, so another program that runs
+beside it does not decide.
 """
 
 import time
@@ -45,8 +45,8 @@ def try_candidates(
     """Test candidates in the order of their cost until `limit` seconds of `clock` are over.
 
     blocks_of: computes or finds the blocks of a candidate, whose `cost` for all images is taken for the time it
-    will need at the most. The cheapest is always tried. One that would not end in time is skipped, and so is one that
-    even without a single error could not be told from the best so far.
+    will need at the most. The cheapest is always tried. One that would not end in time is skipped, and so is one
+    that even without a single error could not be told from the best so far.
     """
     begin = clock()
     tested: list[Tested] = []
@@ -79,9 +79,9 @@ def reason(tested: Sequence[Tested], chosen: Tested, units: np.ndarray | None = 
     if best is not chosen:
         gap, half = difference(best.right, chosen.right, units)
         return (
-            f"{title} is the cheapest that these images do not tell from the most accurate, {best.candidate.title} "
-            f"({gap:.1f} ± {half:.1f} points more for {best.candidate.cost / chosen.candidate.cost:.2g} times the "
-            f"time)."
+            f"{title} is the cheapest that these images do not tell from the most accurate, "
+            f"{best.candidate.title} ({gap:.1f} ± {half:.1f} points more for "
+            f"{best.candidate.cost / chosen.candidate.cost:.2g} times the time)."
         )
     if not cheaper:
         return f"{title} is the most accurate, and none is cheaper."

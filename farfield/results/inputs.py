@@ -39,11 +39,11 @@ class Validation(TypedDict):
     images: int
     classes: int
     class_images: dict[str, int]
-    remarks: list[str]
     unreadable: list[dict[str, str]]  # path and reason
     duplicates: list[list[str]]  # paths with the same bytes
     leaked: list[list[str]]  # paths with the same bytes in different splits
     expectations: list[Expectation]
+    remarks: list[str]  # what was done to files of unusual kinds, one line a kind
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class Renormalise:
 
 def expect(backbone: "Backbone", mean: Sequence[float], std: Sequence[float]) -> None:
     """Let `backbone` see images normalised with these statistics of pixels in 0..1, which its weights were
-    trained with. It is given images normalised as all others are, and its first convolution turns them."""
+    trained with. It is given images normalised as all others are, and its first layer turns them."""
     turn = Renormalise(mean, std)
-    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
-    first.register_forward_pre_hook(lambda _, images: (turn(images[0]),))
+    backbone.first_layer().register_forward_pre_hook(lambda _, images: (turn(images[0]),))
     backbone.own_statistics = True

@@ -92,6 +92,26 @@ class Params(Section):
                 raise ValueError(f"{key} is {name!r}, which is not one of networks: {known}")
         return self
 
+    @model_validator(mode="after")
+    def tests_are_clean(self) -> "Params":
+        fewshot = self.fewshot
+        used: dict[str, tuple[str, ...]] = {
+            f"fewshot.transfer.{key}": (row.model,) for key, row in fewshot.transfer.items()
+        }
+        used |= {f"fewshot.finetune.{key}": (unit.model,) for key, unit in fewshot.finetune.items()}
+        used |= {f"fewshot.ensemble.{key}": unit.models for key, unit in fewshot.ensemble.items()}
+        for row, models in used.items():
+            for model in models:
+                network = self.networks.all[model]
+                for target in fewshot.targets:
+                    if {target, self.datasets[target].title.lower()} & set(network.not_for):
+                        raise ValueError(
+                            f"{row} tests the network {model} on {target}, on which its card says that it "
+                            f"must not be tested (not_for): it has seen {network.pretrained_on or 'its images'}. "
+                            f"Leave out the row or the target."
+                        )
+        return self
+
     @property
     def sources(self) -> dict[str, str]:
         """The dataset behind every parameter that names a source."""

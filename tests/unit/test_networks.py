@@ -1,16 +1,21 @@
 """The networks of the house: what their weights expect of pixels, and where they come from."""
 
 import copy
+import warnings
+from pathlib import Path
 
 import pytest
+import timm
 import torch
+import torchvision
 from torch.nn import functional as F
 
 from commands.compose import composed
 from commands.record import fresh_record, recorded
 from farfield.backbones import build
+from farfield.backbones.backbone import Backbone
 from farfield.errors import InputError
-from farfield.training.checkpoints import load_tensors
+from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.images import evaluation_view, expect
 from farfield.transfer.finetuning.layers import chain
 from stages import weights
@@ -76,11 +81,78 @@ def test_given_weights_keep_what_they_expect(tmp_path, monkeypatch):
     torch.testing.assert_close(seen, right, rtol=1e-4, atol=1e-5)
 
 
+def given(kind: str, path: Path, *overrides: str) -> dict:
+    """The tiny study with one network more, of a file that a user has."""
+    archive = f"networks.given.mine.archive={{urls: ['{path}'], unverified: a file of our own}}"
+    return tiny(
+        f"+network@networks.given.mine={kind}", archive, "networks.given.mine.image_size=64", *overrides
+    )
+
+
+def made(values: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backbone:
+    """What the stage `weights` makes of the network `mine`, read as other stages read it."""
+    params = check_params(values, "test")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weights, "load_params", lambda: params)
+    weights.main("mine")
+    loaded = load_network("mine")
+    assert loaded.image_size == 64
+    return loaded.backbone.eval()
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_a_network_of_a_library_is_one_of_the_house(library, tmp_path, monkeypatch):
+    name = {"timm": "resnet10t", "torchvision": "resnet18"}[library]
+    make = {"timm": timm.create_model, "torchvision": torchvision.models.get_model}[library]
+    theirs = make(name, num_classes=3).eval()
+    save_tensors(tmp_path / "w.safetensors", theirs.state_dict())
+    row = ["+transfer@fewshot.transfer.mine=fixed", "fewshot.transfer.mine.model=mine", "packing.size=74"]
+    backbone = f"networks.given.mine.backbone={library}/{name}"
+    values = given(
+        library, tmp_path / "w.safetensors", backbone, *row, "fewshot.models=[objects,random,mine]"
+    )
+    ours = made(values, tmp_path, monkeypatch)
+    images = torch.randn(2, 3, 64, 64)
+    theirs.fc = torch.nn.Identity()
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-5)
+    with pytest.raises(InputError, match="cannot be fine-tuned"):
+        chain(ours)
+
+
+def test_an_onnx_file_is_a_network_of_the_house(tmp_path, monkeypatch):
+    network = build("resnet10", width=4, image_size=64).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (torch.zeros(1, 3, 64, 64),), str(tmp_path / "n.onnx"), dynamo=False)
+    values = given("onnx", tmp_path / "n.onnx", "networks.given.mine.width=32")
+    ours = made(values, tmp_path, monkeypatch)
+    images = torch.randn(3, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(images), network(images), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(copy.deepcopy(ours)(images), ours(images))
+
+
+def test_a_network_is_not_tested_on_what_it_has_seen():
+    row = ["+transfer@fewshot.transfer.seen=fixed", "fewshot.transfer.seen.model=lite0"]
+    row += ["fewshot.models=[objects,random,lite0]", "networks.given.lite0.image_size=16"]
+    assert check_params(tiny(*row), "test").fewshot.transfer["seen"].model == "lite0"
+    message = (
+        r"fewshot\.transfer\.seen tests the network lite0 on leaves.*\(not_for\): it has seen ImageNet-1k"
+    )
+    with pytest.raises(InputError, match=message):
+        tiny(*row, "networks.given.lite0.not_for=[leaves]")
+    with pytest.raises(InputError, match=message):  # by the title of the dataset, whatever its key
+        tiny(*row, "datasets.leaves.title=miniImageNet")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("networks.given.random.mean=[0.5,0.5,0.5]", "mean and std are given together"),
         ("networks.given.random.from=published", "published weights have an archive"),
+        ("networks.given.random.backbone=timm/resnet10t", "from timm has a backbone timm/NAME"),
+        ("networks.given.random.backbone=timm/resnet10t", "found from random with timm/resnet10t"),
         ("networks.trained.random=${networks.trained.objects}", "'random' is trained and given"),
         (
             "fewshot.models=[objects,random,nowhere]",

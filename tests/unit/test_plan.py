@@ -13,7 +13,7 @@ from dvc.repo import Repo
 
 from commands.compose import composed, texts
 from commands.record import fresh_record, read_record
-from farfield.backbones import BACKBONES
+from farfield.backbones import BACKBONES, LIBRARIES
 from farfield.datasets.layouts import DENSE_LAYOUTS, LAYOUTS
 from farfield.metalearning import META_LEARNERS
 from farfield.sharing.methods import METHODS as SHARING
@@ -48,9 +48,9 @@ ROW = {
 }
 # Registries of whose modules a stage may import any: DVC cannot name the files of a list of rows.
 ANY = {
-    "farfield/backbones/__init__.py": BACKBONES,
-    "farfield/transfer/readouts/__init__.py": READOUTS,
-    "farfield/transfer/ensembles/__init__.py": ENSEMBLES,
+    "farfield/backbones/__init__.py": (BACKBONES, LIBRARIES),
+    "farfield/transfer/readouts/__init__.py": (READOUTS,),
+    "farfield/transfer/ensembles/__init__.py": (ENSEMBLES,),
 }
 
 LAYOUT_KINDS = (LAYOUTS, DENSE_LAYOUTS)
@@ -101,7 +101,8 @@ def closure(module: str) -> frozenset[str]:
         name = path.relative_to(ROOT).as_posix()
         if name not in seen | FRAME | ONLY_REFUSES:
             seen.add(name)
-            todo += [*imports(path), *map(ANY[name].module, ANY[name])] if name in ANY else imports(path)
+            todo += imports(path)
+            todo += [registry.module(key) for registry in ANY.get(name, ()) for key in registry]
     return frozenset(name for name in seen if holds_code(ROOT / name))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from farfield.datasets.decoders import metadata
+from farfield.datasets.decoders import metadata, others
 from farfield.datasets.decoders.values import UnreadableImageError, Values, of_array
 
 SUFFIXES = (
@@ -19,19 +19,20 @@ SUFFIXES = (
     ".pnm", ".avif",
 )  # fmt: skip
 
+STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")  # of the commonest
+
 
 def knows(data: bytes) -> bool:
     return True  # it looks at the first bytes itself, so it is asked last
 
 
-def read(data: bytes, *, stored: bool, frame: int = 0) -> Values:
-    image, pages = opened(data, frame)
+def read(data: bytes, *, stored: bool) -> Values:
+    image, pages = opened(data)
     mode = image.mode
     if stored:
         return of_array(np.asarray(image))
     about: dict[str, Any] = {
         "orientation": orientation(image),
-        "page": frame,
         "pages": pages,
         "compression": str(image.info.get("compression", "")),
     }
@@ -48,35 +49,34 @@ def read(data: bytes, *, stored: bool, frame: int = 0) -> Values:
     return Values(held, mode, bits, alpha=alpha, colour=wanted != "L", **about)
 
 
-def opened(data: bytes, frame: int = 0) -> tuple[Image.Image, int]:
-    """A picture of the file, by default the first, loaded, and how many there are; a TIFF stands upright already.
+def opened(data: bytes) -> tuple[Image.Image, int]:
+    """The first picture of the file, loaded, and how many there are; a TIFF stands upright already.
 
     UnreadableImageError with the reason.
     """
     try:
-        return _loaded(data, frame)
+        return _loaded(data)
     except Exception as error:
         bare = metadata.without(data)
         if bare is not None:
             try:
-                return _loaded(bare, frame)
+                return _loaded(bare)
             except Exception:  # the picture itself is damaged, and the first reason is the better one
                 pass
-        if isinstance(error, UnidentifiedImageError):
-            raise UnreadableImageError("not an image that Pillow knows") from error
+        if isinstance(error, UnidentifiedImageError) or "cannot find loader" in str(error):
+            what = others.named(data)
+            raise UnreadableImageError(f"not an image that Pillow knows{what and ': ' + what}") from error
         if isinstance(error, Image.DecompressionBombError):
             raise UnreadableImageError(f"too many pixels: {error}") from error
         raise
 
 
-def _loaded(data: bytes, frame: int) -> tuple[Image.Image, int]:
+def _loaded(data: bytes) -> tuple[Image.Image, int]:
     image: Image.Image = Image.open(io.BytesIO(data))
     try:
         pages = int(getattr(image, "n_frames", 1))
     except Exception:  # a later one is damaged, or of a kind that Pillow does not know: nothing to the first
         image, pages = Image.open(io.BytesIO(data)), 1
-    if frame:
-        image.seek(frame)
     require_pixels(image.width, image.height)
     image.load()
     return image, pages

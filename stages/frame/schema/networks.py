@@ -23,6 +23,9 @@ class Network(Section):
     std: Channels | None
     licence: str  # of its weights
     pretrained_on: str  # what its weights have seen, for readers
+    not_for: tuple[
+        str, ...
+    ] = ()  # datasets that it must not be tested on, having seen their images or classes
 
     @model_validator(mode="after")
     def statistics_fit(self) -> "Network":
@@ -57,17 +60,28 @@ class Given(Network):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    origin: Literal["random", "published", "package"] = Field(alias="from")
-    archive: Archive | None = None  # of published weights: a safetensors file with torchvision's names
+    origin: Literal["random", "published", "package", "timm", "torchvision", "onnx"] = Field(alias="from")
+    # Of all but random weights and those of a package: a safetensors file with the names of torchvision, or of
+    # timm for its networks; or an ONNX file.
+    archive: Archive | None = None
     package: Packaged | None = None  # of weights inside an installed package
 
     @model_validator(mode="after")
     def weights_fit(self) -> "Given":
-        given = [name for name, value in (("published", self.archive), ("package", self.package)) if value]
-        if given != ([] if self.origin == "random" else [self.origin]):
+        given = [name for name, value in (("archive", self.archive), ("package", self.package)) if value]
+        if given != {"random": [], "package": ["package"]}.get(self.origin, ["archive"]):
             raise ValueError(
-                f"published weights have an archive, those of a package a package, and random ones neither; "
-                f"found from {self.origin} with {' and '.join(given) or 'neither'}"
+                f"published weights have an archive, and so have those of timm, torchvision and onnx, those of a "
+                f"package a package, and random ones neither; found from {self.origin} with "
+                f"{' and '.join(given) or 'neither'}"
+            )
+        library = self.origin if self.origin in ("timm", "torchvision") else ""
+        if (self.backbone.partition("/")[0] if "/" in self.backbone else "") != library or (
+            (self.backbone == "onnx") != (self.origin == "onnx")
+        ):
+            raise ValueError(
+                f"from timm has a backbone timm/NAME, from torchvision torchvision/NAME, from onnx onnx, and "
+                f"others have none of these; found from {self.origin} with {self.backbone}"
             )
         return self
 
