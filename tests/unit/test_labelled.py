@@ -350,6 +350,14 @@ def test_hidden_and_missing_labels_of_parquet(tmp_path):
         labelled_images(tmp_path)
 
 
+def test_damage_within_a_parquet_file_is_named(tmp_path):
+    write_parquet(tmp_path / "a.parquet", [0, 1, 1, 0])
+    content = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(content[:4] + bytes(40) + content[44:])
+    with pytest.raises(InputError, match=r"a\.parquet is damaged or no parquet file"):
+        dict(read_images(tmp_path, labelled_images(tmp_path).index))
+
+
 # WebDataset and archives
 
 

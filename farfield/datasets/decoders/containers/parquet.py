@@ -17,16 +17,28 @@ def knows(start: bytes) -> bool:
 
 
 @contextmanager
-def opened(file: IO[bytes], name: str, variable: str) -> Iterator[Any]:
-    """The pictures of a column, of which one group of rows is in memory at a time."""
+def parquet_file(file: IO[bytes], name: str) -> Iterator[Any]:
+    """An open parquet file; InputError that begins with `name` if it, or what is read of it, is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as content:
-            yield _Column(content, name, variable)
-    except pa.ArrowException as error:
-        raise InputError(f"{name} is damaged or no parquet file ({error}). Get it again.") from error
+            yield content
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk; damage has no number
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name} is damaged or no parquet file ({reason}). Get it again.") from error
+
+
+@contextmanager
+def opened(file: IO[bytes], name: str, variable: str) -> Iterator[Any]:
+    """The pictures of a column, of which one group of rows is in memory at a time."""
+    with parquet_file(file, name) as content:
+        yield _Column(content, name, variable)
 
 
 class _Column:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from farfield.datasets import archives
+from farfield.datasets.decoders.containers.parquet import parquet_file
 from farfield.datasets.layouts.forms.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.forms.found import (
     Labelled,
@@ -101,22 +102,16 @@ def read_shard(root: Path, file: str, archive: str = "") -> Shard | None:
 
     InputError if it is damaged, or has no column of labels.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     place = root / archive / file
-    try:
-        with _opened(root, file, archive) as source, pq.ParquetFile(source) as content:
-            schema = content.schema_arrow
-            features = _features(schema)
-            picture = _picture(schema, features)
-            if picture is None:
-                return None
-            columns = _columns(schema, features, picture, str(place))
-            _require_plain(schema.field(columns["label"]), place)
-            table = content.read(columns=[name for name in columns.values() if name])
-    except pa.ArrowException as error:
-        raise InputError(f"{place} is damaged or no parquet file ({error}).") from error
+    with _opened(root, file, archive) as source, parquet_file(source, str(place)) as content:
+        schema = content.schema_arrow
+        features = _features(schema)
+        picture = _picture(schema, features)
+        if picture is None:
+            return None
+        columns = _columns(schema, features, picture, str(place))
+        _require_plain(schema.field(columns["label"]), place)
+        table = content.read(columns=[name for name in columns.values() if name])
     label = columns["label"]
     names = tuple(str(name) for name in features.get(label, {}).get("names", ()))
     texts = {kind: _texts(table, name) for kind, name in columns.items()}
