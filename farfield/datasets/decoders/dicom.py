@@ -188,15 +188,11 @@ def _shown(
         plain = (slope, intercept) == (1, 0)
         values = array if plain else array.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     if "VOILUTSequence" in dataset and dataset.VOILUTSequence:
-        table = dataset.VOILUTSequence[0]
-        entries = apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)
-        most = float(np.max(np.asarray(table.LUTData, dtype=np.uint16))) if table.LUTData else 0.0
-        depth = 2.0 ** int(table.LUTDescriptor[2]) - 1
-        return (
-            entries.astype(np.float32),
-            (0.0, most if 0 < most <= depth else depth),
-            "by the table of the file",
-        )
+        count, first = (int(number) for number in dataset.VOILUTSequence[0].LUTDescriptor[:2])
+        every = np.arange(first, first + (count or 2**16), dtype=np.int64)
+        largest = float(apply_voi_lut(every, dataset).max())
+        entries = apply_voi_lut(np.rint(values).astype(np.int64), dataset)
+        return entries.astype(np.float32), (0.0, max(largest, 1.0)), "by the table of the file"
     window = _macro(dataset, frame, "FrameVOILUTSequence")
     centre, width = _first(window, "WindowCenter", None), _first(window, "WindowWidth", None)
     function = str(window.get("VOILUTFunction") or "LINEAR")

@@ -19,6 +19,8 @@ SUFFIXES = (
     ".pnm", ".avif",
 )  # fmt: skip
 
+STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")  # of the commonest
+
 
 def knows(data: bytes) -> bool:
     return True  # it looks at the first bytes itself, so it is asked last

@@ -47,3 +47,12 @@ def read(data: Data, *, stored: bool = False) -> Values:
         raise
     except Exception as error:  # decoders raise all kinds on damaged files; none touches a disk
         raise UnreadableImageError(f"damaged: {error or type(error).__name__}") from error
+
+
+def begins_as_image(start: bytes) -> bool:
+    """Whether a file whose name has no suffix, as those of DICOM files often have none, begins as a picture does.
+
+    start: its first bytes, 512 or more.
+    """
+    told = (kind for kind in FORMATS if kind not in (npy, pillow))
+    return start.startswith(pillow.STARTS) or any(kind.knows(start) for kind in told)
