@@ -36,6 +36,21 @@ def with_oddities(manifest: "pd.DataFrame", images: np.ndarray, labels: np.ndarr
     return manifest.assign(flat=flat, black=black, inverted=_inverted(small, labels) & ~flat)
 
 
+def remarks_on_odd(manifest: "pd.DataFrame", shown: int = 5) -> list[str]:
+    """One line a kind of odd picture, with files of it. manifest: with the columns of `with_oddities`."""
+    kinds = {"flat": "flat", "black": "nearly black", "inverted": "the negative of others of the class"}
+    lines = []
+    for column, what in kinds.items():
+        paths = manifest.loc[
+            manifest[column] & ~manifest["flat"] | manifest["flat"] & (column == "flat"), "path"
+        ]
+        if len(paths):
+            more = f" and {len(paths) - shown} more" if len(paths) > shown else ""
+            count = "1 picture is" if len(paths) == 1 else f"{len(paths)} pictures are"
+            lines.append(f"{count} {what}: {', '.join(paths[:shown])}{more}")
+    return lines
+
+
 def _inverted(small: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """bool [n] of small copies [n, d]."""
     small = small - small.mean(axis=1, keepdims=True)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import UnreadableImageError, look, read, show
-from farfield.datasets.decoders.ranges import Range, pooled_range
+from farfield.datasets.decoders.ranges import Range, ranges_of
 from farfield.datasets.decoders.rgb import read_columns
 from farfield.datasets.layouts import Index
 from farfield.datasets.sources import Box, Data
@@ -77,7 +77,7 @@ def pack(
 
     bar.update(len(facts))
     pass_over([row for row in range(count) if row not in facts])
-    ranges |= ranges_of(index, facts)
+    ranges |= ranges_of((record.split, facts[row]) for row, record in enumerate(index.records))
     waiting = [row for row in range(count) if "waiting" in facts[row]]
     bar.total = bar.n + len(waiting)
     pass_over(waiting)
@@ -92,24 +92,6 @@ def _hash(data: Data, box: Box | None) -> str:
     if box is not None:
         digest.update(repr(box).encode())
     return digest.hexdigest()
-
-
-def ranges_of(index: Index, facts: Mapping[Key, Fact]) -> dict[str, Range]:
-    """The range of each kind of file that waits for one, of the training part: the files of the split `train`, if
-    there are none those outside of `test`, if there are none all."""
-    found: dict[str, Range] = {}
-    files = [
-        (index.records[row].split, facts[row]) for row in range(len(index.records)) if "kind" in facts[row]
-    ]
-    for kind in sorted({fact["kind"] for _, fact in files}):
-        of_kind = [(split, fact["quantiles"]) for split, fact in files if fact["kind"] == kind]
-        parts = (
-            [values for split, values in of_kind if split == "train"],
-            [values for split, values in of_kind if split != "test"],
-            [values for _, values in of_kind],
-        )
-        found[kind] = pooled_range(next(part for part in parts if part))
-    return found
 
 
 def _write(

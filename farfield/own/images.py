@@ -17,6 +17,7 @@ from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
 from farfield.datasets.layouts import read_images
 from farfield.datasets.layouts.forms import Labelled, labelled_images
+from farfield.datasets.odd_pictures import remarks_on_odd, with_oddities
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.remarks import remarks_on
@@ -32,8 +33,8 @@ SHOWN = 5  # files or classes named in one message
 class OwnImages:
     """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated:
     files whose bytes another file has too. fingerprint: of all files. folder: where it is packed. ranges: of
-    its kinds of files, as in `decoders.ranges`. shown: what was done to them, one line a kind. splits,
-    groups: [n], "all" and "" where nothing is said. found: remarks on the form of the labels."""
+    its kinds of files, as in `decoders.ranges`. shown: what was done to them, and which went wrong, one line a
+    kind. splits, groups: [n], "all" and "" where nothing is said. found: remarks on the form of the labels."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -69,16 +70,17 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
             write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
+    images, labels = load_images(folder / "packed"), manifest["label"].to_numpy()
     return OwnImages(
-        load_images(folder / "packed"),
-        manifest["label"].to_numpy(),
+        images,
+        labels,
         found.index.class_names,
         found.left_out | unreadable,
         int(manifest["sha256"].duplicated(keep=False).sum()),
         mark,
         folder,
         load_ranges(folder / "packed"),
-        tuple(remarks_on(manifest)),
+        (*remarks_on(manifest), *remarks_on_odd(with_oddities(manifest, images, labels))),
         manifest["split"].to_numpy(),
         manifest.get("group", manifest["split"].map(lambda _: "")).to_numpy(),
         found.remarks,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from farfield.datasets.decoders import SUFFIXES, UnreadableImageError, decode
+from farfield.datasets.decoders import UnreadableImageError, decode, holds_image
 from farfield.datasets.visible import visible_paths
 from farfield.deployment.classifier import Description, load_classifier
 from farfield.errors import InputError
@@ -56,7 +56,7 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
         if not place.exists():
             raise InputError(f"{place} does not exist; give images, or folders that hold images.")
         if place.is_dir():
-            yield from (path for path in visible_paths(place) if path.suffix.lower() in SUFFIXES)
+            yield from (path for path in visible_paths(place) if holds_image(path))
         else:
             yield place
 

@@ -102,8 +102,8 @@ def test_an_interrupted_run_continues_to_the_same_bytes(raw, tmp_path, monkeypat
     assert 16 <= wanted[4] <= 20
     names = sorted(path.name for path in whole.iterdir())
     assert names == [
-        "classes.json", "depth.npy", "images.npy", "manifest.parquet", "normals.npy", "segmentation.npy",
-        "unreadable.json",
+        "classes.json", "depth.npy", "images.npy", "manifest.parquet", "normals.npy", "ranges.json",
+        "segmentation.npy", "unreadable.json",
     ]  # fmt: skip
     for name in names:
         assert (whole / name).read_bytes() == (resumed / name).read_bytes()

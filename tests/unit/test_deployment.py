@@ -123,7 +123,14 @@ def made_classifier(name: str, scale: float | None) -> tuple[ImageClassifier, De
     backbone = network(name)
     head = Head(torch.randn(CLASSES, backbone.feature_dim), torch.randn(CLASSES), scale)
     described = Description(
-        ("ant", "bee", "café"), SIZE, Packing(18), name, 4, scale, facts={"method": "made up"}
+        ("ant", "bee", "café"),
+        SIZE,
+        Packing(18),
+        name,
+        4,
+        scale,
+        facts={"method": "made up"},
+        ranges={"uint16 x 1": (212.0, 3890.5)},
     )
     return ImageClassifier(backbone, head).eval(), described
 
@@ -138,6 +145,9 @@ def test_a_saved_classifier_is_the_same_one_again(tmp_path, scale):
     images = torch.randn(2, 3, SIZE, SIZE)
     assert torch.equal(again(images), classifier(images))
     assert described == description
+    cut = replace(description, packing=Packing(18, channels=(4, 3, 2), range=(0.0, 3000.0)))
+    save_classifier(tmp_path, classifier, cut)
+    assert load_classifier(tmp_path)[1] == cut
     for file in ("classifier.safetensors", "classifier.json"):
         assert (tmp_path / "once" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes()
 

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import UnreadableImageError, begins_as_image, decode, read
+from farfield.datasets.decoders import UnreadableImageError, begins_as_image, decode, holds_image, read
 from farfield.datasets.decoders.values import needs_extra
 
 SIZE = 48
@@ -289,6 +289,55 @@ def test_pgm_and_ppm_state_their_largest_value(kind, bands, largest):
     near(data, by_percentiles(values) if largest == 65535 else scaled(values, 0, largest))
     with pytest.raises(UnreadableImageError, match="ends after"):
         decode(data[: len(data) // 2], FORM)
+
+
+def test_a_file_is_shown_in_the_range_of_its_data_set():
+    values = noise("uint16", high=2000)
+    data = tiff(values)
+    decoded = decode(data, FORM, known={"uint16 x 1": (0.0, 4095.0)})
+    assert (decoded.low, decoded.high, decoded.bits, decoded.container) == (0, 4095, 11, 16)
+    assert np.abs(decoded.pixels - scaled(values, 0, 4095)[..., None]).max() <= 1
+    flat = decode(tiff(np.full((SIZE, SIZE), 7, np.uint16)), FORM, known={"uint16 x 1": (7.0, 7.0)})
+    assert (flat.low, flat.high) == (0, 65535)
+
+
+def test_a_jpeg_that_pillow_does_not_know_is_named():
+    codecs = pytest.importorskip("imagecodecs")
+    values = noise("uint16", high=4095)
+    near(codecs.jpegls_encode(values), by_percentiles(values))
+    near(codecs.ljpeg_encode(values, bitspersample=12), scaled(values, 0, 4095))
+    twelve = codecs.jpeg8_encode(values, level=100, bitspersample=12)
+    near(twelve, scaled(codecs.jpeg8_decode(twelve), 0, 4095))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b'<?xml version="1.0"?><svg width="1">', "an SVG drawing"),
+        (bytes(5000), "it begins with zeros"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_named(data, what):
+    with pytest.raises(UnreadableImageError, match=f"not an image that Pillow knows: .*{what}"):
+        decode(data, FORM)
+
+
+def test_files_are_images_by_their_name_or_without_one_by_their_content(tmp_path):
+    held = {
+        "a.TIF": b"",
+        "b.nii.gz": b"",
+        "IM_0001": b"\0" * 128 + b"DICM",
+        "1.2.840.10008": b"\xff\xd8\xff\xe0",
+    }
+    other = {"README": b"what the images are", "notes.txt": b"\xff\xd8\xff", "c.xlsx": b"PK\x03\x04"}
+    for name, content in {**held, **other}.items():
+        (tmp_path / name).write_bytes(content)
+    assert {path.name for path in tmp_path.iterdir() if holds_image(path)} == {*held}
+    assert not holds_image(tmp_path)
 
 
 def test_a_file_cut_short_or_too_large_for_its_bytes_is_damaged():

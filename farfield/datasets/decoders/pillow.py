@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from farfield.datasets.decoders import metadata
+from farfield.datasets.decoders import metadata, others
 from farfield.datasets.decoders.values import UnreadableImageError, Values, of_array
 
 SUFFIXES = (
@@ -64,8 +64,9 @@ def opened(data: bytes, frame: int = 0) -> tuple[Image.Image, int]:
                 return _loaded(bare, frame)
             except Exception:  # the picture itself is damaged, and the first reason is the better one
                 pass
-        if isinstance(error, UnidentifiedImageError):
-            raise UnreadableImageError("not an image that Pillow knows") from error
+        if isinstance(error, UnidentifiedImageError) or "cannot find loader" in str(error):
+            what = others.named(data)
+            raise UnreadableImageError(f"not an image that Pillow knows{what and ': ' + what}") from error
         if isinstance(error, Image.DecompressionBombError):
             raise UnreadableImageError(f"too many pixels: {error}") from error
         raise

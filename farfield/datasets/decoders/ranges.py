@@ -13,7 +13,7 @@ The rule, in this order:
 no picture (nodata, padding, no number) becomes the mean of the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,28 @@ def pooled_range(files: Sequence[Sequence[float]]) -> Range:
 
     low, high = (reached(percentile) for percentile in PERCENTILES)
     return low, high
+
+
+def ranges_of(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Range]:
+    """The range of each kind of file of a data set.
+
+    files: the split of each, and what is known of it, with `kind` and `quantiles` (of `picture.Look`) if the data
+    set must give its range. They are taken from the training part: from the split `train`, if there are none from
+    outside of `test`, if there are none from all.
+    """
+    kinds: dict[str, list[tuple[str, Sequence[float]]]] = {}
+    for split, fact in files:
+        if "kind" in fact:
+            kinds.setdefault(fact["kind"], []).append((split, fact["quantiles"]))
+    found = {}
+    for kind, seen in sorted(kinds.items()):
+        parts = (
+            [values for split, values in seen if split == "train"],
+            [values for split, values in seen if split != "test"],
+            [values for _, values in seen],
+        )
+        found[kind] = pooled_range(next(part for part in parts if part))
+    return found
 
 
 def without_contrast(dtype: np.dtype, value: float) -> Range:

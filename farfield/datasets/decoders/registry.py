@@ -7,11 +7,25 @@ A format is one file beside this one, with
 and its place in `FORMATS`, which are asked in this order. What only that format needs is imported inside `read`.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from farfield.datasets.decoders import dicom, heif, jp2, jpegxl, nifti, npy, pdf, pillow, png, pnm, tiff
+from farfield.datasets.decoders import (
+    dicom,
+    heif,
+    jp2,
+    jpeg,
+    jpegxl,
+    nifti,
+    npy,
+    pdf,
+    pillow,
+    png,
+    pnm,
+    tiff,
+)
 from farfield.datasets.decoders.values import UnreadableImageError, Values, of_array
 from farfield.datasets.sources import Data
 
@@ -28,7 +42,7 @@ class Format(Protocol):
 
 
 FORMATS: tuple[Format, ...] = (
-    dicom, npy, png, pnm, tiff, pdf, heif, jp2, jpegxl, nifti, pillow,
+    dicom, npy, png, pnm, tiff, pdf, heif, jp2, jpeg, jpegxl, nifti, pillow,
 )  # fmt: skip
 SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
 
@@ -56,3 +70,17 @@ def begins_as_image(start: bytes) -> bool:
     """
     told = (kind for kind in FORMATS if kind not in (npy, pillow))
     return start.startswith(pillow.STARTS) or any(kind.knows(start) for kind in told)
+
+
+def holds_image(path: Path) -> bool:
+    """Whether a file is an image by its name, or, if its name has no suffix, by how it begins."""
+    if path.is_dir():
+        return False
+    if path.name.lower().endswith(SUFFIXES):
+        return True
+    if (
+        path.suffix and not path.suffix[1:].isdigit()
+    ):  # the names of DICOM files are often numbers with points
+        return False
+    with path.open("rb") as file:
+        return begins_as_image(file.read(4096))

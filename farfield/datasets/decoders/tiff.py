@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from farfield.datasets.decoders import pillow, strips
+from farfield.datasets.decoders.tiff_tags import MASK, NODATA, REDUCED, mask_of, stated, valid_pixels
 from farfield.datasets.decoders.values import UnreadableImageError, Values, needs_extra, of_array
 
 if TYPE_CHECKING:
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".btf", ".tf8", ".svs", ".ndpi")  # and those of Pillow
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-REDUCED, MASK = 1, 4  # of NewSubfileType
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
-# Codecs that Pillow's libtiff has, and that turn bytes into bytes.
-NODATA, LARGEST, LEAST, LARGEST_SIGNED, LEAST_SIGNED = 42113, 281, 280, 341, 340
 MOST_BYTES = 2**29  # of the values of a page: half a gigabyte
 # A page may be so much larger than its file, as no codec packs tighter but for blank pages.
 MOST_PACKED, SMALL = 1100, 2**26
@@ -57,7 +55,7 @@ def read(data: bytes, *, stored: bool) -> Values:
         "remark": remark,
     }
     plain = _is_plain(page)
-    if plain and NODATA not in page.tags and not _mask_of(page, pages):
+    if plain and NODATA not in page.tags and not mask_of(page, pages):
         if stored:
             return pillow.read(data, stored=True, frame=page.index)
         found = pillow.read(data, stored=False, frame=page.index)
@@ -77,8 +75,8 @@ def read(data: bytes, *, stored: bool) -> Values:
         signed=array.dtype.kind in "if",
         alpha=page.photometric in (BLACK_IS_ZERO, WHITE_IS_ZERO, RGB) and extra[-1:] in ((1,), (2,)),
         colour=page.photometric == RGB or (plain and array.shape[2] == 3),
-        valid=_valid(data, page, pages, array, orientation),
-        stated=_stated(page, array, bits) if deep else None,
+        valid=valid_pixels(page, pages, array, orientation),
+        stated=stated(page, array, bits) if deep else None,
         inverted=deep and page.photometric == WHITE_IS_ZERO,
         orientation=orientation,
         **about,
@@ -121,12 +119,6 @@ def _is_plain(page: "TiffPage") -> bool:
     if page.photometric == BLACK_IS_ZERO and page.samplesperpixel == 2 and tuple(extra) == (2,) and bits == 8:
         return True
     return page.samplesperpixel in usual.get(page.photometric, ()) and page.compression in strips.BY_PILLOW
-
-
-def _mask_of(page: "TiffPage", pages: list["TiffPage"]) -> "TiffPage | None":
-    shape = page.imagelength, page.imagewidth
-    masks = (m for m in pages if m.subfiletype & MASK and (m.imagelength, m.imagewidth) == shape)
-    return next((mask for mask in masks if mask is not page), None)
 
 
 def _by_pillow(data: bytes, page: "TiffPage") -> np.ndarray:
@@ -201,49 +193,6 @@ def _orientation(page: "TiffPage") -> int:
 def _bits(page: "TiffPage") -> int:
     bits = page.bitspersample
     return int(bits if isinstance(bits, int) else max(bits))
-
-
-def _stated(page: "TiffPage", array: np.ndarray, bits: int) -> tuple[float, float] | None:
-    if array.dtype.kind == "u" and bits < 8 * array.dtype.itemsize:
-        return 0.0, float(2**bits - 1)
-    least = _number(page.tags.valueof(LEAST, page.tags.valueof(LEAST_SIGNED, 0)))
-    largest = _number(page.tags.valueof(LARGEST, page.tags.valueof(LARGEST_SIGNED)))
-    if largest is None or least is None or not least < largest:
-        return None
-    if array.dtype.kind in "ui" and largest >= np.iinfo(array.dtype).max:
-        return None  # of the type of numbers, not of what is in it
-    # Some writers fill these in with the numbers of another picture.
-    return (least, largest) if array.dtype.kind != "f" and int(array.max()) <= largest else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, tuple):
-        value = value[0] if value else None
-    return float(value) if isinstance(value, (int, float)) else None
-
-
-def _valid(
-    data: bytes, page: "TiffPage", pages: list["TiffPage"], array: np.ndarray, orientation: int
-) -> np.ndarray | None:
-    """bool [h, w]: False where all bands are nodata, or where the file's mask leaves the picture out."""
-    valid = None
-    text = page.tags.valueof(NODATA)
-    try:
-        nodata = None if text is None else float(str(text).strip().strip("\0"))
-    except ValueError:
-        nodata = None
-    if nodata is not None and page.photometric != PALETTE:
-        bad = (array == nodata) if nodata == nodata else np.isnan(array)
-        valid = ~bad.all(axis=2)
-    mask = _mask_of(page, pages)
-    if mask is not None and orientation == 1:
-        try:
-            shown = mask.asarray(maxworkers=1) > 0
-        except Exception:  # a mask that cannot be read leaves nothing out
-            shown = None
-        if shown is not None and shown.shape == array.shape[:2]:
-            valid = shown if valid is None else valid & shown
-    return None if valid is None or valid.all() else valid
 
 
 def _mode(array: np.ndarray, photometric: int) -> str:
