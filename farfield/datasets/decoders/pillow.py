@@ -26,14 +26,13 @@ def knows(data: bytes) -> bool:
     return True  # it looks at the first bytes itself, so it is asked last
 
 
-def read(data: bytes, *, stored: bool, frame: int = 0) -> Values:
-    image, pages = opened(data, frame)
+def read(data: bytes, *, stored: bool) -> Values:
+    image, pages = opened(data)
     mode = image.mode
     if stored:
         return of_array(np.asarray(image))
     about: dict[str, Any] = {
         "orientation": orientation(image),
-        "page": frame,
         "pages": pages,
         "compression": str(image.info.get("compression", "")),
     }
@@ -50,18 +49,18 @@ def read(data: bytes, *, stored: bool, frame: int = 0) -> Values:
     return Values(held, mode, bits, alpha=alpha, colour=wanted != "L", **about)
 
 
-def opened(data: bytes, frame: int = 0) -> tuple[Image.Image, int]:
-    """A picture of the file, by default the first, loaded, and how many there are; a TIFF stands upright already.
+def opened(data: bytes) -> tuple[Image.Image, int]:
+    """The first picture of the file, loaded, and how many there are; a TIFF stands upright already.
 
     UnreadableImageError with the reason.
     """
     try:
-        return _loaded(data, frame)
+        return _loaded(data)
     except Exception as error:
         bare = metadata.without(data)
         if bare is not None:
             try:
-                return _loaded(bare, frame)
+                return _loaded(bare)
             except Exception:  # the picture itself is damaged, and the first reason is the better one
                 pass
         if isinstance(error, UnidentifiedImageError) or "cannot find loader" in str(error):
@@ -72,14 +71,12 @@ def opened(data: bytes, frame: int = 0) -> tuple[Image.Image, int]:
         raise
 
 
-def _loaded(data: bytes, frame: int) -> tuple[Image.Image, int]:
+def _loaded(data: bytes) -> tuple[Image.Image, int]:
     image: Image.Image = Image.open(io.BytesIO(data))
     try:
         pages = int(getattr(image, "n_frames", 1))
     except Exception:  # a later one is damaged, or of a kind that Pillow does not know: nothing to the first
         image, pages = Image.open(io.BytesIO(data)), 1
-    if frame:
-        image.seek(frame)
     require_pixels(image.width, image.height)
     image.load()
     return image, pages

@@ -9,6 +9,7 @@ largest smaller copy that is not.
 
 import io
 import logging
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,8 +58,8 @@ def read(data: bytes, *, stored: bool) -> Values:
     plain = _is_plain(page)
     if plain and NODATA not in page.tags and not mask_of(page, pages):
         if stored:
-            return pillow.read(data, stored=True, frame=page.index)
-        found = pillow.read(data, stored=False, frame=page.index)
+            return pillow.read(_from(data, page), stored=True)
+        found = pillow.read(_from(data, page), stored=False)
         return Values(**{**vars(found), **about})
     if plain:
         array, orientation = _by_pillow(data, page), 1
@@ -121,8 +122,17 @@ def _is_plain(page: "TiffPage") -> bool:
     return page.samplesperpixel in usual.get(page.photometric, ()) and page.compression in strips.BY_PILLOW
 
 
+def _from(data: bytes, page: "TiffPage") -> bytes:
+    """The file with this page as its first, where Pillow looks."""
+    if not page.index:
+        return data
+    place = struct.Struct(f"{page.parent.byteorder}{'Q' if page.parent.is_bigtiff else 'I'}")
+    start = 8 if page.parent.is_bigtiff else 4
+    return data[:start] + place.pack(page.offset) + data[start + place.size :]
+
+
 def _by_pillow(data: bytes, page: "TiffPage") -> np.ndarray:
-    image, _ = pillow.opened(data, page.index)
+    image, _ = pillow.opened(_from(data, page))
     wanted = "L" if image.mode in ("L", "1") else "RGBA" if image.has_transparency_data else "RGB"
     array = np.asarray(image.convert(wanted))
     return array[..., None] if array.ndim == 2 else array
@@ -133,6 +143,8 @@ def _array(data: bytes, page: "TiffPage") -> np.ndarray:
     _require_whole(data, page)
     try:
         array = page.asarray(maxworkers=1)
+    except MemoryError as error:  # of a strip that says it is larger than the page
+        raise UnreadableImageError(f"damaged: {error}") from error
     except (ValueError, NotImplementedError, ModuleNotFoundError, ImportError) as error:
         if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
             raise
@@ -156,7 +168,7 @@ def _one_band_by_pillow(data: bytes, page: "TiffPage") -> np.ndarray | None:
     if page.samplesperpixel != 1 or page.photometric != BLACK_IS_ZERO or _orientation(page) != 1:
         return None
     try:
-        image, _ = pillow.opened(data, page.index)
+        image, _ = pillow.opened(_from(data, page))
     except UnreadableImageError:
         return None
     return np.asarray(image) if image.mode.startswith("I;16") else None
