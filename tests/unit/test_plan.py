@@ -36,7 +36,7 @@ FRAME = {
     "farfield/local.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
-ONLY_REFUSES = {"commands/choices.py", "commands/side_by_side.py"}
+ONLY_REFUSES = {"commands/choices.py", "commands/scalars.py", "commands/side_by_side.py"}
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
 # The registry of which a stage imports the one module that its row names, and where the row names it.
 ROW = {
