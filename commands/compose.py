@@ -27,7 +27,6 @@ from farfield.errors import InputError, one_message
 from farfield.files import atomic_file, file_hash
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import PARAMS, check_params
-from stages.frame.run import die_with_dvc
 from stages.frame.schema.values import with_text_keys
 
 # The parameters of each file of params/.
@@ -161,6 +160,5 @@ def declared() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    die_with_dvc()
     with one_message():
         main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """Commands of the pipeline, which stand in a checkout of the repository and not in the package."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +19,9 @@ def checkout() -> Path:
 
 
 def call(module: str, words: tuple[str, ...]) -> None:
-    sys.exit(subprocess.run([sys.executable, "-m", module, *words], cwd=checkout()).returncode)
+    """In the place of this process, so that a kill of it leaves none behind."""
+    os.chdir(checkout())
+    os.execv(sys.executable, [sys.executable, "-m", module, *words])
 
 
 @click.command(short_help="Run the pipeline (in a checkout).")

@@ -38,6 +38,17 @@ def kill_when(clone, command, condition):
     assert not alive, "the stage outlived dvc"
 
 
+def python_starts(clone) -> bool:
+    """Whether the process of a stage is there, which for seconds does nothing but import."""
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.info["cwd"] == str(clone.path) and "stages.pack" in words:
+            return True
+        if process.info["cwd"] == str(clone.path) and any("forkserver" in word for word in words):
+            return True  # from which the runner forks it
+    return False
+
+
 def resumes_to_the_same(clone, stage: str, outputs: str) -> None:
     """A killed stage goes on where it was, and ends with the bytes of one that was never stopped."""
     scratch = clone.path / ".farfield/scratch"
@@ -68,6 +79,7 @@ def test_a_killed_packing_resumes_to_the_same_result(fresh, runner):
         journals = (fresh.path / ".farfield/scratch").glob("pack-leaves-*/journal.jsonl")
         return any(path.stat().st_size > 0 for path in journals)
 
+    kill_when(fresh, commands[runner], lambda: python_starts(fresh))
     kill_when(fresh, commands[runner], some_work_is_done)
     resumes_to_the_same(fresh, stage, "data/packed/target/leaves")
 

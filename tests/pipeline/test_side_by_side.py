@@ -108,7 +108,8 @@ def test_a_number_of_jobs_that_is_none_is_refused(folder, jobs):
     assert not (folder / "a.txt").exists()
 
 
-def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_what_is_told_to_end_or_killed_ends_its_stages_too(tmp_path, end):
     folder = repository(tmp_path, "touch begun && sleep 60; cp in.txt ${item}.txt")
     command = [sys.executable, "-m", "commands.side_by_side", "2"]
     process = subprocess.Popen(
@@ -119,8 +120,8 @@ def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
         assert time.monotonic() < until
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.terminate()
-    assert process.wait(20) == 143
+    getattr(process, end)()
+    assert process.wait(20) == {"terminate": 143, "kill": -9}[end]
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
     assert not (folder / "a.txt").exists()

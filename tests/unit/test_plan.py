@@ -34,6 +34,7 @@ FRAME = {
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/frame/schema").glob("*.py")),
     "farfield/errors.py",
     "farfield/local.py",
+    "farfield/parents.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
 ONLY_REFUSES = {"commands/choices.py", "commands/scalars.py", "commands/side_by_side.py"}
