@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
 
-from farfield.parents import end_with_starter, signalled_with_parent
+from farfield.parents import FORKS_OF, end_with_starter, signalled_with_parent
 
 # `stages` first, since it sets what torch reads when it loads.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
@@ -59,6 +59,7 @@ def preload(commands: Iterable[str]) -> None:
     """Before the first start: what the processes of these commands will find imported."""
     modules = {module for command in commands if (module := _module(command))}
     extra = {name for module in modules for name in PRELOADED_FOR.get(module, ())}
+    os.environ[FORKS_OF] = str(os.getpid())
     _FORKS.set_forkserver_preload([*PRELOADED, *sorted(extra)] if modules else [])
 
 

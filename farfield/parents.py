@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psutil
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+FORKS_OF = "FARFIELD_FORKS_OF"  # the process that starts a server of forks
 RWLOCK = Path(".dvc/tmp/rwlock")  # DVC's table of which process reads and writes what
 
 
@@ -66,6 +67,10 @@ def end_with_dvc() -> None:
     DVC says so in DVC_STAGE, and in its table of locks with which process. If that process is no ancestor of this
     one, it was killed while Python started.
     """
+    if any(word.startswith("from multiprocessing.forkserver") for word in sys.orig_argv):
+        end_with(
+            int(os.environ.get(FORKS_OF, os.getppid()))
+        )  # what stages are forked from, before it loads torch
     if "--multiprocessing-fork" in sys.orig_argv:  # a worker of a stage, whose `end_with_starter` looks again
         signalled_with_parent()
     if "DVC_STAGE" not in os.environ or sys.argv[:1] != ["-m"]:

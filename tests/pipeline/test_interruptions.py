@@ -35,7 +35,7 @@ def kill_when(clone, command, condition):
         process.send_signal(signal.SIGKILL)
         process.wait()
     _, alive = psutil.wait_procs(children, timeout=20)
-    assert not alive, "the stage outlived dvc"
+    assert not alive, f"it outlived its parent: {[process.as_dict(['cmdline']) for process in alive]}"
 
 
 def python_starts(clone) -> bool:
