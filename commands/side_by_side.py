@@ -62,14 +62,17 @@ def _repository() -> "Repo":
     from dvc.fs import LocalFileSystem
     from dvc.repo import Repo
 
-    class WholeFiles(LocalFileSystem):  # type: ignore[misc]  # of a package without types
-        def open(self, path: str, mode: str = "r", **how: Any) -> AbstractContextManager[IO[Any]]:
-            opened: AbstractContextManager[IO[Any]]
-            opened = replaced_whole(path, **how) if mode == "w" else super().open(path, mode, **how)
-            return opened
-
     repo = Repo(_wait_for_lock=True)
-    repo.fs = WholeFiles()
+    # Of no class of its own: DVC makes links only between file systems of one class, and else copies.
+    repo.fs = LocalFileSystem()
+    in_place = repo.fs.open
+
+    def opened(path: str, mode: str = "r", **how: Any) -> AbstractContextManager[IO[Any]]:
+        file: AbstractContextManager[IO[Any]]
+        file = replaced_whole(path, **how) if mode == "w" else in_place(path, mode, **how)
+        return file
+
+    repo.fs.open = opened
     return repo
 
 

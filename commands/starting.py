@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from farfield.parents import FORKS_OF, end_with_starter, signalled_with_parent
 
-# `stages` first, since it sets what torch reads when it loads.
+# `stages` first, since it sets what torch reads when it loads, and ends what forks with what started it.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
 # What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds.
 TRAINING = ("pretrain", "metatrain", "tune", "baseline", "warmup", "search", "retrain")
@@ -60,7 +60,7 @@ def preload(commands: Iterable[str]) -> None:
     modules = {module for command in commands if (module := _module(command))}
     extra = {name for module in modules for name in PRELOADED_FOR.get(module, ())}
     os.environ[FORKS_OF] = str(os.getpid())
-    _FORKS.set_forkserver_preload([*PRELOADED, *sorted(extra)] if modules else [])
+    _FORKS.set_forkserver_preload([*PRELOADED, *sorted(extra)] if modules else ["stages"])
 
 
 def start(command: str, folder: Path, log: Path, environment: dict[str, str]) -> Running:

@@ -47,3 +47,15 @@ def compose(overrides: tuple[str, ...]) -> None:
 def add(words: tuple[str, ...]) -> None:
     """Write the card of your images and compose them into the study: `farfield add my_images --data FOLDER`."""
     call("commands.add", words)
+
+
+@click.command(short_help="What is wrong in a checkout, what it costs and what to do.")
+@click.option("--remote", is_flag=False, flag_value="", default=None, help="Look into a remote too.")
+@click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
+def doctor(remote: str | None, repair: bool) -> None:
+    """Verify workspace, cache, locks, parameters and versions.
+
+    Exit codes: 0 all is well; 1 it cannot look; 2 the command line is wrong; 3 something is wrong.
+    """
+    words = [] if remote is None else ["--remote", *([remote] if remote else [])]
+    call("commands.doctor", (*words, *(["--repair"] if repair else [])))

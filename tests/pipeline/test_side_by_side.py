@@ -28,6 +28,7 @@ def repository(folder: Path, command: str = "cp in.txt ${item}.txt") -> Path:
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     subprocess.run(["git", "init", "-q", folder], check=True)
     subprocess.run(["dvc", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["dvc", "config", "cache.type", "hardlink,symlink"], cwd=folder, check=True)
     return folder
 
 
@@ -48,6 +49,9 @@ def test_every_stage_runs_after_what_it_needs_and_once(folder):
     first = run(folder)
     assert first.returncode == 0, first.stderr
     assert (folder / "whole.txt").read_text() == "1\n1\n1\n"
+    # Links, read-only; a, b and c have the same bytes, so for two of them the object was there already.
+    assert [(folder / f"{name}.txt").stat().st_nlink for name in (*PARTS, "whole")] == [4, 4, 4, 2]
+    assert all((folder / f"{name}.txt").stat().st_mode & 0o777 == 0o444 for name in (*PARTS, "whole"))
     assert first.stdout.splitlines()[-2].startswith("done whole")
     status = subprocess.run(["dvc", "status"], cwd=folder, capture_output=True, text=True)
     assert "up to date" in status.stdout
