@@ -30,7 +30,10 @@ CONF = ROOT / "conf"
 FRAME = {
     "stages/__init__.py",
     "commands/__init__.py",
-    *(f"stages/frame/{name}.py" for name in ("__init__", "declared", "leftovers", "params", "paths", "run")),
+    *(
+        f"stages/frame/{name}.py"
+        for name in ("__init__", "declared", "inputs", "leftovers", "params", "paths", "run")
+    ),
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/frame/schema").glob("*.py")),
     "farfield/errors.py",
     "farfield/local.py",
