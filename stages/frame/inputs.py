@@ -37,8 +37,8 @@ def require_whole(command: str) -> None:
 def _locked() -> Iterator[tuple[Path, str]]:
     """Outputs in the cache and their MD5, of all lock files.
 
-    Of each stage the outputs alone are parsed, which come last: with all their dependencies and parameters the lock
-    files of a profile take a second.
+    Of each stage the outputs alone are parsed, which come last: with all dependencies and parameters the lock files
+    of a profile take a second.
     """
     for lock in (Path("dvc.lock"), Path("data/dvc.lock"), *sorted(Path("pipelines").rglob("dvc.lock"))):
         for stage in re.split(r"(?m)^  (?=\S)", lock.read_text(encoding="utf-8") if lock.exists() else ""):
@@ -59,8 +59,8 @@ def _require(path: Path, md5: str) -> None:
         empty = [name for name, size, *_ in stamps if size == 0]
         raise InputError(
             f"{path} is not what its stage left: its MD5 is {found}, and the lock file says {md5}"
-            f"{f'; {empty[0]} is empty' if empty else ''}. It was damaged in the cache or a remote, or changed by "
-            f"hand. `farfield doctor` says which of its files; `farfield doctor --repair` brings it back."
+            f"{f'; {empty[0]} is empty' if empty else ''}. It was damaged in the cache or a remote, or changed "
+            f"by hand. `farfield doctor` says which of its files; `farfield doctor --repair` brings it back."
         )
     note.parent.mkdir(parents=True, exist_ok=True)
     partial = note.with_name(
