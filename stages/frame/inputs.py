@@ -37,8 +37,8 @@ def require_whole(command: str) -> None:
 def _locked() -> Iterator[tuple[Path, str]]:
     """Outputs in the cache and their MD5, of all lock files.
 
-    Of each stage the outputs alone are parsed, which come last: with all dependencies and parameters the lock files
-    of a profile take a second.
+    Of each stage the outputs alone are parsed, which come last: with all that they depend on the lock files of a
+    profile take a second.
     """
     for lock in (Path("dvc.lock"), Path("data/dvc.lock"), *sorted(Path("pipelines").rglob("dvc.lock"))):
         for stage in re.split(r"(?m)^  (?=\S)", lock.read_text(encoding="utf-8") if lock.exists() else ""):

@@ -131,10 +131,6 @@ def test_names_are_words_of_a_shell_and_of_a_path(name):
             r"transfer\.fixed\.settings\.learning_rate",
         ),
         (
-            "fewshot.transfer.fixed.settings",
-            r"transfer\.fixed\.settings\.epochs: .*found 2\.5",
-        ),
-        (
             "spottune.methods.spottune.settings",
             {"temperature": True},
             r"spottune\.methods\.spottune\.settings",
