@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from farfield.backbones.from_onnx import OPSET, OnnxNetwork
-from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.deployment.classifier import ImageClassifier
+from farfield.deployment.description import Description
 from farfield.deployment.onnx_join import head_alone, joined
 from farfield.files import atomic_file
 

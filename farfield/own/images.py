@@ -34,10 +34,11 @@ SHOWN = 5  # files or classes named in one message
 @dataclass(frozen=True)
 class OwnImages:
     """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files
-    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and path
-    (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
-    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups: [n],
-    "all" and "" where nothing is said. found: remarks on the form of the labels."""
+    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and
+    path (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
+    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups:
+    [n], "all" and "" where nothing is said. found: remarks on the form of the labels. paths: of the images,
+    relative to their folder. sizes: int [n, 2], width and height in their files, upright."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -52,6 +53,12 @@ class OwnImages:
     splits: np.ndarray
     groups: np.ndarray
     found: tuple[str, ...]
+    paths: tuple[str, ...]
+    sizes: np.ndarray
+
+    def file(self, row: int) -> str:
+        """Its path, without the folder of its class where that is its beginning."""
+        return self.paths[row].removeprefix(f"{self.class_names[self.labels[row]]}/")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -78,7 +85,7 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
             write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
-    images, labels = load_images(folder / "packed"), manifest["label"].to_numpy()
+    images, labels = load_images(folder / "packed"), manifest["label"].to_numpy(copy=True)
     return OwnImages(
         images,
         labels,
@@ -93,6 +100,8 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
         manifest["split"].to_numpy(),
         manifest.get("group", manifest["split"].map(lambda _: "")).to_numpy(),
         found.remarks,
+        tuple(manifest["path"]),
+        manifest[["width", "height"]].to_numpy(),
     )
 
 
@@ -130,7 +139,7 @@ def remarks(own: OwnImages) -> list[str]:
     said = [*own.found]
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
-        said.append(f"{len(files)} files are left out: {named(files)}.")
+        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {named(files)}.")
     said += [f"{line}." for line in own.shown]
     if own.mislabelled:
         said.append(
@@ -143,6 +152,10 @@ def remarks(own: OwnImages) -> list[str]:
             f"twin asked, accuracies are too high."
         )
     return said
+
+
+def counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def named(things: list[str] | tuple[str, ...]) -> str:
