@@ -161,14 +161,14 @@ def _protect(paths: list[Path]) -> None:
 
 
 def in_the_workspace(contents: Contents) -> Iterator[Finding]:
+    all_lost: list[Path | str] = []  # one finding: in a fresh clone it is everything
     for out in contents.outputs:
         path, wanted = Path(out.fs_path), contents.listing(out)
         if wanted is None:
-            yield _lost(contents, f"the list of the files of {out}")
+            all_lost.append(f"the list of the files of {out}")
             continue
         lost = [file for file, oid in wanted.items() if oid not in contents.sound]
-        if lost:
-            yield _lost(contents, some(lost))
+        all_lost += lost
         absent = [file for file in wanted if not file.is_file()]
         changed = [
             file
@@ -192,6 +192,8 @@ def in_the_workspace(contents: Contents) -> Iterator[Finding]:
             )
         if not absent and not changed and not lost:
             yield from _copies(contents, str(out), wanted)
+    if all_lost:
+        yield _lost(contents, some(all_lost))
 
 
 def _lost(contents: Contents, what: str) -> Finding:

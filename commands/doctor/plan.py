@@ -115,7 +115,10 @@ def stale(repo: "Repo", contents: Contents) -> Iterator[Finding]:
             )
             if said != dep.read_params():
                 other.append(stage.addressing)
-    for names, what in ((other, "ran with other parameters than there are now"), (missing, "never ran")):
+    for names, what in (
+        ([*dict.fromkeys(other)], "ran with other parameters than there are now"),
+        (missing, "never ran"),
+    ):
         if names:
             yield Finding(
                 f"{len(names)} stages: {some(names)} {what}",

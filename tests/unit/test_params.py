@@ -128,12 +128,12 @@ def test_names_are_words_of_a_shell_and_of_a_path(name):
         (
             "fewshot.transfer.fixed.settings",
             {"learning_rate": True},
-            r"transfer\.fixed\.settings\.learning_rate",
+            r"learning_rate.* number, found True",
         ),
         (
             "spottune.methods.spottune.settings",
             {"temperature": True},
-            r"spottune\.methods\.spottune\.settings",
+            r"temperature.* number, found True",
         ),
     ],
 )
