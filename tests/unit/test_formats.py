@@ -395,6 +395,22 @@ def test_a_file_cut_short_or_too_large_for_its_bytes_is_damaged():
         decode(bytes(data), FORM)
 
 
+def test_pages_that_follow_each_other_in_a_circle_end():
+    data = bytearray(tiff(np.stack([noise("uint8", high=255)] * 3)))
+    pages = list(tifffile.TiffFile(io.BytesIO(bytes(data))).pages)
+    link = pages[2].offset + 2 + 12 * len(pages[2].tags)  # where the next page would stand
+    data[link : link + 4] = pages[0].offset.to_bytes(4, "little")
+    decoded = decode(bytes(data), FORM)
+    assert decoded.pages == 3
+    assert (decoded.pixels[..., 0] == noise("uint8", high=255)).all()
+
+
+@pytest.mark.parametrize("value", [0, 7, -1e38, 3e38])
+def test_a_picture_without_contrast_is_flat(value):
+    pixels = decode(tiff(np.full((SIZE, SIZE), value, np.float32)), FORM).pixels
+    assert np.abs(pixels.astype(int) - 128).max() <= 1
+
+
 def test_a_missing_extra_is_named():
     assert "pip install 'farfield[geo]'" in str(needs_extra("a TIFF", "geo"))
     for data, extra in (

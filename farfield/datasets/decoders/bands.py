@@ -52,5 +52,9 @@ def shown(bands: int, colour: bool, channels: Sequence[int]) -> str:
         return f"bands 1, 2, 3 of {bands}"
     if bands == 2:
         return "2 bands, with their mean as the third"
-    red, green, blue = (f"{g[0] + 1} to {g[-1] + 1}" for g in np.array_split(np.arange(bands), 3)[::-1])
-    return f"{bands} bands, shown as the means of {red} (red), {green} (green) and {blue} (blue)"
+    red, green, blue = (_named(group) for group in np.array_split(np.arange(bands), 3)[::-1])
+    return f"{bands} bands, shown as {red} (red), {green} (green) and {blue} (blue)"
+
+
+def _named(group: np.ndarray) -> str:
+    return f"{group[0] + 1}" if len(group) == 1 else f"the mean of {group[0] + 1} to {group[-1] + 1}"

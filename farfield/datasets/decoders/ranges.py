@@ -92,7 +92,8 @@ def without_contrast(dtype: np.dtype, value: float) -> Range:
     """The range for files that hold `value` alone: that of their type of numbers, or around the value."""
     if dtype.kind == "u" and dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(dtype).max)
-    return value - 0.5, value + 0.5
+    half = max(0.5, 0.001 * abs(value))
+    return value - half, value + half
 
 
 def to_grey(values: np.ndarray, span: Range, inverted: bool = False) -> np.ndarray:

@@ -20,11 +20,12 @@ from farfield.datasets.decoders.tiff_tags import MASK, NODATA, REDUCED, mask_of,
 from farfield.datasets.decoders.values import UnreadableImageError, Values, needs_extra, of_array
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from tifffile import TiffFile, TiffPage
 
 SUFFIXES = (".btf", ".tf8", ".svs", ".ndpi")  # and those of Pillow
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR, LINEAR = 0, 1, 2, 3, 5, 6, 34892
+MOST_PAGES = 5000  # that are looked at
 MOST_BYTES = 2**29  # of the values of a page: half a gigabyte
 # A page may be so much larger than its file, as no codec packs tighter but for blank pages.
 MOST_PACKED, SMALL = 1100, 2**26
@@ -40,8 +41,7 @@ def read(data: bytes, *, stored: bool) -> Values:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is odd in a file is said by its outcome
     try:
         file = tifffile.TiffFile(io.BytesIO(data))
-        pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
-        pages = [page for page in pages if page.imagewidth and page.imagelength]
+        pages = _pages(file)
     except Exception:  # tags that it cannot make sense of; Pillow may, or gives the reason
         return pillow.read(data, stored=stored)
     if not pages:
@@ -82,6 +82,21 @@ def read(data: bytes, *, stored: bool) -> Values:
         orientation=orientation,
         **about,
     )
+
+
+def _pages(file: "TiffFile") -> list["TiffPage"]:
+    """The pages that have pixels; those of a damaged file may follow each other in a circle."""
+    from tifffile import TiffPage
+
+    found: list[TiffPage] = []
+    seen: set[int] = set()
+    for page in file.pages:
+        if page.offset in seen or len(seen) == MOST_PAGES:
+            break
+        seen.add(page.offset)
+        if isinstance(page, TiffPage) and page.imagewidth and page.imagelength:
+            found.append(page)
+    return found
 
 
 def _readable(page: "TiffPage", pages: list["TiffPage"]) -> tuple["TiffPage", str]:
