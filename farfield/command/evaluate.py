@@ -1,4 +1,3 @@
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--time-limit",
     type=click.FloatRange(0),
-    help="Seconds for candidates with a network; the first always runs.",
+    help="Seconds for candidates with the network, mirror images then among them; one is tried in any case.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON object.")
 @machine
@@ -46,12 +45,11 @@ def evaluate(
 
     Writes to the folder of --out: report/index.html, a page to open; report.md, the same in words;
     predictions.csv, what was said of each image when it was left out; evaluation.csv, what was tried;
-    classifier/ for `predict`. Its network is one that comes with farfield, or any other whose weights you have;
-    NAME.yaml beside a file of weights may say what options would: image_size, mean, std, licence, pretrained_on,
-    not_for.
+    classifier/ for `predict`. The network is one that comes with farfield, or any other whose weights you
+    have; NAME.yaml beside a file of weights may say what options would: image_size, mean, std, licence,
+    pretrained_on, not_for.
     """
     from farfield.own.evaluation import evaluate as evaluated
 
-    limit = math.inf if time_limit is None else time_limit
     local = local_of(device, workers)
-    evaluated(data.expanduser(), out.expanduser(), local, card, seed, group, limit, as_json)
+    evaluated(data.expanduser(), out.expanduser(), local, card, seed, group, time_limit, as_json)

@@ -3,7 +3,7 @@ once."""
 
 import click
 
-from farfield.command.checkout import add, compose, repro
+from farfield.command.checkout import add, compose, doctor, repro
 from farfield.command.evaluate import evaluate
 from farfield.command.export import export
 from farfield.command.networks import networks
@@ -52,5 +52,5 @@ def main() -> None:
     """
 
 
-for command in (evaluate, predict, export, networks, add, compose, repro):
+for command in (evaluate, predict, export, networks, add, compose, repro, doctor):
     main.add_command(command)

@@ -143,10 +143,9 @@ def _name_column(table: str) -> str:
 
 
 def _entry(table: str, sentence: str, result: Any) -> dict[str, Any]:
-    if result.exception_info.get("raised_exception"):
+    if problem := _raised(result.exception_info or {}):
         raise InputError(
-            f"the expectation {sentence!r} of the suite {table}.json could not be checked: "
-            f"{result.exception_info['exception_message']}"
+            f"the expectation {sentence!r} of the suite {table}.json could not be computed: {problem}"
         )
     config = result.expectation_config
     rows = result.result.get("unexpected_index_list") or []
@@ -162,6 +161,14 @@ def _entry(table: str, sentence: str, result: Any) -> dict[str, Any]:
     if "observed_value" in result.result:
         entry["found"] = int(result.result["observed_value"])
     return entry
+
+
+def _raised(info: dict[str, Any]) -> str:
+    """Why an expectation was not computed, empty if it was. Great Expectations tells it of the expectation itself
+    or, where one of the metrics that it needs raised, of each such metric by its name."""
+    told = [info] if "raised_exception" in info else [one for one in info.values() if isinstance(one, dict)]
+    messages = [str(one.get("exception_message", "")) for one in told if one.get("raised_exception")]
+    return "; ".join(dict.fromkeys(message.strip() or "it raised an exception" for message in messages))
 
 
 def _docs_site(folder: Path) -> dict[str, Any]:

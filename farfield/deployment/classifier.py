@@ -34,8 +34,8 @@ class ImageClassifier(nn.Module):
     """Normalised images [n, 3, S, S] to logits [n, classes].
 
     blocks: of `farfield.probing.features.network_blocks`, which the head reads; none: the features as they
-    are. mirrored: whether they are means over an image and its mirror image. familiar: how far images lie
-    from those that it has learned from, if that is known.
+    are. mirrored: of the mean of those of an image and of its mirror image. familiar: how far images lie from
+    those that it has learned from, if that is known.
     """
 
     def __init__(
@@ -43,13 +43,12 @@ class ImageClassifier(nn.Module):
         backbone: Backbone,
         head: Head,
         blocks: Sequence[str] = (),
-        familiar: Familiarity | None = None,
         mirrored: bool = False,
+        familiar: Familiarity | None = None,
     ) -> None:
         super().__init__()
         self.backbone: Backbone = backbone
-        self.blocks = tuple(blocks)
-        self.mirrored = mirrored
+        self.blocks, self.mirrored = tuple(blocks), mirrored
         self.weight = nn.Parameter(head.weight.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.scale = head.scale
@@ -97,11 +96,11 @@ def load_classifier(folder: Path) -> tuple[ImageClassifier, Description]:
         raise InputError(f"{folder / DESCRIPTION}: {error}") from error
     classes = len(description.class_names)
     widths = block_widths(backbone)
-    width = sum(widths[name] for name in description.blocks or ("features",))
+    width = sum(widths.get(name, 0) for name in description.blocks or ("features",))
     head = Head(torch.zeros(classes, width), torch.zeros(classes), description.scale)
     kept = subset(weights, "familiar.")
-    familiar = Familiarity(**kept) if kept else None
-    classifier = ImageClassifier(backbone, head, description.blocks, familiar, description.mirrored)
+    known = Familiarity(**kept) if kept else None
+    classifier = ImageClassifier(backbone, head, description.blocks, description.mirrored, known)
     try:
         classifier.load_state_dict(weights)
     except RuntimeError as error:

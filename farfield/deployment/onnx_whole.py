@@ -29,6 +29,8 @@ _LIKE_PILLOW: dict[Resample, dict[str, Any]] = {
     "bilinear": {"mode": "linear", "antialias": 1, "exclude_outside": 1},
     "bicubic": {"mode": "cubic", "cubic_coeff_a": -0.5, "antialias": 1, "exclude_outside": 1},
 }
+_ENLARGED = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+SHARE = 1.15  # of the side of what is packed to that of what is seen
 
 
 def expressible(packing: Packing) -> bool:
@@ -75,7 +77,7 @@ def _nodes(description: Description) -> "list[NodeProto]":
         description.packing,
         [helper.make_node("Transpose", [INPUT], ["planes"], perm=[0, 3, 1, 2])],
     )
-    last = "planes"
+    last, enlarged = "planes", _cut(description) < description.image_size
     if packing.pre_size:
         nodes += _squeezed(last, "pre", packing.pre_resample)
         last = "pre"
@@ -84,9 +86,20 @@ def _nodes(description: Description) -> "list[NodeProto]":
         helper.make_node("Slice", ["packed", "crop/starts", "crop/ends", "crop/axes"], ["crop"]),
         helper.make_node("Cast", ["crop"], ["levels"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["levels", "scale"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "offset"], [_PIXELS]),
+        helper.make_node("Add", ["scaled", "offset"], ["shown" if enlarged else _PIXELS]),
     ]
+    if enlarged:
+        nodes.append(
+            helper.make_node("Resize", ["shown", "", "", "size"], [_PIXELS], axes=[2, 3], **_ENLARGED)
+        )
     return nodes
+
+
+def _cut(description: Description) -> int:
+    """Pixels along the side of the centre that is cut out, as `farfield.training.images.evaluation_view`
+    does."""
+    least = min(description.packing.shape)
+    return description.image_size if least >= description.image_size else round(least / SHARE)
 
 
 def _squeezed(given: str, name: str, resample: Resample) -> "list[NodeProto]":
@@ -111,7 +124,7 @@ def _squeezed(given: str, name: str, resample: Resample) -> "list[NodeProto]":
 def _constants(description: Description) -> list[Any]:
     from onnx import numpy_helper
 
-    packing, size = description.packing, description.image_size
+    packing, size = description.packing, _cut(description)
     (height, width), std = packing.shape, 255 * np.array(description.std)
     top, left = round((height - size) / 2), round((width - size) / 2)
     values = {
@@ -123,6 +136,8 @@ def _constants(description: Description) -> list[Any]:
         "scale": (1 / std).astype(np.float32).reshape(1, 3, 1, 1),
         "offset": (-255 * np.array(description.mean) / std).astype(np.float32).reshape(1, 3, 1, 1),
     }
+    if size < description.image_size:
+        values["size"] = np.array([description.image_size] * 2)
     if packing.pre_size:
         values |= {"pre/height": np.array([packing.pre_size]), "pre/width": np.array([packing.pre_size])}
     return [numpy_helper.from_array(value, name) for name, value in values.items()]

@@ -1,7 +1,6 @@
 """From a user's images to a classifier of all their classes, and how well it will do."""
 
 import json
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from farfield.networks.cards import NetworkCard
 from farfield.own import words
 from farfield.own.advice import next_steps
 from farfield.own.findings import next_part, parts_on
-from farfield.own.groups import groups_by, listed_groups, require_testable
+from farfield.own.groups import groups_by, groups_given, require_testable
 from farfield.own.images import OwnImages, own_images, remarks
 from farfield.own.left_out import left_out, predictions
 from farfield.own.page import render
@@ -33,21 +32,21 @@ def evaluate(
     card: NetworkCard,
     seed: int = 0,
     group: str = "",
-    limit: float = math.inf,
+    limit: float | None = None,
     as_json: bool = False,
 ) -> Probes:
     """Judge candidates on images left out, and write into `out` report/index.html, report.md, evaluation.csv,
     predictions.csv and classifier/.
 
     card: of the network. seed: of how images are left out. group: a regular expression whose
-    group says which images belong together; "" for none. limit: seconds for candidates with the network.
+    group says which images belong together; "": those that the labels say. limit: as of `probe`.
     as_json: print one object, not report.md. InputError if the network or the images cannot be used, or if
     `out` lies among the images or holds something else.
     """
     require_apart(data, out)
     deterministic(threads=0)
     own = own_images(data, wide_packing(card), local.workers)
-    groups = groups_by(group, own.paths) if group else listed_groups(own)
+    groups = groups_by(group, own.paths) if group else groups_given(own.groups)
     require_testable(own, groups)
     notes = remarks(own)
     for note in notes:

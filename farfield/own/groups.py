@@ -33,15 +33,13 @@ def groups_by(pattern: str, paths: Sequence[str]) -> np.ndarray:
     return groups
 
 
-def listed_groups(own: OwnImages) -> np.ndarray | None:
-    """As `groups_by`, of the groups that came with the labels; none if none did. An image without is alone."""
-    if not any(own.groups):
+def groups_given(said: np.ndarray) -> np.ndarray | None:
+    """The same of groups that stand beside the labels, [n]; an image with "" stands alone. None if all do."""
+    if not (said != "").any():
         return None
-    keys = [
-        ("group", one) if one else ("image", path) for one, path in zip(own.groups, own.paths, strict=True)
-    ]
-    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
-    return np.array([numbers[key] for key in keys])
+    keys = [f"group {name}" if name else f"image {row}" for row, name in enumerate(said.tolist())]
+    groups: np.ndarray = np.unique(keys, return_inverse=True)[1]
+    return groups
 
 
 def require_testable(own: OwnImages, groups: np.ndarray | None) -> None:

@@ -34,11 +34,11 @@ SHOWN = 5  # files or classes named in one message
 @dataclass(frozen=True)
 class OwnImages:
     """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files
-    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and path
-    (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
-    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups: [n],
-    "all" and "" where nothing is said. found: remarks on the form of the labels. paths: of the images,
-    relative to what was given. sizes: int [n, 2], width and height in their files, upright."""
+    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and
+    path (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
+    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups:
+    [n], "all" and "" where nothing is said. found: remarks on the form of the labels. paths: of the images,
+    relative to their folder. sizes: int [n, 2], width and height in their files, upright."""
 
     images: np.ndarray
     labels: np.ndarray

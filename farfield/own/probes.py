@@ -1,10 +1,9 @@
 """The classifier of all of a user's classes: candidates, the error of the one that is written, and the
 fit."""
 
-import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -80,39 +79,44 @@ def probe(
     device: torch.device,
     seed: int,
     groups: np.ndarray | None = None,
-    limit: float = math.inf,
+    limit: float | None = None,
 ) -> Probes:
     """Every candidate on images left out, in the order of their cost. backbone: of the card, loaded. limit:
     seconds for those with the network, of which one is tried in any case."""
     name, labels = card.name, own.labels
     parts = parts_of(labels, groups, seed)
-    begin = time.process_time()
+    begin = time.perf_counter()
     blocks = {f"image.{key}": block for key, block in pixel_blocks(own.images).items()}
-    plain = (time.process_time() - begin) / len(labels)
-    begin = time.process_time()
+    plain = (time.perf_counter() - begin) / len(labels)
+    begin = time.perf_counter()
     seen = seen_by(backbone, own.images, card.image_size, device)
     blocks |= {f"{name}.{key}": block for key, block in seen.items()}
-    cost = (time.process_time() - begin) / len(labels)
+    cost = (time.perf_counter() - begin) / len(labels)
+    simple = [Candidate(key, title, (f"image.{key}",), plain) for key, title in PLAIN.items()]
+    tested = [test(candidate, blocks, labels, parts) for candidate in simple]
+    candidates = [
+        replace(one, title=one.title.replace(name, card.title, 1))
+        for one in of_network(name, cost)
+        if {block.rpartition(".")[2] for block in one.blocks} <= set(seen)
+    ]
 
     def blocks_of(candidate: Candidate) -> Mapping[str, Tensor]:
-        if candidate.mirrored and not set(candidate.blocks) <= blocks.keys():
-            other = seen_by(backbone, own.images, card.image_size, device, flipped=True)
-            blocks.update({f"{name} mirrored.{key}": (seen[key] + other[key]) / 2 for key in seen})
+        if not set(candidate.blocks) <= set(blocks):
+            twice = seen_by(backbone, own.images, card.image_size, device, mirrored=True)
+            blocks.update({f"{name} mirrored.{key}": block for key, block in twice.items()})
         return blocks
 
-    simple = [Candidate(key, title, (f"image.{key}",), plain) for key, title in PLAIN.items()]
-    candidates = [
-        one
-        for one in of_network(name, cost)
-        if {each.rpartition(".")[2] for each in one.blocks} <= seen.keys()
-    ]
-    tested = [test(candidate, blocks, labels, parts) for candidate in simple]
-    networks, skipped = try_candidates(candidates, blocks_of, labels, parts, limit, groups)
-    chosen = recommended(networks)
+    if limit is None:
+        networks = [test(one, blocks, labels, parts) for one in candidates if not one.mirrored]
+        why = "it takes twice the time; --time-limit tries what fits into it"
+        skipped = [Skipped(one, why) for one in candidates if one.mirrored]
+    else:
+        networks, skipped = try_candidates(candidates, blocks_of, labels, parts, limit, groups)
+    chosen = recommended(networks, groups)
     diagnosis = diagnose(
         own.images,
         joined(blocks, chosen.candidate.blocks),
-        seen["features"],
+        blocks[f"{name}.features"],
         labels,
         chosen,
         parts,
@@ -180,7 +184,7 @@ def fitted(
         },
     )
     known = familiarity(features, probes.parts[0], seed)
-    return ImageClassifier(backbone, head, inside, known, chosen.candidate.mirrored).cpu().eval(), description
+    return ImageClassifier(backbone, head, inside, description.mirrored, known).cpu().eval(), description
 
 
 def percent(one: Estimate) -> dict[str, float]:

@@ -31,8 +31,8 @@ def answer(probes: Probes, scores: Scores) -> list[str]:
     """The first sentences: what the classifier that is written does on images it has not seen."""
     frequent = most_frequent(probes.own)
     said = [
-        f"The classifier in classifier/ names {within(scores.accuracy)} of new images correctly; balanced "
-        f"over classes that is {within(scores.balanced)}. Always saying the largest class is right in "
+        f"The classifier in classifier/ names {within(scores.accuracy)} of new images correctly, balanced "
+        f"over classes {within(scores.balanced)}; always saying the largest class is right in "
         f"{frequent:.1f} %."
     ]
     plain = max(

@@ -104,15 +104,14 @@ def seen_by(
     device: torch.device,
     batch_size: int = 32,
     *,
-    flipped: bool = False,
+    mirrored: bool = False,
 ) -> dict[str, Tensor]:
-    """All of `network_blocks` of uint8 images [n, h, w, 3], or of their mirror images, on the CPU."""
+    """All of `network_blocks` of uint8 images [n, h, w, 3], on the CPU."""
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
-        view = evaluation_view(batch, image_size)
-        blocks = network_blocks(backbone, view.flip(3) if flipped else view)
+        blocks = network_blocks(backbone, evaluation_view(batch, image_size), mirrored=mirrored)
         parts.append({name: block.float().cpu() for name, block in blocks.items()})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

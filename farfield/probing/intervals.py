@@ -35,7 +35,7 @@ def scores(
     balanced, macro = _deviations(answers, labels, logits.shape[-1], seed, units)
     counts = asked / len(answers)
     apart = max(design_effect(right, units), 1.0)
-    low, high = wilson(measures.recall / 100, counts / (NEW * apart))
+    low, high = found_again(measures.recall / 100, counts / apart)
     with np.errstate(invalid="ignore"):
         precision = np.where(given > 0, 100 * np.diag(measures.confusion) / given, np.nan)
     return Scores(
@@ -50,6 +50,18 @@ def scores(
         ece=measures.ece,
         ece_calibrated=measures.ece_calibrated,
     )
+
+
+def found_again(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 95 % interval of the share that is right of half as many new images as the `count` of a class
+    of which `share` was: of the beta-binomial law, with Jeffreys' prior. Few images are right all together
+    far more often than a normal law has it."""
+    from scipy.stats import betabinom
+
+    new = np.maximum(np.round(count / 2), 1).astype(int)
+    law = betabinom(new, share * count + 0.5, (1 - share) * count + 0.5)
+    low, high = (law.ppf(q) / new for q in (0.025, 0.975))
+    return np.minimum(low, share), np.maximum(high, share)
 
 
 def wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,14 +9,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from farfield.backbones import build
-from farfield.backbones.adapters import (
+from farfield.errors import InputError
+from farfield.networks.adapters import (
     ParallelAdapterConv2d,
     SeriesAdapterConv2d,
     adapter_convolutions,
     fold_parallel,
     with_adapters,
 )
-from farfield.errors import InputError
 from farfield.training.optimizers import make_optimizer
 from farfield.tuning.methods.adapters import Adapters
 

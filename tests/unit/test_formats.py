@@ -236,6 +236,48 @@ def test_tiff_of_16_bits_stands_upright(orientation):
     near(data, decode(buffer.getvalue(), FORM).pixels)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_of_a_slide_too_large_the_largest_copy_is_read(monkeypatch, dtype, compression):
+    values = np.random.default_rng(0).integers(0, 250, (4 * SIZE, 8 * SIZE, 3)).astype(dtype)
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        for step in (1, 2, 4):
+            level = values[::step, ::step]
+            file.write(
+                level, photometric="rgb", tile=(32, 32), subfiletype=int(step > 1), compression=compression
+            )
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", values[::2, ::2].shape[0] * values[::2, ::2].shape[1])
+    found = read(buffer.getvalue())
+    assert (found.array == values[::2, ::2]).all()
+    assert found.remark == f"a copy 1/2 as large stands for {8 * SIZE} x {4 * SIZE} pixels"
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(UnreadableImageError, match="too many pixels"):
+        read(buffer.getvalue())
+
+
+def test_colours_of_print_become_rgb_and_others_are_named():
+    colours = Image.fromarray(noise("uint8", 3, high=255))
+    inks = np.asarray(colours.convert("CMYK"))
+    near(
+        tiff(inks.astype(np.uint16) * 257, photometric="separated"),
+        np.asarray(colours.convert("CMYK").convert("RGB")),
+    )
+    buffer = io.BytesIO()
+    colours.convert("LAB").save(buffer, "TIFF")
+    with pytest.raises(UnreadableImageError, match="its colours are CIELAB"):
+        decode(buffer.getvalue(), FORM)
+
+
+def test_opacity_of_16_bits_is_composited_on_white():
+    values = np.concatenate([noise("uint16", 3), np.full((SIZE, SIZE, 1), 65535, np.uint16)], axis=2)
+    values[:10, :, 3] = 0
+    values[10:20, :, 3] = 32768
+    expected = by_percentiles(values[..., :3])
+    share = values[..., 3:] / 65535
+    near(tiff(values, photometric="rgb", extrasamples=["unassalpha"]), expected * share + 255 * (1 - share))
+
+
 def png16(values: np.ndarray, *chunks: bytes) -> bytes:
     """A PNG of 16 bits of any colours; written row by row without a filter, by the standard."""
     import struct

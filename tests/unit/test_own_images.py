@@ -94,7 +94,7 @@ def test_without_a_pipeline_a_packaged_network_becomes_a_classifier(data, here):
     (data / "red/damaged.png").write_bytes(b"damaged")
     assert farfield("evaluate", data).exit_code == 0
     table = pd.read_csv("evaluation/evaluation.csv").set_index("classifier")
-    assert set(table.index) == {"pixels", "colours", "hog", "lite0", "lite0_stages"}
+    assert set(table.index) == {"pixels", "colours", "hog", "lite0", "lite0_stages", "lite0_maps"}
     assert table["written"].sum() == 1
     assert table.loc["colours", "accuracy"] == 100
     report = Path("evaluation/report.md").read_text()

@@ -30,13 +30,17 @@ CONF = ROOT / "conf"
 FRAME = {
     "stages/__init__.py",
     "commands/__init__.py",
-    *(f"stages/frame/{name}.py" for name in ("__init__", "declared", "leftovers", "params", "paths", "run")),
+    *(
+        f"stages/frame/{name}.py"
+        for name in ("__init__", "declared", "inputs", "leftovers", "params", "paths", "run")
+    ),
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages/frame/schema").glob("*.py")),
     "farfield/errors.py",
     "farfield/local.py",
+    "farfield/parents.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
-ONLY_REFUSES = {"commands/choices.py", "commands/side_by_side.py"}
+ONLY_REFUSES = {"commands/choices.py", "commands/scalars.py", "commands/side_by_side.py"}
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
 # The registry of which a stage imports the one module that its row names, and where the row names it.
 ROW = {

@@ -55,6 +55,14 @@ def failed(result):
     return {entry["sentence"]: entry for entry in result["expectations"] if not entry["success"]}
 
 
+@pytest.mark.parametrize("column", ["mode", "width"])
+def test_an_expectation_that_cannot_be_computed_says_why(column):
+    """Its result has no observed value, and tells its exception metric by metric."""
+    data = tables(manifest(), [], EXPECTED)
+    with pytest.raises(InputError, match=rf"could not be computed: .*{column}"):
+        validate({**data, "images": data["images"].rename(columns={column: "other"})} | {}, EXPECTED, SUITES)
+
+
 def test_good_data_pass_every_expectation():
     result = check(manifest())
     assert result["success"]

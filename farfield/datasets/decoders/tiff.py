@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".btf", ".tf8", ".svs", ".ndpi")  # and those of Pillow
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR, LINEAR = 0, 1, 2, 3, 5, 6, 34892
 MOST_BYTES = 2**29  # of the values of a page: half a gigabyte
 # A page may be so much larger than its file, as no codec packs tighter but for blank pages.
 MOST_PACKED, SMALL = 1100, 2**26
@@ -64,10 +64,10 @@ def read(data: bytes, *, stored: bool) -> Values:
     if plain:
         array, orientation = _by_pillow(data, page), 1
     else:
-        array, orientation = _array(data, page), _orientation(page)
+        array, orientation = _in_known_colours(_array(data, page), page), _orientation(page)
     if stored:
         return of_array(array[..., 0] if array.shape[2] == 1 else array)
-    bits, extra = _bits(page), page.extrasamples or ()
+    bits, extra = min(_bits(page), 8 * array.dtype.itemsize), page.extrasamples or ()
     deep = not plain
     return Values(
         array,
@@ -75,7 +75,7 @@ def read(data: bytes, *, stored: bool) -> Values:
         bits,
         signed=array.dtype.kind in "if",
         alpha=page.photometric in (BLACK_IS_ZERO, WHITE_IS_ZERO, RGB) and extra[-1:] in ((1,), (2,)),
-        colour=page.photometric == RGB or (plain and array.shape[2] == 3),
+        colour=page.photometric in (RGB, SEPARATED) or (plain and array.shape[2] == 3),
         valid=valid_pixels(page, pages, array, orientation),
         stated=stated(page, array, bits) if deep else None,
         inverted=deep and page.photometric == WHITE_IS_ZERO,
@@ -161,6 +161,16 @@ def _array(data: bytes, page: "TiffPage") -> np.ndarray:
     array = array.reshape(planes, depth, height, width, samples)[:, 0]
     array = np.moveaxis(array, 0, -1).reshape(height, width, planes * samples)
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def _in_known_colours(array: np.ndarray, page: "TiffPage") -> np.ndarray:
+    """The values as they are; inks of 16 bits as RGB of 8 bits. UnreadableImageError for other colours."""
+    if page.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, LINEAR):
+        return array
+    if page.photometric == SEPARATED and array.shape[2] == 4 and array.dtype == np.uint16:
+        return np.asarray(Image.fromarray(np.rint(array / 257).astype(np.uint8), "CMYK").convert("RGB"))
+    name = getattr(page.photometric, "name", page.photometric)
+    raise UnreadableImageError(f"its colours are {name}, which become no RGB here; write it as RGB")
 
 
 def _one_band_by_pillow(data: bytes, page: "TiffPage") -> np.ndarray | None:

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from farfield.backbones.adapters import Init, Placement, adapter_convolutions, with_adapters
 from farfield.backbones.backbone import Backbone
+from farfield.networks.adapters import Init, Placement, adapter_convolutions, with_adapters
 from farfield.settings import AtLeastZero, BelowOne, keyword_settings
 from farfield.tuning.adapted import Adapted, classifier, freeze
 

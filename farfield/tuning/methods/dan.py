@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.convolutions import StandIn, replace_convolutions
+from farfield.networks.convolutions import StandIn, replace_convolutions
 from farfield.seeds import integer_seed
 from farfield.settings import keyword_settings
 from farfield.tuning.adapted import Adapted, classifier, freeze, trained

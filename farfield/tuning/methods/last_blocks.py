@@ -1,10 +1,10 @@
 """Fine-tuning last-k: the last residual blocks and the head (SpotTune, arXiv 1811.08737, Table 2)."""
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
 from farfield.settings import keyword_settings
 from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, freeze, trained
+from farfield.tuning.residual import residual_blocks
 
 
 @keyword_settings

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.convolutions import StandIn, replace_convolutions
 from farfield.errors import InputError
+from farfield.networks.convolutions import StandIn, replace_convolutions
 from farfield.settings import keyword_settings
 from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, freeze, trained
 

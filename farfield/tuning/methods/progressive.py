@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.reinitialise import reinitialise
-from farfield.backbones.residual import residual_blocks
 from farfield.seeds import integer_seed
 from farfield.settings import Positive, keyword_settings
 from farfield.tuning.adapted import Adapted, freeze, trained
+from farfield.tuning.reinitialise import reinitialise
+from farfield.tuning.residual import residual_blocks
 
 Column = Literal["pretrained", "fresh"]
 

@@ -8,11 +8,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.residual import residual_blocks
 from farfield.seeds import stream
 from farfield.settings import keyword_settings
 from farfield.training.loop import cross_entropy
 from farfield.tuning.adapted import Adapted, classifier, freeze, trained
+from farfield.tuning.residual import residual_blocks
 
 Resample = Literal["run", "epoch", "step"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.convolutions import StandIn, replace_convolutions
+from farfield.networks.convolutions import StandIn, replace_convolutions
 from farfield.settings import AtLeastZero, NotNegative, keyword_settings
 from farfield.training.loop import cross_entropy
 from farfield.tuning.adapted import Adapted, classifier

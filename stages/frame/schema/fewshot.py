@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from farfield.transfer.finetuning.settings import FineTuning
-from stages.frame.schema.section import Section
+from stages.frame.schema.section import Distinct, Name, Section
 
 
 class Target(Section):
-    shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    shots: Annotated[tuple[Positive, ...], Field(min_length=1), Distinct]
     study: Literal["crossdomain", "documents"]
     # Support and queries from splits of their own; none: both from all images.
     support_split: str | None = None
@@ -46,8 +46,8 @@ class MetaRow(Row):
     backbone: str
     width: Positive
     transform: Literal["none", "fwt", "learned_fwt"]
-    domains: tuple[str, ...]  # the further sources of learned_fwt
-    shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    domains: Annotated[tuple[str, ...], Distinct]  # the further sources of learned_fwt
+    shots: Annotated[tuple[Positive, ...], Field(min_length=1), Distinct]
     query: Positive
     episodes_per_epoch: Positive
     validation_episodes: NotNegative
@@ -87,7 +87,7 @@ class Adaptation(Section):
     model: str
     settings: FineTuning
     episodes: NotNegative
-    rows: Annotated[dict[str, AdaptedRow], Field(min_length=1)]
+    rows: Annotated[dict[Name, AdaptedRow], Field(min_length=1)]
 
 
 class CombinedRow(Row):
@@ -103,7 +103,7 @@ class Ensemble(Section):
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     adapt: FineTuning | None  # none: the features of the models as they are
     episodes: NotNegative
-    rows: Annotated[dict[str, CombinedRow], Field(min_length=1)]
+    rows: Annotated[dict[Name, CombinedRow], Field(min_length=1)]
 
 
 class FewShot(Section):
@@ -111,12 +111,12 @@ class FewShot(Section):
     query: Positive
     episodes: Positive
     reference: str  # the method that paired differences are taken against
-    targets: dict[str, Target]
-    models: tuple[str, ...]  # networks whose features rows and ensembles read
-    meta: dict[str, MetaRow]
-    transfer: dict[str, FrozenRow]
-    finetune: dict[str, Adaptation]
-    ensemble: dict[str, Ensemble]
+    targets: dict[Name, Target]
+    models: Annotated[tuple[str, ...], Distinct]  # networks whose features rows and ensembles read
+    meta: dict[Name, MetaRow]
+    transfer: dict[Name, FrozenRow]
+    finetune: dict[Name, Adaptation]
+    ensemble: dict[Name, Ensemble]
 
     @property
     def rows(self) -> dict[str, Row]:

@@ -15,18 +15,18 @@ from farfield.errors import InputError
 @dataclass(frozen=True, slots=True)
 class File:
     """archive, member: where it lies, as in `Source`. parts: its folders and its name; an archive is the folder
-    that it would be unpacked to. path: what it is called, unique among the files. begins: whether it begins as an
-    image does, whatever its name."""
+    that it would be unpacked to. path: what it is called, unique among the files. told: whether it is an image by
+    its content, though its name has no suffix."""
 
     archive: str
     member: str
     parts: tuple[str, ...]
     path: str
-    begins: bool = False
+    told: bool = False
 
     @property
     def is_image(self) -> bool:
-        return self.begins or self.parts[-1].lower().endswith(SUFFIXES)
+        return self.told or self.parts[-1].lower().endswith(SUFFIXES)
 
     def ends(self, *suffixes: str) -> bool:
         return self.parts[-1].lower().endswith(suffixes)
@@ -87,12 +87,11 @@ def holdings_of(given: Path) -> Holdings:
         loose = [path.relative_to(given) for path in paths if path.is_file()]
         folders = {path.relative_to(given).parts for path in paths if path.is_dir()}
         packed = [path for path in loose if _is_archive(path.name)]
-        images = {path for path in loose if holds_image(given / path)}
-        if images:
-            files = [File("", path.as_posix(), path.parts, path.as_posix(), path in images) for path in loose]
+        files = [File("", p.as_posix(), p.parts, p.as_posix(), holds_image(given / p)) for p in loose]
+        if any(file.is_image for file in files):
             unopened = frozenset(path.as_posix() for path in packed)
             return Holdings(given, given, tuple(files), frozenset(folders), unopened)
-        files = [File("", p.as_posix(), p.parts, p.as_posix()) for p in loose if p not in packed]
+        files = [file for file, path in zip(files, loose, strict=True) if path not in packed]
         root = given
     else:
         root, files, folders, packed = given.parent, [], set(), [Path(given.name)]

@@ -1,0 +1,229 @@
+"""What `farfield evaluate` writes for people: the page, the predictions, the answer as JSON."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from headless import Browser
+from own_folder import coloured
+from PIL import Image
+from test_site import VOID, Reader
+
+from farfield.command.main import main
+from farfield.deployment.classifier import load_classifier
+from farfield.files import read_json
+from farfield.own.appending import Appender
+
+
+def farfield(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the images of three colours in mine/, the answer to them in evaluation/, and as JSON."""
+    folder = tmp_path_factory.mktemp("written")
+    data = coloured(folder / "mine")
+    (data / "green/odd <b>.png").write_bytes((data / "red/0.png").read_bytes())  # a wrong label, and a copy
+    (data / "red/damaged.png").write_bytes(b"damaged")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FARFIELD_WORKERS", "1")
+        patched.setenv("FARFIELD_DEVICE", "cpu")
+        patched.setenv("XDG_CACHE_HOME", str(folder / "caches"))
+        said = farfield("evaluate", data, "--out", folder / "evaluation", "--json")
+    assert said.exit_code == 0, said.output
+    (folder / "answer.json").write_text(said.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(written: Path) -> Reader:
+    VOID.add("link")
+    return Reader((written / "evaluation/report/index.html").read_text(encoding="utf-8"))
+
+
+def test_the_answer_stands_on_top_of_one_page_that_loads_nothing(written, page):
+    assert len(page.all("h1")) == 1
+    assert re.search(r"^\d+ % of new images are named correctly$", page.text, re.M)
+    for section in (
+        "What to do next",
+        "Which classes are taken for which",
+        "The worst images",
+        "How to use it",
+    ):
+        assert section in page.text
+    loaded = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
+    loaded += [attributes["href"] for attributes in page.all("link")]
+    assert loaded
+    assert all(target.startswith("data:") for target in loaded)
+    assert all(image["alt"] for image in page.all("img"))
+    assert all(heading["scope"] for heading in page.all("th"))
+
+
+def test_links_lead_to_places_on_the_page_and_to_files_beside_it(written, page):
+    anchors = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(set(anchors)) == len(anchors)
+    for link in page.all("a"):
+        target = link["href"]
+        assert (
+            target[1:] in anchors
+            if target.startswith("#")
+            else (written / "evaluation/report" / target).is_file()
+        ), target
+
+
+def test_names_on_the_page_are_text(written, page):
+    assert "odd <b>.png" in page.text
+    assert "<b>" not in (written / "evaluation/report/index.html").read_text(encoding="utf-8")
+
+
+def test_a_browser_finds_nothing_wrong(written):
+    with Browser() as browser:
+        browser.open(written / "evaluation/report/index.html")
+        assert [url for url in browser.requests if not url.startswith(("file:", "data:"))] == []
+        shown = "Promise.all([...document.images].map((i) => i.decode().then(() => i.naturalWidth)))"
+        assert min(browser.run(shown)) > 0
+        columns = browser.run("document.querySelectorAll('th button').length")
+        assert columns > 8
+        for place in range(columns):
+            script = f"""(() => {{
+                const button = document.querySelectorAll('th button')[{place}];
+                button.click();
+                const rows = [...button.closest('table').tBodies[0].rows];
+                return rows.map((row) => row.cells[button.dataset.column].dataset.value);
+            }})()"""
+            once, again = ([value for value in browser.run(script) if value is not None] for _ in range(2))
+            if all(re.fullmatch(r"-?[\d.e+-]+", value) for value in once):
+                once, again = [-float(value) for value in once], [-float(value) for value in again]
+            assert once == sorted(once)
+            assert again == sorted(again, reverse=True)
+        for place in range(browser.run("document.links.length")):
+            href = browser.run(f"document.links[{place}].getAttribute('href')")
+            if href.startswith("#"):
+                browser.run(f"document.links[{place}].click()")
+                assert browser.run("location.hash") == href
+                assert browser.run("document.querySelector(location.hash) !== null")
+        assert browser.errors == []
+
+
+def test_on_a_narrow_screen_the_page_is_not_wider_than_it(written):
+    with Browser(width=400) as browser:
+        browser.open(written / "evaluation/report/index.html")
+        wide = browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0
+
+
+def test_the_json_says_what_the_files_say(written):
+    answer = json.loads((written / "answer.json").read_text())
+    assert answer["images"] == 28
+    assert answer["classes"] == ["blue", "green", "red"]
+    table = pd.read_csv(written / "evaluation/evaluation.csv")
+    assert answer["accuracy"]["percent"] == pytest.approx(
+        table.loc[table["written"], "accuracy"].item(), abs=0.01
+    )
+    assert answer["accuracy"]["low"] <= answer["accuracy"]["percent"] <= answer["accuracy"]["high"]
+    assert ["green/odd <b>.png", "red/0.png"] in [sorted(pair) for pair in answer["copies"]]
+    assert answer["left_out"] == {"red/damaged.png": "not an image that Pillow knows"}
+    described = read_json(written / "evaluation/classifier/classifier.json")
+    assert described["facts"]["metrics"]["accuracy"] == answer["accuracy"]
+    assert described["facts"]["recall"] == answer["recall"]
+    assert np.sum(answer["confusion"]) == 2 * 28
+
+
+def test_every_image_has_its_left_out_prediction(written):
+    with (written / "evaluation/predictions.csv").open(newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 28
+    odd = rows["green/odd <b>.png"]
+    assert (odd["truth"], odd["predicted"], odd["right"]) == ("green", "red", "0")
+    assert max(rows.values(), key=lambda row: float(row["suspicion"])) is odd
+    assert min(rows.values(), key=lambda row: float(row["probability_of_truth"])) is odd
+
+
+def test_new_images_get_sets_and_are_told_when_they_are_unlike_all(written, tmp_path, monkeypatch):
+    monkeypatch.setenv("FARFIELD_WORKERS", "2")
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "strange.png")
+    said = farfield("predict", written / "evaluation/classifier", tmp_path, written / "mine/red", "--json")
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    assert list(lines[0]) == ["path", "class", "probability", "set", "unlike", "distance"]
+    strange, *known = lines
+    assert (strange["unlike"], strange["distance"]) == (True, 1.0)
+    assert all(line["class"] in line["set"] for line in lines)
+    assert not any(line["unlike"] for line in known)
+    _, description = load_classifier(written / "evaluation/classifier")
+    assert description.sets.coverage == 90
+    assert len(description.sets.least) == 3
+
+
+def predicted(folder: Path, *words: object) -> Result:
+    return farfield("predict", folder / "evaluation/classifier", folder / "mine/red", *words)
+
+
+def test_a_stopped_prediction_is_continued_and_ends_as_one_that_was_not(written, tmp_path, monkeypatch):
+    for form, option in (("csv", []), ("json", ["--json"])):
+        whole, again = tmp_path / f"whole.{form}", tmp_path / f"again.{form}"
+        assert predicted(written, "--out", whole, *option).exit_code == 3  # a file is damaged
+        lines = whole.read_text().splitlines(keepends=True)
+        mark = re.compile(rf"again\.{form}\.[0-9a-f]{{8}}\.{form}\.partial")
+        with monkeypatch.context() as patched:
+            patched.setattr("farfield.own.prediction.BATCH", 3)
+            patched.setattr("farfield.own.appending.Appender.add", stopping_after(2))
+            assert predicted(written, "--out", again, *option).exit_code == 1
+        [partial] = [path for path in tmp_path.iterdir() if mark.fullmatch(path.name)]
+        with partial.open("a") as file:
+            file.write(lines[-1][:9])  # what a killed process leaves of its last line
+        said = predicted(written, "--out", again, *option)
+        assert f"images are done already; {again} is continued" in said.stderr
+        assert again.read_text() == whole.read_text()
+        assert not partial.exists()
+
+
+def stopping_after(batches: int):
+    add, left = Appender.add, [batches]
+
+    def added(self, text: str) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        add(self, text)
+
+    return added
+
+
+def test_a_full_disk_leaves_whole_lines_and_one_message(written, tmp_path):
+    """A limit on file sizes stands for the full disk."""
+    limit = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, "
+        "signal.SIG_IGN);resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700));from farfield.command.main "
+        "import main; import farfield.own.prediction as p; p.BATCH = 2; main(sys.argv[1:])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FARFIELD_DEVICE": "cpu"}
+    for option in (["--out", str(tmp_path / "classes.csv")], []):
+        words = ["predict", str(written / "evaluation/classifier"), str(written / "mine/red"), *option]
+        with (tmp_path / "stdout.csv").open("wb") as stdout:
+            said = subprocess.run(
+                [sys.executable, "-c", limit, *words],
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+        assert said.returncode == 1
+        assert "no space left while writing" in said.stderr
+        assert "Traceback" not in said.stderr
+        [kept] = tmp_path.glob("classes.csv.*.partial") if option else [tmp_path / "stdout.csv"]
+        text = kept.read_text()
+        assert text.endswith("\n")
+        rows = list(csv.reader(text.splitlines()))
+        assert len(rows) > 1
+        assert (len(rows) - 1) % 2 == 0
+        assert {len(row) for row in rows} == {6}
