@@ -12,7 +12,7 @@ import pytest
 from made_up_archives import index_of, named, pack, tar_of
 from PIL import Image, ImageOps
 
-from farfield.datasets import archives, packing
+from farfield.datasets import archive_kinds, packing
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders.containers import images_in
 from farfield.datasets.layouts import read_images
@@ -26,7 +26,7 @@ from farfield.errors import InputError
 def passes(monkeypatch):
     """The archives that are opened, in turn, each with how many of its members were looked at."""
     seen: list[list[object]] = []
-    for kind in (archives._Zip, archives._Tar):
+    for kind in (archive_kinds.Zip, archive_kinds.Tar):
         entries = kind.entries
 
         def counted(self, entries=entries):
