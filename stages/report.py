@@ -11,6 +11,7 @@ import pandas as pd
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
 from farfield.local import load_local
+from farfield.networks.licences import mark
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.data_page import data_page
@@ -150,7 +151,11 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         for key in fewshot.units
     ]
     rows: dict[str, Row] = {
-        key: {"title": row.title, "family": row.family, "published": row.published}
+        key: {
+            "title": row.title + mark(*params.licences_of(fewshot.networks.get(key, ()))),
+            "family": row.family,
+            "published": row.published,
+        }
         for key, row in fewshot.rows.items()
     }
     training = {

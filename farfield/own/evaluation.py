@@ -24,11 +24,11 @@ def evaluate(data: Path, out: Path, local: Local, card: NetworkCard, seed: int =
     """
     require_apart(data, out)
     deterministic(threads=0)
+    backbone = card.load()  # before the images, which may take minutes
     own = own_images(data, wide_packing(card), local.workers)
     notes = remarks(own)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    backbone = card.load()
     probes = probe(own, card, backbone, choose_device(local.device), seed)
     classifier, description = fitted(probes, card, backbone)
     write_classifier(out / "classifier", classifier, description, own.images)
