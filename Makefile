@@ -14,15 +14,18 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 # Python keeps bytecode, even where the shell says otherwise: else each stage would compile torch anew, 3 s of it.
 export PYTHONDONTWRITEBYTECODE :=
+# A folder or a URL. What is said on the command line reaches the shell through the environment ("$$DATA"), never
+# as text of a command: names may hold spaces, quotes, backquotes and dollars (of which make itself wants two each).
 ifdef MIRROR
-export FARFIELD_MIRROR := $(abspath $(MIRROR))
+export FARFIELD_MIRROR := $(MIRROR)
 endif
+export DATA OUT METHODS SHOTS EPISODES ADAPTED_EPISODES IMAGES CLASSIFIER PROFILE
 
 .PHONY: repro regenerate evaluate predict site test bench lint lock clean-scratch
 
 repro: .venv/installed
 ifdef PROFILE
-	python -m commands.compose profile=$(PROFILE)
+	python -m commands.compose "profile=$$PROFILE"
 endif
 ifeq ($(JOBS)$(STAGE),1)
 	dvc repro
@@ -44,17 +47,13 @@ site: .venv/installed
 
 evaluate: .venv/installed
 	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))
-ifdef METHODS
-	@python -m commands.evaluate "$(DATA)" --methods "$(METHODS)" $(if $(SHOTS),--shots $(SHOTS)) \
-		$(if $(EPISODES),--episodes $(EPISODES)) $(if $(OUT),--out "$(OUT)") \
-		$(if $(ADAPTED_EPISODES),--adapted-episodes $(ADAPTED_EPISODES))
-else
-	@python -m farfield evaluate "$(DATA)" $(if $(OUT),--out "$(OUT)")
-endif
+	@python -m commands.evaluate "$$DATA" $(if $(METHODS),--methods "$$METHODS") $(if $(SHOTS),--shots "$$SHOTS") \
+		$(if $(EPISODES),--episodes "$$EPISODES") $(if $(OUT),--out "$$OUT") \
+		$(if $(ADAPTED_EPISODES),--adapted-episodes "$$ADAPTED_EPISODES")
 
 predict: .venv/installed
 	$(if $(IMAGES),,$(error IMAGES is missing: make predict IMAGES=path/to/images))
-	@python -m farfield predict "$(or $(CLASSIFIER),evaluation/classifier)" "$(IMAGES)"
+	@python -m farfield predict "$${CLASSIFIER:-evaluation/classifier}" "$$IMAGES"
 
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed

@@ -1,63 +1,102 @@
 """Whether the parameters name what the code has. It only refuses: nothing that a stage computes hangs on it."""
 
+import contextlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from farfield.errors import InputError
 from stages.frame.params import Params
 from stages.frame.schema.sharing import changed
+
+
+def require_kinds(made: Callable[..., Any], settings: Mapping[str, Any], key: str) -> None:
+    """InputError if a setting is not of the kind that `made` takes: Python would count true as the number 1."""
+    known = inspect.signature(made).parameters
+    for name, value in settings.items():
+        if name not in known:
+            continue  # `made` itself says so
+        with contextlib.suppress(
+            PydanticSchemaGenerationError
+        ):  # tensors and such, which come from no parameter
+            kind = TypeAdapter(known[name].annotation)
+            try:
+                kind.validate_json(json.dumps(value), strict=True)
+            except ValidationError as error:
+                message = error.errors()[0]["msg"]
+                raise InputError(
+                    f"{key}.{name}: {message[:1].lower()}{message[1:]}, found {value!r}"
+                ) from error
 
 
 def check_choices(params: Params) -> None:
     """InputError if a name or setting is unknown to the code that a stage would hand it to, hours later."""
     from farfield.backbones import build
-    from farfield.datasets.layouts import find_dense_layout, find_layout
+    from farfield.datasets.layouts import DENSE_LAYOUTS, LAYOUTS
     from farfield.datasets.procedural import Recipe
     from farfield.datasets.procedural.scenes import SceneRecipe
-    from farfield.metalearning import meta_learner
+    from farfield.metalearning import META_LEARNERS, meta_learner
     from farfield.metalearning.fwt import feature_wise_transform
     from farfield.settings import configured
+    from farfield.sharing.methods import METHODS as SHARING
     from farfield.sharing.methods import build_method
     from farfield.sharing.methods.network import NetworkSettings
     from farfield.sharing.objective import Objective
     from farfield.sharing.protocol import FIXED
     from farfield.sharing.tasks import make_tasks
-    from farfield.sharing.weighting import build_weighting
+    from farfield.sharing.weighting import WEIGHTINGS, build_weighting
     from farfield.transfer.ensembles import ENSEMBLES
-    from farfield.transfer.feature_learners import feature_learner
+    from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
     from farfield.transfer.readouts import READOUTS
-    from farfield.tuning.registry import method
+    from farfield.tuning.registry import METHODS, method
 
     for card in params.datasets.values():
-        (find_dense_layout if card.role == "sharing" else find_layout)(card.layout)
+        (DENSE_LAYOUTS if card.role == "sharing" else LAYOUTS).find(card.layout)
         if card.generator:
             kind = SceneRecipe if card.role == "sharing" else Recipe
             kind.from_section(card.generator)
     for name, network in params.networks.all.items():
         build(network.backbone, width=4, image_size=params.pixels_of(name))
     fewshot = params.fewshot
-    for meta in fewshot.meta.values():
+    for key, meta in fewshot.meta.items():
         backbone = build(meta.backbone, width=4, image_size=params.image_size)
         if meta.transform != "none":
             feature_wise_transform(backbone)
         meta_learner(meta.learner, backbone, fewshot.way, meta.settings)
-    for tuned in params.tuning.values():
-        for training in tuned.methods.values():
+        require_kinds(META_LEARNERS.find(meta.learner), meta.settings, f"fewshot.meta.{key}.settings")
+    for name, tuned in params.tuning.items():
+        for key, training in tuned.methods.items():
             method(training.method, 0, training.settings)
+            require_kinds(METHODS.find(training.method), training.settings, f"{name}.methods.{key}.settings")
     for name, study in params.sharing.studies.items():
         narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
         losses: dict[str, float] = {str(task): weight for task, weight in study.tasks.items()}
         objective = Objective(make_tasks(study.kind, [*losses], 2, FIXED), losses)
-        for baseline in params.sharing.baselines.values():
+        for key, baseline in params.sharing.baselines.items():
             if baseline.method != "constant":
                 tasks: dict[str, int] = dict.fromkeys(study.tasks, 2)
                 build_method(baseline.method, tasks, narrow, **baseline.settings)
-                weighting = baseline.weighting
+                weighting, place = baseline.weighting, f"sharing.baselines.{key}"
                 build_weighting(weighting.name, objective, 0, **weighting.settings)
+                require_kinds(SHARING.find(baseline.method), baseline.settings, f"{place}.settings")
+                weighed = WEIGHTINGS.find(weighting.name)
+                require_kinds(weighed, weighting.settings, f"{place}.weighting.settings")
         for key, search in params.sharing.searches.items():
             changed(study.search, search.changes, f"sharing.searches.{key}, {name}")
-    for frozen in fewshot.transfer.values():
+    for key, frozen in fewshot.transfer.items():
         feature_learner(frozen.learner, params.seeds.fewshot, frozen.settings)
+        learner = FEATURE_LEARNERS.find(frozen.learner)
+        require_kinds(learner, frozen.settings, f"fewshot.transfer.{key}.settings")
     for adapted in fewshot.finetune.values():
         for key, readout in adapted.rows.items():
-            configured(READOUTS.find(readout.readout), f"the finetune row {key}", readout.settings)
+            read = READOUTS.find(readout.readout)
+            configured(read, f"the finetune row {key}", readout.settings)
+            require_kinds(read, readout.settings, f"the finetune row {key}: settings")
     for ensemble in fewshot.ensemble.values():
         for key, combined in ensemble.rows.items():
-            given = {"seed": 0, "stage_dims": ()}
-            configured(ENSEMBLES.find(combined.combine), f"the ensemble row {key}", given | combined.settings)
+            combine, given = ENSEMBLES.find(combined.combine), {"seed": 0, "stage_dims": ()}
+            configured(combine, f"the ensemble row {key}", given | combined.settings)
+            require_kinds(combine, combined.settings, f"the ensemble row {key}: settings")

@@ -5,43 +5,57 @@ which edits params.yaml, run with what these files then say. As a command, `pyth
 fewshot.episodes=200` first says that in params.yaml; `profile=` begins anew there, anything else is added.
 """
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
+from omegaconf.resolvers import oc
 from ruamel.yaml import YAML
 
 from commands.choices import check_choices
 from commands.record import CONF, RECORD, Record, hydra_config, read_record, recorded
+from commands.scalars import require_plain
 from commands.side_by_side import record_compose
 from farfield.errors import InputError, one_message
 from farfield.files import atomic_file, file_hash
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import PARAMS, check_params
-from stages.frame.run import die_with_dvc
+from stages.frame.schema.values import with_text_keys
 
 # The parameters of each file of params/.
 FILES = {
     "shared": ("profile", "image_size", "packing", "seeds", "recipes"),
     **{name: (name,) for name in ("datasets", "networks", "fewshot", "spottune", "decathlon", "sharing")},
 }
+OF_THIS_MACHINE = ("oc.env", "now", "hydra", "python_version")  # interpolations
 
 
 def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
     """All parameters. InputError if conf/ does not compose so, or what it composes is not valid."""
     values = {name: value for name, value in record.items() if name not in ("profile", "overrides")}
+    for path in sorted(conf.rglob("*.yaml")):
+        require_plain(path)
     config = hydra_config(record, conf)
     try:
         OmegaConf.set_struct(config, False)
         config.merge_with(json.loads(json.dumps(values)))  # plain values, without the comments
-        OmegaConf.resolve(config)
-        tree = OmegaConf.to_container(config, throw_on_missing=True)
+        with same_everywhere():
+            OmegaConf.resolve(config)
+        tree = with_text_keys(OmegaConf.to_container(config, throw_on_missing=True))
+    except UnsupportedInterpolationType as error:
+        unresolved = OmegaConf.to_container(config, resolve=False)
+        raise InputError(
+            f"{' and '.join(reading_the_machine(unresolved)) or 'a parameter'}: {str(error).splitlines()[0]}. "
+            f"Parameters are the same on all machines and all days, so they read neither environment nor clock; "
+            f"say the value itself. What this machine alone decides stands in local.yaml."
+        ) from error
     except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise InputError(f"conf/ does not compose with the values of {RECORD}: {error}") from error
     assert isinstance(tree, dict)
@@ -51,6 +65,26 @@ def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
             section.pop("shared", None)  # what the files of conf/ refer to, and nothing else
     check_choices(check_params(parameters, f"what {RECORD} and conf/ compose"))
     return parameters
+
+
+@contextlib.contextmanager
+def same_everywhere() -> Iterator[None]:
+    """Without the interpolations that read this machine: its environment, its clock, its Python."""
+    for name in OF_THIS_MACHINE:  # Hydra registers its own whenever it composes
+        OmegaConf.clear_resolver(name)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env)
+
+
+def reading_the_machine(value: Any, key: str = "") -> Iterator[str]:
+    """The parameters that such interpolations stand in."""
+    if isinstance(value, dict | list):
+        for name, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from reading_the_machine(entry, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, str) and any(f"{name}:" in value for name in OF_THIS_MACHINE):
+        yield key
 
 
 def texts(tree: dict[str, Any]) -> dict[Path, str]:
@@ -126,6 +160,5 @@ def declared() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    die_with_dvc()
     with one_message():
         main(sys.argv[1:])

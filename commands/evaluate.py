@@ -1,7 +1,7 @@
 """Rows of the few-shot study on episodes of your own images. A command, no stage.
 
 `make evaluate DATA=path/to/class/folders METHODS=all`, or `python -m commands.evaluate --help`. Writes report.md,
-evaluation.csv and the classifier of the best row to the output folder.
+evaluation.csv and the classifier of the best row to the output folder. Without METHODS it is `farfield evaluate`.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError, one_message
 from farfield.local import load_local
-from farfield.own.evaluation import require_apart, write
+from farfield.networks.cards import network_card
+from farfield.own.evaluation import evaluate, require_apart, write
 from farfield.own.images import OwnImages, own_images, remarks, temporary
 from farfield.results.comparisons import NEAR, rank, recommend
 from farfield.results.scores import of_episodes
@@ -33,7 +34,9 @@ NAME = "own images"
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Rows of the study on episodes of the images."""
+    if not arguments.methods:
+        evaluate(arguments.data, arguments.out, load_local(), network_card("lite0"))
+        return
     params, local, out = load_params(), load_local(), arguments.out
     wanted = [name.strip() for name in arguments.methods.split(",") if name.strip()]
     chosen, absent = choose(params, [] if wanted == ["all"] else wanted)
@@ -157,7 +160,9 @@ def _fitted(title: str, recommended: bool) -> str:
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m commands.evaluate", description=__doc__)
     parser.add_argument("data", type=_path, help="a folder of class folders of images")
-    parser.add_argument("--methods", default="all", help="rows of the study, with commas, or all")
+    parser.add_argument(
+        "--methods", default="", help="rows of the study, with commas, or all: compare them on episodes"
+    )
     parser.add_argument("--shots", type=_at_least(1), default=5, help="images of a class to learn from")
     parser.add_argument("--episodes", type=_at_least(2), default=100)
     parser.add_argument(

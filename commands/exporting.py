@@ -10,7 +10,8 @@ from torch import Tensor
 
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
-from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.deployment.classifier import ImageClassifier
+from farfield.deployment.description import Description
 from farfield.deployment.fitting import fit_network
 from farfield.episodes.minibatches import affordable_epochs
 from farfield.metalearning import META_LEARNERS
@@ -32,7 +33,8 @@ NETWORK_STEPS = 6_300
 
 
 def exportable(fewshot: FewShot, row: str) -> bool:
-    """Whether the row classifies each image by itself, with one backbone and one head, as its learner says."""
+    """Whether the row classifies each image by itself, with one backbone and one head, as its learner
+    says."""
     if row in fewshot.meta:
         return bool(META_LEARNERS.find(fewshot.meta[row].learner).exportable)
     if row in fewshot.transfer:
@@ -72,6 +74,7 @@ class Fitting:
         description = Description(
             class_names=self.own.class_names,
             packing=self.params.packing,
+            ranges=self.own.ranges,
             **shape,
             scale=classifier.scale,
             facts={

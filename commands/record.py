@@ -16,7 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from yaml import YAMLError as PyYAMLError
 
+from commands.scalars import require_plain
 from farfield.errors import InputError
+from stages.frame.schema.values import with_text_keys
 
 Record = dict[str, Any]
 
@@ -35,6 +37,7 @@ seeds:          # every random draw hangs on one of these
 def read_record(path: Path = RECORD) -> Record:
     """What params.yaml says, its comments kept with it. InputError if it cannot be read."""
     try:
+        require_plain(path, text_wins=True)
         record = YAML().load(path)
     except FileNotFoundError as error:
         raise InputError(
@@ -92,7 +95,7 @@ def recorded(overrides: list[str], record: Record | None = None, conf: Path = CO
             elif not said:
                 raise InputError(f"{override.input_line} deletes what is not there")
         else:
-            _set(record, key.split("."), override.value())
+            _set(record, key.split("."), with_text_keys(override.value()))
     return record
 
 

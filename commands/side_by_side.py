@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from tqdm import tqdm
 from commands import starting
 from commands.starting import Running
 from farfield.files import atomic_file
+from farfield.parents import end_with
 from stages.frame.params import PARAMS
 
 if TYPE_CHECKING:
@@ -60,14 +62,17 @@ def _repository() -> "Repo":
     from dvc.fs import LocalFileSystem
     from dvc.repo import Repo
 
-    class WholeFiles(LocalFileSystem):  # type: ignore[misc]  # of a package without types
-        def open(self, path: str, mode: str = "r", **how: Any) -> AbstractContextManager[IO[Any]]:
-            opened: AbstractContextManager[IO[Any]]
-            opened = replaced_whole(path, **how) if mode == "w" else super().open(path, mode, **how)
-            return opened
-
     repo = Repo(_wait_for_lock=True)
-    repo.fs = WholeFiles()
+    # Of no class of its own: DVC makes links only between file systems of one class, and else copies.
+    repo.fs = LocalFileSystem()
+    in_place = repo.fs.open
+
+    def opened(path: str, mode: str = "r", **how: Any) -> AbstractContextManager[IO[Any]]:
+        file: AbstractContextManager[IO[Any]]
+        file = replaced_whole(path, **how) if mode == "w" else in_place(path, mode, **how)
+        return file
+
+    repo.fs.open = opened
     return repo
 
 
@@ -90,7 +95,8 @@ def open_repository() -> "Repo":
         if compose is None or not compose.changed():
             return repo
     # Not forked: what forks find imported depends on which stages are to run, and that is not known yet.
-    if subprocess.run(compose.cmd, shell=True, cwd=compose.wdir, check=False).returncode != 0:
+    mine = partial(end_with, os.getpid())
+    if subprocess.run(compose.cmd, shell=True, cwd=compose.wdir, preexec_fn=mine).returncode != 0:
         sys.exit("error: the parameters do not compose; mend params.yaml or conf/ and run the same again.")
     return _repository()
 

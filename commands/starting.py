@@ -5,7 +5,6 @@ Python's and has used no device, and the libraries' own threads (OpenBLAS, jemal
 as good as a fresh process, with the same bytes.
 """
 
-import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -19,9 +18,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
 
-from farfield.execution import end_with_parent
+from farfield.parents import FORKS_OF, end_with_starter, signalled_with_parent
 
-# `stages` first, since it sets what torch reads when it loads.
+# `stages` first, since it sets what torch reads when it loads, and ends what forks with what started it.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
 # What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds.
 TRAINING = ("pretrain", "metatrain", "tune", "baseline", "warmup", "search", "retrain")
@@ -31,62 +30,45 @@ PRELOADED_FOR = {
 }
 
 SHELL = set("|&;<>$`(){}*?~#!\\\n")
+PATIENCE = 5.0  # seconds that a process has to end
 _FORKS = multiprocessing.get_context("forkserver")
 
 
 class Running(NamedTuple):
-    """A started command. ended: what to wait on."""
+    """A started command, in a process group of its own. ended: what to wait on."""
 
-    process: "BaseProcess | subprocess.Popen[bytes]"
+    process: BaseProcess
     ended: int
 
     def result(self) -> int:
         """Its exit status, once it has ended."""
-        if isinstance(self.process, subprocess.Popen):
-            os.close(self.ended)
-            return self.process.wait()
         self.process.join()
         return self.process.exitcode or 0
 
     def stop(self) -> None:
-        """End it, and what it started itself."""
-        if isinstance(self.process, subprocess.Popen):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait()
-        else:
-            self.process.terminate()
-            self.process.join()
+        """End it, and what it started itself: politely first."""
+        for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, None)):
+            try:
+                os.killpg(self.process.pid or 0, number)
+            except ProcessLookupError:  # it has ended, or has not come so far as to lead a group
+                self.process.terminate()
+            self.process.join(seconds)
 
 
 def preload(commands: Iterable[str]) -> None:
     """Before the first start: what the processes of these commands will find imported."""
     modules = {module for command in commands if (module := _module(command))}
     extra = {name for module in modules for name in PRELOADED_FOR.get(module, ())}
-    _FORKS.set_forkserver_preload([*PRELOADED, *sorted(extra)])
+    os.environ[FORKS_OF] = str(os.getpid())
+    _FORKS.set_forkserver_preload([*PRELOADED, *sorted(extra)] if modules else ["stages"])
 
 
 def start(command: str, folder: Path, log: Path, environment: dict[str, str]) -> Running:
-    """Start a command in `folder`; what it prints goes to `log`. A stage of ours ends when this process does."""
-    if _module(command):
-        fork = _FORKS.Process(target=_run, args=(command, folder, log.absolute(), environment))
-        fork.start()
-        return Running(fork, fork.sentinel)
-    # A pipe that only the command holds open for writing: it can be waited on as a fork's sentinel can.
-    ended, held = os.pipe()
-    with log.open("wb") as out:
-        child = subprocess.Popen(
-            command,
-            shell=True,
-            cwd=folder,
-            env=environment,
-            stdout=out,
-            stderr=out,
-            pass_fds=[held],
-            start_new_session=True,
-        )
-    os.close(held)
-    return Running(child, ended)
+    """Start a command in `folder`; what it prints goes to `log`. It ends when this process does."""
+    work = _run if _module(command) else _run_in_shell
+    fork = _FORKS.Process(target=work, args=(command, folder, log.absolute(), environment))
+    fork.start()
+    return Running(fork, fork.sentinel)
 
 
 def wait(running: Iterable[Running], seconds: float) -> list[Running]:
@@ -107,14 +89,26 @@ def _module(command: str) -> str | None:
 
 
 def _run(command: str, folder: Path, log: Path, environment: dict[str, str]) -> None:
-    """`command` in this process, which was forked for it."""
-    end_with_parent()
+    """The stage `command` in this process, which was forked for it."""
+    _enter(folder, log, environment)
+    signalled_with_parent()  # whose end the kernel tells at once, also while a library holds Python's lock
+    module, *words = shlex.split(command)[2:]
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _run_in_shell(command: str, folder: Path, log: Path, environment: dict[str, str]) -> None:
+    """`command` below this process, which leads its group and so ends all of it."""
+    _enter(folder, log, environment)
+    sys.exit(subprocess.call(command, shell=True))
+
+
+def _enter(folder: Path, log: Path, environment: dict[str, str]) -> None:
+    os.setsid()
+    end_with_starter(whole_group=True)
     with log.open("wb") as out:
         os.dup2(out.fileno(), sys.stdout.fileno())
         os.dup2(out.fileno(), sys.stderr.fileno())
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    module, *words = shlex.split(command)[2:]
-    sys.argv = [module, *words]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)

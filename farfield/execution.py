@@ -3,11 +3,8 @@
 import contextlib
 import ctypes
 import multiprocessing
-import multiprocessing.connection
-import os
 import pickle
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +13,7 @@ from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 
 from farfield.errors import InputError
+from farfield.parents import end_with_starter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -103,7 +101,7 @@ def _inherit(tasks: Sequence[Callable[[], Any]]) -> None:
     """In a fork, arguments are inherited, not pickled."""
     global _tasks
     _tasks = tasks
-    end_with_parent()
+    end_with_starter()
 
 
 def _inherited(place: int) -> Any:
@@ -111,9 +109,9 @@ def _inherited(place: int) -> Any:
 
 
 def _start() -> None:
+    end_with_starter()
     import torch
 
-    end_with_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
 
@@ -134,19 +132,6 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
         for option, value in ((-1, 2**31 - 1), (-2, 2**26), (-4, 0)):  # trim, top pad, blocks of mmap
             libc.mallopt(option, value)
-
-
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it has ended, however that ended."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farfield.errors import InputError
 
+SCRATCH = Path(".farfield")  # what can be made again, and no result, below the current folder
 Count = Annotated[int, Field(gt=0)]
 
 
@@ -45,12 +46,3 @@ def load_local(path: Path = Path("local.yaml")) -> Local:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         raise InputError(f"{path} or a FARFIELD_ variable is not valid: {problems}") from error
-
-
-def scratch() -> Path:
-    """Where what can be made again is kept: `.farfield` in a checkout, elsewhere the user's folder of caches."""
-    if Path("dvc.yaml").exists():
-        return Path(".farfield")
-    from platformdirs import user_cache_path
-
-    return user_cache_path("farfield")

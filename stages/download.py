@@ -27,18 +27,23 @@ def main(dataset: str) -> None:
             write_generated(card.generator, params.seeds.generate, partial / f"{dataset}.zip")
         return
 
-    from farfield.datasets.download import fetch, zip_folder
-
     if card.folder:
+        from farfield.datasets.zipping import zip_folder
+
         with atomic_folder(target) as partial:
             zip_folder(Path(card.folder), partial / f"{dataset}.zip")
         return
+    from farfield.datasets import archives
+    from farfield.datasets.download import fetch
+
     # Downloads wait here, outside the outputs that DVC clears before each run, until all are complete.
     key = hashlib.sha256(repr(card.archives).encode()).hexdigest()[:16]
     waiting = Path(".farfield/downloads") / f"{dataset}-{key}"
     for name, archive in card.archives.items():
         if not (waiting / name).exists():
-            print(fetch(name, archive, waiting / name, local.mirror, card.access), file=sys.stderr)
+            walk = archives.scan if name.lower().endswith(archives.SUFFIXES) else None
+            said = fetch(name, archive, waiting / name, local.mirror, card.access, walk=walk)
+            print(said, file=sys.stderr)
     with atomic_folder(target) as partial:
         for name in card.archives:
             shutil.move(waiting / name, partial / name)

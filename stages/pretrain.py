@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from farfield.backbones import build
-from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import parameter_count
 from farfield.datasets.packed import in_splits, load_images, load_manifest
 from farfield.errors import InputError
 from farfield.files import atomic_file, write_json
 from farfield.local import load_local
+from farfield.networks.adapters import with_adapters
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier, pretrain

@@ -1,9 +1,8 @@
 """report: from cached scores to what people read: metrics/, in Git, and site/, a folder of pages."""
 
-import functools
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -26,7 +25,7 @@ from farfield.report.tables import metrics
 from farfield.report.training_page import training_page
 from farfield.report.tuning import tuning_claims, tuning_headlines, tuning_metrics, tuning_pages
 from farfield.results.claims import claims_metrics
-from farfield.results.families import FewShotStudy, SharingStudy, fewshot_study
+from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset, MetaTraining, Training
 from farfield.results.judging import judge_fewshot, judge_sharing, judge_tuning
@@ -106,8 +105,10 @@ def main() -> None:
             tuning_headlines(tuned),
             [*tuning_pages(tuned), policies_page({name: found.study for name, found in tuned.items()})],
         ),
-        *(functools.partial(sharing_part, {name: found}) for name, found in shared.items()),
-        lambda: ([], [sharing_page({name: found.study for name, found in shared.items()})]),
+        lambda: (
+            sharing_headlines(shared),
+            [*sharing_pages(shared), sharing_page({name: found.study for name, found in shared.items()})],
+        ),
         lambda: ([], [training_page(fewshot.study)]),
     ]
     made = forked(parts, load_local().workers)
@@ -122,10 +123,6 @@ def main() -> None:
             provenance_page(provenance),
         ],
     )
-
-
-def sharing_part(studies: Mapping[str, Findings[SharingStudy]]) -> Part:
-    return sharing_headlines(studies), sharing_pages(studies)
 
 
 def described(card: Card, target: Target | None, images: int) -> Dataset:
@@ -150,11 +147,13 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
         for key in fewshot.units
     ]
+    seen = seen_by_rows(params)
     rows: dict[str, Row] = {
         key: {
             "title": row.title + mark(*params.licences_of(fewshot.networks.get(key, ()))),
             "family": row.family,
             "published": row.published,
+            "seen": seen[key],
         }
         for key, row in fewshot.rows.items()
     }
@@ -179,6 +178,32 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         choices=ensemble_choices(params),
         caveats=tuple(shortened(params.fewshot)),
     )
+
+
+def seen_by_rows(params: Params) -> dict[str, str]:
+    """What the network of each few-shot row has learned from, in words."""
+
+    def by(network: str) -> str:
+        if network in params.networks.given:
+            return params.networks.given[network].pretrained_on or "nothing"
+        spec = params.networks.trained[network]
+        title, pixels = params.card(spec.source).title, params.pixels_of(network)
+        return f"{title}, {spec.recipe.epochs} epochs at {pixels} px"
+
+    fewshot = params.fewshot
+    seen = {
+        key: f"{params.card(row.source).title}, {row.recipe.epochs * row.episodes_per_epoch:,} episodes at "
+        f"{params.image_size} px"
+        for key, row in fewshot.meta.items()
+    }
+    seen |= {key: by(row.model) for key, row in fewshot.transfer.items()}
+    seen |= {key: by(unit.model) for unit in fewshot.finetune.values() for key in unit.rows}
+    seen |= {
+        key: "; ".join(by(model) for model in unit.models)
+        for unit in fewshot.ensemble.values()
+        for key in unit.rows
+    }
+    return seen
 
 
 def shortened(fewshot: FewShot) -> list[str]:

@@ -4,10 +4,13 @@ Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python 
 <dataset>` makes Great Expectations' Data Docs to browse.
 """
 
+import numpy as np
+
 from farfield.datasets.cards import Card
 from farfield.datasets.dense.packed import load_class_names, load_targets
 from farfield.datasets.dense.pictures import target_sheet
 from farfield.datasets.dense.validation import dense_summary, dense_tables, require_valid_dense
+from farfield.datasets.odd_pictures import with_oddities
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.previews import contact_sheet
 from farfield.datasets.validation import Tables, require_valid, summary, tables, validate
@@ -31,8 +34,13 @@ def main(dataset: str) -> None:
         sheet = target_sheet(images, load_targets(packed), len(load_class_names(packed)))
     else:
         result = summary(data, entries)
-        require_valid(dataset, result)
+        again = (
+            f"After mending {card.folder}: dvc repro --force data/dvc.yaml:download@{dataset}, then dvc repro"
+        )
+        require_valid(dataset, result, again if card.folder else "")
         sheet = contact_sheet(images, load_manifest(packed)["label"].to_numpy())
+    for line in result["remarks"]:
+        print(f"{dataset}: {line}.")
     with atomic_folder(paths.validated(dataset, card)) as partial:
         write_json(partial / "validation.json", result)
         Image.fromarray(sheet).save(partial / "preview.png", optimize=True)
@@ -42,6 +50,8 @@ def tables_of(dataset: str, card: Card) -> Tables:
     """What the suites speak of, for a dataset of any role."""
     packed = paths.packed(dataset, card)
     manifest, unreadable = load_manifest(packed), read_json(packed / "unreadable.json")
+    labels = manifest["label"].to_numpy() if "label" in manifest else np.zeros(len(manifest), np.int32)
+    manifest = with_oddities(manifest, load_images(packed), labels)
     if card.role == "sharing":
         return dense_tables(manifest, unreadable, load_class_names(packed), card.expected)
     return tables(manifest, unreadable, card.expected)

@@ -1,6 +1,6 @@
 """Commands of the pipeline, which stand in a checkout of the repository and not in the package."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +19,9 @@ def checkout() -> Path:
 
 
 def call(module: str, words: tuple[str, ...]) -> None:
-    sys.exit(subprocess.run([sys.executable, "-m", module, *words], cwd=checkout()).returncode)
+    """In the place of this process, so that a kill of it leaves none behind."""
+    os.chdir(checkout())
+    os.execv(sys.executable, [sys.executable, "-m", module, *words])
 
 
 @click.command(short_help="Run the pipeline (in a checkout).")
@@ -45,3 +47,15 @@ def compose(overrides: tuple[str, ...]) -> None:
 def add(words: tuple[str, ...]) -> None:
     """Write the card of your images and compose them into the study: `farfield add my_images --data FOLDER`."""
     call("commands.add", words)
+
+
+@click.command(short_help="What is wrong in a checkout, what it costs and what to do.")
+@click.option("--remote", is_flag=False, flag_value="", default=None, help="Look into a remote too.")
+@click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
+def doctor(remote: str | None, repair: bool) -> None:
+    """Verify workspace, cache, locks, parameters and versions.
+
+    Exit codes: 0 all is well; 1 it cannot look; 2 the command line is wrong; 3 something is wrong.
+    """
+    words = [] if remote is None else ["--remote", *([remote] if remote else [])]
+    call("commands.doctor", (*words, *(["--repair"] if repair else [])))

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,40 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of how images are left out."
 )
+@click.option(
+    "--group",
+    default="",
+    help="Regular expression, found in the paths; its one group names what images share that belong together, "
+    "as '(p[0-9]+)_' a patient. They are left out together.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0),
+    help="Seconds for candidates with a network; the first always runs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON object.")
 @machine
 def evaluate(
-    data: Path, out: Path, card: "NetworkCard", seed: int, device: str | None, workers: int | None
+    data: Path,
+    out: Path,
+    card: "NetworkCard",
+    seed: int,
+    group: str,
+    time_limit: float | None,
+    as_json: bool,
+    device: str | None,
+    workers: int | None,
 ) -> None:
     """Fit a classifier to DATA, one folder a class, and say how well it will do on new images.
 
-    Writes report.md, evaluation.csv and classifier/ to the folder of --out. Its network is one that comes with
-    farfield, or any other whose weights you have; NAME.yaml beside a file of weights may say what options would:
-    image_size, mean, std, licence, pretrained_on, not_for.
+    Writes to the folder of --out: report/index.html, a page to open; report.md, the same in words;
+    predictions.csv, what was said of each image when it was left out; evaluation.csv, what was tried;
+    classifier/ for `predict`. Its network is one that comes with farfield, or any other whose weights you have;
+    NAME.yaml beside a file of weights may say what options would: image_size, mean, std, licence, pretrained_on,
+    not_for.
     """
     from farfield.own.evaluation import evaluate as evaluated
 
-    evaluated(data.expanduser(), out.expanduser(), local_of(device, workers), card, seed)
+    limit = math.inf if time_limit is None else time_limit
+    local = local_of(device, workers)
+    evaluated(data.expanduser(), out.expanduser(), local, card, seed, group, limit, as_json)

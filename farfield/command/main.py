@@ -1,9 +1,11 @@
-"""The command `farfield`. Each of its commands imports what it needs when it runs, so that help comes at once."""
+"""The command `farfield`. Each of its commands imports what it needs when it runs, so that help comes at
+once."""
 
 import click
 
-from farfield.command.checkout import add, compose, repro
+from farfield.command.checkout import add, compose, doctor, repro
 from farfield.command.evaluate import evaluate
+from farfield.command.export import export
 from farfield.command.networks import networks
 from farfield.command.predict import predict
 from farfield.errors import one_message
@@ -50,5 +52,5 @@ def main() -> None:
     """
 
 
-for command in (evaluate, predict, networks, add, compose, repro):
+for command in (evaluate, predict, export, networks, add, compose, repro, doctor):
     main.add_command(command)

@@ -19,6 +19,10 @@ MOST_IN_MEMORY = 2**30
 MOST_HEADER = 2**20
 
 
+class UnusableArchiveError(InputError):
+    """An archive is damaged or unsafe: nothing but another file in its place will do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A file or folder of an archive. name: relative, "/" between parts. size: bytes when unpacked."""
@@ -31,7 +35,8 @@ class Member:
 class Judge:
     """Judges the members of one archive in turn; InputError at the first that is unsafe.
 
-    archive: its name, for messages. size: its bytes.
+    archive: its name, for messages. size: its bytes; of an archive inside another, those of the outermost, so
+    that what unpacks in two steps may not weigh more than what unpacks in one.
     """
 
     def __init__(self, archive: str, size: int) -> None:
@@ -41,7 +46,7 @@ class Judge:
         self.most = max(FREE_BYTES, MOST_RATIO * size)
 
     def refuse(self, name: str, reason: str) -> NoReturn:
-        raise InputError(
+        raise UnusableArchiveError(
             f"{self.archive} holds an unsafe member: {name!r} {reason}. Official archives hold plain files "
             f"with relative names; get this one again from its publisher, or pack it anew."
         )
@@ -54,6 +59,8 @@ class Judge:
         plain = self._plain_name(name)
         if folder and (plain == "" or self.seen.get(plain)):
             return None
+        if plain == "":
+            self.refuse(name, "has an empty name")
         if plain in self.seen:
             self.refuse(name, "is there twice")
         self.seen[plain] = folder

@@ -5,27 +5,29 @@ name that leaves its folder, a link, a device, a repeated name, an encrypted fil
 stops the reading. The checks are our own, since those of the standard library are about unpacking and
 differ between its versions.
 
-An archive may hold tars that hold the images (Visual Decathlon); `inner` names one of them. It is read
-where it lies in the outer one, by the same rules.
+An archive may hold archives that hold the images. A path may go on inside an archive,
+`crops.zip/train.zip`, to any depth; `inner` names a plain tar (Visual Decathlon). Both are read by the same
+rules where they lie, but for zips: these are read from their end, so a zip inside another archive is copied to
+a temporary file that has no name and goes when it is closed.
 """
 
-import bz2
 import errno
-import gzip
-import io
 import lzma
-import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
-from farfield.datasets.archive_checks import MOST_HEADER, MOST_IN_MEMORY, Judge, Member
+from farfield.datasets.archive_checks import (
+    MOST_IN_MEMORY,
+    Member,
+    UnusableArchiveError,
+)
+from farfield.datasets.archive_kinds import Tar, Zip, archive_of
 from farfield.errors import InputError
 
 T = TypeVar("T")
@@ -38,6 +40,9 @@ _DAMAGE = (
     zlib.error,
     lzma.LZMAError,
     struct.error,
+    RecursionError,  # thousands of extended headers, one for the next
+    OverflowError,
+    IndexError,  # a name cut to nothing
     NotImplementedError,  # a way of compression that zipfile does not have
     ValueError,  # numbers and names that do not parse
 )
@@ -55,7 +60,7 @@ def scan(path: Path, inner: str = "") -> tuple[Member, ...]:
 
 def visit(
     path: Path, names: Iterable[str], use: Callable[[Member, IO[bytes]], Iterable[T]], inner: str = ""
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield what `use` makes of each wanted member, open for reading, in the order of the archive.
 
     One pass through a tar up to the last wanted member, random access in a zip. A member is open while what
@@ -101,125 +106,38 @@ def read(path: Path, name: str) -> bytes:
     return data
 
 
-Entry = tuple[Member, Callable[[], IO[bytes]]]
-
-
-class _Zip:
-    def __init__(self, path: Path) -> None:
-        self.name, self.size = str(path), path.stat().st_size
-        self.zip = zipfile.ZipFile(path)
-
-    def entries(self) -> Iterator[Entry]:
-        judge = Judge(self.name, self.size)
-        # By place in the file, so that reading in this order never goes back.
-        for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
-            kind = stat.S_IFMT(info.external_attr >> 16)  # of Unix, 0 if written elsewhere
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                judge.refuse(info.orig_filename, "is a link, a device or a pipe")
-            if info.flag_bits & 0x41:  # bits 0 and 6: encryption, strong encryption
-                judge.refuse(info.orig_filename, "is encrypted")
-            if member := judge.member(info.orig_filename, info.file_size, info.is_dir()):
-                yield member, partial(self.zip.open, info)
-
-    def close(self) -> None:
-        self.zip.close()
-
-
-class _Tar:
-    """Read forwards only: going back in a compressed tar means to unpack it anew."""
-
-    def __init__(self, file: IO[bytes], name: str, size: int) -> None:
-        self.file, self.name, self.size = file, name, size
-
-    def entries(self) -> Iterator[Entry]:
-        judge = Judge(self.name, self.size)
-        headers: Any = _Headers(self.file, self.name)
-        # What is no UTF-8 in a name becomes the replacement character: names end in JSON and parquet.
-        with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8", errors="replace") as tar:
-            while (info := tar.next()) is not None:
-                vars(tar)["members"].clear()  # else it keeps every header: a kilobyte an image
-                if info.issparse() or not (info.isreg() or info.isdir()):
-                    judge.refuse(info.name, "is a link, a device, a pipe or a sparse file")
-                if member := judge.member(info.name, info.size, info.isdir()):
-                    yield member, partial(self._open, info)
-        # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
-        if headers.last != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("the mark of its end is missing")
-        while block := self.file.read(2**20):
-            judge.count(len(block), "the padding at its end")
-
-    def _open(self, info: tarfile.TarInfo) -> IO[bytes]:
-        self.file.seek(info.offset_data)
-        return io.BufferedReader(_Slice(self.file, info.size))
-
-    def close(self) -> None:
-        self.file.close()
-
-
-class _Headers:
-    """The file as tarfile sees it: only headers are read through it, and none may be huge."""
-
-    def __init__(self, file: IO[bytes], archive: str) -> None:
-        self.seek, self.tell = file.seek, file.tell
-        self._read, self._archive = file.read, archive
-        self.last = b""
-
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= MOST_HEADER:
-            raise InputError(f"{self._archive} holds an unsafe member: one whose header has {size} bytes.")
-        self.last = self._read(size)
-        return self.last
-
-
-class _Slice(io.RawIOBase):
-    """The next `size` bytes of a file; EOFError if there are fewer."""
-
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._start, self._size, self._left = file, file.tell(), size, size
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._size - self._left
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
-        place = min(max(start + offset, 0), self._size)
-        self._file.seek(self._start + place)
-        self._left = self._size - place
-        return place
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(min(len(buffer), self._left))
-        if not data and self._left and len(buffer):
-            raise EOFError(f"{self._left} bytes are missing")
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
-
-
 @contextmanager
-def _opened(path: Path, inner: str = "") -> Iterator[_Zip | _Tar]:
-    """The archive at `path`, or the plain tar called `inner` in it; InputError if that is not there."""
-    unpack: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-    with path.open("rb") as file:
-        magic = file.read(2)
-    size = path.stat().st_size
-    outer = _Zip(path) if magic == b"PK" else _Tar(unpack.get(magic, open)(path, "rb"), str(path), size)
-    with closing(outer):
+def _opened(path: Path, inner: str = "") -> Iterator[Zip | Tar]:
+    """The archive at `path`, which may go on inside one, or the plain tar called `inner` in it; InputError if
+    that is not there."""
+    file = next((place for place in (path, *path.parents) if place.is_file()), path)
+    size = file.stat().st_size
+    with ExitStack() as open_ones:
+        archive = open_ones.enter_context(closing(archive_of(file.open("rb"), str(file), size)))
+        within = path.relative_to(file).as_posix()
+        while within != ".":
+            member, member_file = _first_part(archive, within)
+            open_ones.enter_context(closing(member_file))
+            name = f"{archive.name}/{member.name}"
+            archive = open_ones.enter_context(closing(archive_of(member_file, name, size)))
+            within = within.removeprefix(member.name).lstrip("/") or "."
         if not inner:
-            yield outer
+            yield archive
             return
-        for member, open_member in outer.entries():
+        for member, open_member in archive.entries():
             if member.name == inner and not member.folder:
-                with open_member() as file:
-                    yield _Tar(file, f"{path}: {inner}", member.size)
+                with open_member() as content:
+                    yield Tar(content, f"{archive.name}: {inner}", size)
                 return
     raise InputError(f"{path} does not hold {inner}.")
+
+
+def _first_part(archive: Zip | Tar, within: str) -> tuple[Member, IO[bytes]]:
+    """The member, opened, whose name `within` is or begins with."""
+    for member, open_member in archive.entries():
+        if not member.folder and f"{within}/".startswith(f"{member.name}/"):
+            return member, open_member()
+    raise InputError(f"{archive.name} does not hold {within}.")
 
 
 @contextmanager
@@ -232,15 +150,18 @@ def _reading(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; download it first.") from error
     except _DAMAGE as error:
-        raise InputError(
-            f"{path} is truncated, damaged or no zip or tar archive ({error or type(error).__name__}). "
-            f"Delete it and download it again."
+        reason = "" if isinstance(error, RecursionError) else str(error)
+        raise UnusableArchiveError(
+            f"{path} is truncated, damaged or no zip or tar archive ({reason or type(error).__name__}). Put the "
+            f"right file in its place."
         ) from error
     except OSError as error:
         # A number speaks of the disk; gzip and bz2 give none, and a nonsense offset gives EINVAL.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise InputError(f"{path} is damaged ({error}). Delete it and download it again.") from error
+        raise UnusableArchiveError(
+            f"{path} is damaged ({error}). Put the right file in its place."
+        ) from error
 
 
 def _first_few(names: Iterable[str], shown: int = 3) -> str:

@@ -4,24 +4,21 @@ A card is one YAML file in `conf/dataset/`. `Card` is its schema; the fields are
 in `conf/dataset/card.yaml`, where people who add a dataset look.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from farfield.errors import InputError
+from farfield.settings import NotNegative, settings
 
 Role = Literal["source", "target", "tuning", "sharing"]
 DepthUnit = Literal["metres", "disparity", "log"]
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
-# pydantic, where it is used to read these classes, rejects keys that a class does not have.
-STRICT = {"extra": "forbid"}
 
-
-@dataclass(frozen=True)
+@settings
 class Archive:
     """One file that the publisher offers; the key that holds it in the card is its file name."""
 
-    __pydantic_config__ = STRICT
     path: str = ""
     urls: tuple[str, ...] = ()
     size: int | None = None
@@ -38,11 +35,10 @@ class Archive:
             )
 
 
-@dataclass(frozen=True)
+@settings
 class Expected:
     """What the packed dataset must look like for validation to let it pass."""
 
-    __pydantic_config__ = STRICT
     images: int | None = None
     classes: int | None = None
     class_images: dict[str, int] = field(default_factory=dict)
@@ -50,6 +46,7 @@ class Expected:
     unreadable: int | None = 0
     duplicates: int | None = 0
     leaked: int | None = 0
+    odd: int | None = 0
     modes: tuple[str, ...] = ()
     shortest_side: int = 1
     valid: dict[str, float] = field(default_factory=dict)
@@ -57,22 +54,26 @@ class Expected:
     depth_unit: DepthUnit = "metres"
 
 
-@dataclass(frozen=True)
+@settings
 class Packing:
     """How images become one array: every image is squeezed to size x size with this filter,
-    or to `size` high and `width` wide."""
+    or to `size` high and `width` wide. channels: numbers of the bands that are shown, from 1; none: as
+    `decoders.bands` says. range: the values of black and white; none: as `decoders.ranges` says."""
 
-    __pydantic_config__ = STRICT
-    size: int = 0
-    width: int = 0
+    size: NotNegative = 0
+    width: NotNegative = 0
     resample: Resample = "bilinear"
-    pre_size: int = 0
+    pre_size: NotNegative = 0
     pre_resample: Resample = "bicubic"
+    channels: tuple[int, ...] = ()
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if min(self.size, self.width, self.pre_size) < 0:
+        if any(number < 1 for number in self.channels):
+            raise InputError(f"packing.channels are numbers of bands, from 1; found {list(self.channels)}")
+        if self.range and not self.range[0] < self.range[1]:
             raise InputError(
-                f"size, width and pre_size must not be negative, found {self.size}, {self.width}, {self.pre_size}"
+                f"packing.range is the least and the largest value that is shown; found {list(self.range)}"
             )
 
     @property
@@ -81,11 +82,10 @@ class Packing:
         return self.size, self.width or self.size
 
 
-@dataclass(frozen=True)
+@settings
 class Card:
     """A dataset: where it comes from, how its archives are read, what it must hold."""
 
-    __pydantic_config__ = STRICT
     title: str
     role: Role
     layout: str

@@ -2,26 +2,29 @@
 
 Sources are read through fsspec, so a mirror may be a folder, a web server or any store that fsspec
 knows. What arrives waits beside the destination as `<name>.partial` and gets its name when its size
-and checksum are those of the card.
+and checksum are those of the card; without a publisher's checksum, when it is no web page and, of an
+archive, when all its members have been walked.
 """
 
-import os
 import re
-import shutil
-import stat
 import sys
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from farfield.datasets.cards import Archive
 from farfield.errors import InputError
-from farfield.files import atomic_file, file_hash
+from farfield.files import file_hash
 
 PIECE = 16 * 2**20  # bytes asked for at once: one request each where the source is a web server
-EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time stamp that a zip can hold
+# How a web page begins that stands in the place of a file: a question, a login, an error.
+PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(<!doctype\s+html|<html|<head|<body)",
+    re.I | re.S,
+)
+TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.I | re.S)
 
 
 class SourceError(Exception):
@@ -29,20 +32,29 @@ class SourceError(Exception):
 
 
 def fetch(
-    name: str, archive: Archive, destination: Path, mirror: str | None, access: str, progress: bool = True
+    name: str,
+    archive: Archive,
+    destination: Path,
+    mirror: str | None,
+    access: str,
+    *,
+    walk: Callable[[Path], object] | None = None,
+    progress: bool = True,
 ) -> str:
     """Bring one archive to `destination` and return a line that says from where and what was verified.
 
     `mirror`/`archive.path` is tried first, then the urls in turn. `access` is what the card says about
     getting the file by hand. A partial file is continued; one with the wrong checksum is deleted and, if
-    it had been continued, brought once more from the start. InputError if the mirror does not exist, or
+    it had been continued, brought once more from the start. `walk` raises InputError if an archive that has no
+    checksum is none; it is deleted too, so that the same call works once the right one is there. InputError if
+    the mirror does not exist, or
     with every reason if every source fails; OSError if the disk is full, the partial file being kept.
     """
     sources = list(archive.urls)
     below = archive.path or name
     if mirror:
-        _require_folder(mirror)
-        sources.insert(0, f"{mirror.rstrip('/')}/{below}")
+        mirror = _mirror(mirror)
+        sources.insert(0, _joined(mirror, below))
     destination.parent.mkdir(parents=True, exist_ok=True)
     partial = destination.with_name(destination.name + ".partial")
     reasons: list[str] = []
@@ -50,7 +62,7 @@ def fetch(
         if archive.unverified and len(sources) > 1:
             partial.unlink(missing_ok=True)  # nothing would tell if halves of two files were joined
         try:
-            verified = _fetch_from(source, name, archive, partial, progress)
+            verified = _fetch_from(source, name, archive, partial, walk, progress)
         except SourceError as error:
             reasons.append(f"{_shown(source)}: {error}")
             continue
@@ -65,40 +77,71 @@ def fetch(
     )
 
 
-def _require_folder(mirror: str) -> None:
-    """InputError if a mirror on this machine does not exist: a wrong name must not start a download."""
+def _mirror(mirror: str) -> str:
+    """The mirror with ~ for the home folder put in. InputError if one on this machine does not exist: a wrong
+    name must not start a download."""
+    if "://" not in mirror:
+        folder = Path(mirror).expanduser()
+        if not folder.is_dir():
+            raise InputError(
+                f"the mirror {folder} does not exist or is no folder; correct it or leave it out."
+            )
+        return str(folder)
+    try:
+        system, path = _opened(mirror)
+    except (ValueError, ImportError) as error:  # a protocol that is unknown or not installed
+        raise InputError(f"the mirror {_shown(mirror)} cannot be read: {error}") from error
+    if "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,)):
+        _mirror(path)
+    return mirror
+
+
+def _joined(mirror: str, below: str) -> str:
+    """The place `below` a mirror; in the address of a web server, signs that mean something there are quoted."""
+    if mirror.startswith(("http://", "https://")):
+        address, mark, query = mirror.partition("?")
+        return f"{address.rstrip('/')}/{quote(below)}{mark}{query}"
+    return f"{mirror.rstrip('/')}/{below}"
+
+
+def _opened(source: str) -> tuple[Any, str]:
+    """The file system of a source and the path in it. A path without a scheme is one on this machine, whatever
+    signs it holds: a chain of file systems, as fsspec reads `::`, is for URLs."""
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
-    try:
-        system, path = url_to_fs(mirror)
-    except (ValueError, ImportError) as error:  # a protocol that is unknown or not installed
-        raise InputError(f"the mirror {_shown(mirror)} cannot be read: {error}") from error
-    if isinstance(system, LocalFileSystem) and not system.isdir(path):
-        raise InputError(f"the mirror {mirror} does not exist or is no folder; correct it or leave it out.")
+    if "://" not in source:
+        return LocalFileSystem(), str(Path(source).expanduser().absolute())
+    return url_to_fs(source, **_connection(source))
 
 
-def _fetch_from(source: str, name: str, archive: Archive, partial: Path, progress: bool) -> str:
+def _fetch_from(
+    source: str,
+    name: str,
+    archive: Archive,
+    partial: Path,
+    walk: Callable[[Path], object] | None,
+    progress: bool,
+) -> str:
     """Fill `partial` from one source and say what was verified."""
     continued = partial.exists()
     try:
         _transfer(source, name, archive, partial, progress)
-        return _verify(archive, partial)
+        return _verify(name, archive, partial, walk)
     except SourceError:
         # A continued file that turned out wrong is gone by now; its first part may have been to blame.
         if not continued or partial.exists():
             raise
     _transfer(source, name, archive, partial, progress)
-    return _verify(archive, partial)
+    return _verify(name, archive, partial, walk)
 
 
 def _transfer(source: str, name: str, archive: Archive, partial: Path, progress: bool) -> None:
     """Append to `partial` what it lacks. SourceError if the source is not readable or of another size."""
-    from fsspec.core import url_to_fs
     from tqdm import tqdm
 
     with _source_errors():
-        system, path = url_to_fs(source, **_connection(source))
+        system, path = _opened(source)
         offered = system.info(path).get("size")
     if archive.size is not None and offered not in (None, archive.size):
         raise SourceError(f"it offers {offered} bytes, but the card says {archive.size}")
@@ -152,8 +195,9 @@ def _pieces(system: Any, path: str, start: int) -> Iterator[tuple[int, bytes]]:
             start += len(data)
 
 
-def _verify(archive: Archive, partial: Path) -> str:
-    """Say what was verified; SourceError, and no partial file, if the size or the checksum is wrong."""
+def _verify(name: str, archive: Archive, partial: Path, walk: Callable[[Path], object] | None) -> str:
+    """Say what was verified; SourceError, and no partial file, if the size or the checksum is wrong or, without
+    a checksum, what came is no archive."""
     size = partial.stat().st_size
     if archive.size is not None and size != archive.size:
         partial.unlink()
@@ -161,11 +205,30 @@ def _verify(archive: Archive, partial: Path) -> str:
     algorithm = "md5" if archive.md5 else "sha256"
     found, wanted = file_hash(partial, algorithm), getattr(archive, algorithm)
     if archive.unverified:
+        if fault := _fault(name, partial, walk):
+            partial.unlink()
+            raise SourceError(fault)
         return f"NOT VERIFIED ({archive.unverified}); its sha256 is {found}: put it in the card to pin it"
     if found != wanted.lower():
         partial.unlink()
         raise SourceError(f"its {algorithm} is {found}, but the card says {wanted}")
     return f"{algorithm} verified"
+
+
+def _fault(name: str, partial: Path, walk: Callable[[Path], object] | None) -> str:
+    """Why a file without a checksum is not what its name says; empty if nothing speaks against it."""
+    with partial.open("rb") as file:
+        start = file.read(2**16)
+    if (page := PAGE.match(start)) and not name.lower().endswith((".html", ".htm", ".xhtml")):
+        title = TITLE.search(start)
+        called = f" ({' '.join(title[1].decode('utf-8', 'replace').split())!r})" if title else ""
+        return f"what came is a web page{called}, {page[1].decode()} and so on, and not the file"
+    try:
+        if walk is not None:
+            walk(partial)
+    except InputError as error:
+        return f"what came is refused: {str(error).replace(str(partial), name)}"
+    return ""
 
 
 @contextmanager
@@ -192,46 +255,3 @@ def _connection(source: str) -> dict[str, Any]:
 def _shown(source: str) -> str:
     """The source without a user name and password, for messages."""
     return re.sub(r"//[^/@]*@", "//", source)
-
-
-def zip_folder(folder: Path, destination: Path) -> None:
-    """Pack a folder of class folders into a stored zip: sorted, with fixed time stamps, without hidden files.
-
-    The same files give the same bytes. Links to files are followed, for the bytes are the user's own;
-    links to folders could run in circles and are refused. Empty folders are kept, so that an empty class
-    is noticed. InputError names what cannot be packed.
-    """
-    folder = folder.expanduser()
-    if not folder.is_dir():
-        raise InputError(f"the folder {folder} does not exist or is no folder.")
-    paths = visible_paths(folder)
-    if not any(path.is_file() for path in paths):
-        raise InputError(f"the folder {folder} holds no files; expected class folders with images.")
-    with atomic_file(destination) as partial, zipfile.ZipFile(partial, "w") as packed:
-        for path in paths:
-            name = path.relative_to(folder).as_posix()
-            info = zipfile.ZipInfo(name + "/" if path.is_dir() else name, EARLIEST)
-            info.create_system = 3  # Unix, on every system
-            info.external_attr = (0o755 | stat.S_IFDIR if path.is_dir() else 0o644 | stat.S_IFREG) << 16
-            if path.is_dir():
-                packed.writestr(info, b"")
-                continue
-            info.file_size = path.stat().st_size
-            with path.open("rb") as source, packed.open(info, "w") as target:
-                shutil.copyfileobj(source, target, 2**20)
-
-
-def visible_paths(folder: Path) -> list[Path]:
-    """Files and folders below `folder` by name; InputError for what is neither, or has no UTF-8 name."""
-    found = []
-    for top, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(top) / name for name in folders + files if not name.startswith(".")):
-            if path.is_symlink() and path.is_dir():
-                raise InputError(f"{path} is a link to a folder; put the folder itself there.")
-            if not path.is_dir() and not path.is_file():
-                raise InputError(f"{path} is a broken link or no regular file; remove it.")
-            if "\\" in path.name or any("\udc80" <= letter <= "\udcff" for letter in path.name):
-                raise InputError(f"the name {str(path)!r} has a backslash or is no UTF-8; rename it.")
-            found.append(path)
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from farfield.errors import InputError
+from farfield.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +19,15 @@ def load_images(folder: Path) -> np.ndarray:
 
 
 def load_manifest(folder: Path) -> "pd.DataFrame":
-    """One row an image: row, path, label, class_name, split, width, height, mode, sha256."""
+    """One row an image: row, path, label, class_name, split, width, height, mode, sha256, and how it was read."""
     import pandas as pd
 
     return pd.read_parquet(folder / "manifest.parquet")
+
+
+def load_ranges(folder: Path) -> dict[str, tuple[float, float]]:
+    """The values of black and white of each kind of file whose range the data set gives."""
+    return {kind: (low, high) for kind, (low, high) in read_json(folder / "ranges.json").items()}
 
 
 def in_splits(manifest: "pd.DataFrame", wanted: Sequence[str], key: str, dataset: str) -> np.ndarray:

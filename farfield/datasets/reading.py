@@ -10,7 +10,7 @@ from farfield.datasets import archives
 from farfield.datasets.archive_checks import Member
 from farfield.datasets.decoders.containers import images_in
 from farfield.datasets.sources import Data, Source, Stack
-from farfield.errors import InputError
+from farfield.datasets.visible import opened
 
 
 def read_sources(raw: Path, wanted: Mapping[int, Source]) -> Iterator[tuple[int, Data]]:
@@ -37,12 +37,9 @@ def _read_files(
     raw: Path, wanted: Mapping[int, Source], members: Mapping[str, list[int]]
 ) -> Iterator[tuple[int, Data]]:
     for name in members:
-        try:
-            with (raw / name).open("rb") as file:
-                member = Member(name, (raw / name).stat().st_size)
-                yield from _of_member(str(raw), wanted, members, member, file)
-        except FileNotFoundError as error:
-            raise InputError(f"{raw / name} is no longer there.") from error
+        with opened(raw / name) as file:
+            member = Member(name, (raw / name).stat().st_size)
+            yield from _of_member(str(raw), wanted, members, member, file)
 
 
 def _of_member(

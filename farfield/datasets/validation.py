@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farfield.datasets.cards import Expected
+from farfield.datasets.remarks import remarks_on
+from farfield.datasets.twins import contradictions
 from farfield.errors import InputError
 from farfield.files import read_json
 
@@ -27,8 +29,9 @@ Tables = dict[str, "pd.DataFrame"]
 def tables(manifest: "pd.DataFrame", unreadable: list[dict[str, str]], expected: Expected) -> Tables:
     """The three tables that the suites speak of.
 
-    images: the manifest with `repeats` (its bytes stand in an earlier row) and `leaks` (its bytes
-    stand in another split). classes: class_name, images, expected_images.
+    manifest: with the columns of `odd_pictures.with_oddities`. images: the manifest with `repeats` (its bytes
+    stand in an earlier row) and `leaks` (its bytes stand in another split). classes: class_name, images,
+    expected_images.
     """
     return {
         "images": with_twins(manifest),
@@ -82,6 +85,7 @@ def parameters(data: Tables, expected: Expected) -> dict[str, Any]:
         "shortest_side": expected.shortest_side,
         "mostly_unique": _mostly(expected.duplicates, count),
         "mostly_apart": _mostly(expected.leaked, count),
+        "mostly_plain": _mostly(expected.odd, count),
         "classes_min": expected.classes if expected.classes is not None else 1,
         "classes_max": expected.classes,
         "fewest_images": expected.fewest_images,
@@ -139,10 +143,9 @@ def _name_column(table: str) -> str:
 
 
 def _entry(table: str, sentence: str, result: Any) -> dict[str, Any]:
-    if result.exception_info.get("raised_exception"):
+    if problem := _raised(result.exception_info or {}):
         raise InputError(
-            f"the expectation {sentence!r} of the suite {table}.json could not be checked: "
-            f"{result.exception_info['exception_message']}"
+            f"the expectation {sentence!r} of the suite {table}.json could not be computed: {problem}"
         )
     config = result.expectation_config
     rows = result.result.get("unexpected_index_list") or []
@@ -160,6 +163,14 @@ def _entry(table: str, sentence: str, result: Any) -> dict[str, Any]:
     return entry
 
 
+def _raised(info: dict[str, Any]) -> str:
+    """Why an expectation was not computed, empty if it was. Great Expectations tells it of the expectation itself
+    or, where one of the metrics that it needs raised, of each such metric by its name."""
+    told = [info] if "raised_exception" in info else [one for one in info.values() if isinstance(one, dict)]
+    messages = [str(one.get("exception_message", "")) for one in told if one.get("raised_exception")]
+    return "; ".join(dict.fromkeys(message.strip() or "it raised an exception" for message in messages))
+
+
 def _docs_site(folder: Path) -> dict[str, Any]:
     return {
         "class_name": "SiteBuilder",
@@ -172,10 +183,12 @@ def _docs_site(folder: Path) -> dict[str, Any]:
 
 
 def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation."""
+    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation; and under
+    mislabelled, if there are any, the same files under several classes."""
     images = manifest_of(data)
     twins = images[images.duplicated("sha256", keep=False)]
     groups = [group for _, group in twins.groupby("sha256", sort=False)]
+    mislabelled = contradictions(images) if "class_name" in images else []
     return {
         "success": all(entry["success"] for entry in entries),
         "images": len(images),
@@ -185,10 +198,12 @@ def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "splits": images["split"].value_counts().sort_index().to_dict(),
         "modes": images["mode"].value_counts().sort_index().to_dict(),
+        "remarks": remarks_on(images),
         "unreadable": data["unreadable"].to_dict("records"),
         "duplicates": [group["path"].tolist() for group in groups],
         "leaked": [group["path"].tolist() for group in groups if group["split"].nunique() > 1],
         "expectations": entries,
+        **({"mislabelled": mislabelled} if mislabelled else {}),
     }
 
 
@@ -204,6 +219,8 @@ def require_valid(name: str, result: dict[str, Any], hint: str = "") -> None:
         lines.append(f"- {entry['sentence']} ({entry['table']}.{entry['column'] or 'rows'}: {what}{rows})")
     if any(entry["table"] == "unreadable" for entry in failed):
         lines += [f"  unreadable: {file['path']}: {file['reason']}" for file in result["unreadable"][:SHOWN]]
+    same = result.get("mislabelled", [])
+    lines += [f"  the same picture under several classes: {' and '.join(group)}" for group in same[:SHOWN]]
     lines += [f"  {hint}"] if hint else []
     raise InputError(
         f"{name} does not pass validation:\n" + "\n".join(lines) + "\nMend the files, or, if the data are "

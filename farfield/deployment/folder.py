@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from farfield.deployment.classifier import Description, ImageClassifier, load_classifier, save_classifier
+from farfield.deployment.classifier import ImageClassifier, load_classifier, save_classifier
+from farfield.deployment.description import DESCRIPTION, Description
+from farfield.deployment.model_card import SNIPPET, model_card
 from farfield.deployment.onnx_export import export_onnx
+from farfield.deployment.onnx_whole import export_whole, expressible
 from farfield.errors import InputError
 from farfield.files import atomic_folder
 from farfield.training.images import evaluation_view
@@ -14,15 +17,19 @@ from farfield.training.images import evaluation_view
 
 def require_free(folder: Path) -> None:
     """InputError if a folder of another kind would be replaced."""
-    if folder.exists() and not (folder / "classifier.json").exists():
-        raise InputError(f"{folder} exists and holds no classifier.json; move it away or give another OUT=.")
+    if (
+        folder.exists()
+        and not (folder / DESCRIPTION).exists()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise InputError(f"{folder} exists and holds no {DESCRIPTION}; move it away or give another --out.")
 
 
 def write_classifier(
     folder: Path, classifier: ImageClassifier, description: Description, images: np.ndarray
 ) -> None:
-    """Write the folder of a classifier and its ONNX graph. What was written is read back, and must give
-    the same logits for a few of the packed images."""
+    """Write the folder of a classifier: weights, description, both ONNX graphs, predict.py and README.md.
+    What was written is read back, and must give the same logits for a few of the packed images."""
     with atomic_folder(folder) as partial:
         save_classifier(partial, classifier, description)
         again, _ = load_classifier(partial)
@@ -31,3 +38,17 @@ def write_classifier(
             if not torch.allclose(again(sample), classifier(sample), rtol=1e-4, atol=1e-4):
                 raise InputError(f"{folder}: what was written answers differently; is the disk damaged?")
         export_onnx(partial / "model.onnx", again, description)
+        whole = expressible(description.packing)
+        if whole:
+            export_whole(partial / "classifier.onnx", partial / "model.onnx", description)
+            (partial / "predict.py").write_text(SNIPPET, encoding="utf-8")
+        (partial / "README.md").write_text(model_card(description, whole), encoding="utf-8")
+
+
+def export(source: Path, folder: Path) -> Description:
+    """Write `folder` anew from the classifier in `source`, which an older version may have written."""
+    require_free(folder)
+    classifier, description = load_classifier(source)
+    images = np.random.default_rng(0).integers(0, 256, (2, *description.packing.shape, 3), dtype=np.uint8)
+    write_classifier(folder, classifier, description, images)
+    return description

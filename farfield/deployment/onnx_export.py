@@ -1,12 +1,14 @@
 """A classifier as an ONNX graph, for runtimes without Python."""
 
+import json
 import warnings
 from pathlib import Path
 
 import torch
 
 from farfield.backbones.from_onnx import OPSET, OnnxNetwork
-from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.deployment.classifier import ImageClassifier
+from farfield.deployment.description import Description
 from farfield.deployment.onnx_join import head_alone, joined
 from farfield.files import atomic_file
 
@@ -16,7 +18,8 @@ INPUT, OUTPUT = "images", "logits"
 def export_onnx(path: Path, classifier: ImageClassifier, description: Description) -> None:
     """Write the graph: `images` float32 [n, 3, S, S], normalised, for any n, to `logits` [n, classes].
 
-    The file is checked after it was written; class names and the normalisation stand in its metadata.
+    The file is checked after it was written; class names, the normalisation and the ranges of
+    files that do not state one stand in its metadata.
     """
     import onnx
 
@@ -55,6 +58,7 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
                 "class_names": "\n".join(description.class_names),
                 "mean": " ".join(map(str, description.mean)),
                 "std": " ".join(map(str, description.std)),
+                "ranges": json.dumps(description.ranges),
             },
         )
         onnx.checker.check_model(model, full_check=True)

@@ -15,6 +15,9 @@ from farfield.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+# Of every interval of the house: 95 %, two-sided.
+ENDS = (0.025, 0.975)
+NORMAL = 1.96  # the upper end of the normal distribution, as published code rounds it
 SUMMARY_COLUMNS = ["method", "dataset", "shot", "episodes", "accuracy", "ci95"]
 _KEY = ["method", "dataset", "shot", "episode"]
 
@@ -38,7 +41,7 @@ def mean_interval(accuracies: ArrayLike) -> tuple[float, float]:
             f"{np.count_nonzero(~np.isfinite(values))} of {values.size} accuracies are not finite "
             f"numbers. Run the method that produced them again and look at its loss."
         )
-    return float(values.mean()), float(1.96 * values.std() / np.sqrt(values.size))
+    return float(values.mean()), float(NORMAL * values.std() / np.sqrt(values.size))
 
 
 def summarise(results: "pd.DataFrame") -> "pd.DataFrame":

@@ -1,6 +1,9 @@
 """From a user's images to a classifier of all their classes, and how well it will do."""
 
+import json
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,31 +14,72 @@ from farfield.files import atomic_file
 from farfield.local import Local
 from farfield.networks.cards import NetworkCard
 from farfield.own import words
-from farfield.own.images import own_images, remarks
+from farfield.own.advice import next_steps
+from farfield.own.findings import next_part, parts_on
+from farfield.own.groups import groups_by, listed_groups, require_testable
+from farfield.own.images import OwnImages, own_images, remarks
+from farfield.own.left_out import left_out, predictions
+from farfield.own.page import render
 from farfield.own.probes import Probes, fitted, probe, wide_packing
+from farfield.own.summary import summary
+from farfield.report.cells import markdown
 from farfield.training.devices import choose_device, deterministic
 
 
-def evaluate(data: Path, out: Path, local: Local, card: NetworkCard, seed: int = 0) -> Probes:
-    """Judge candidates on images left out, and write report.md, evaluation.csv and classifier/ into `out`.
+def evaluate(
+    data: Path,
+    out: Path,
+    local: Local,
+    card: NetworkCard,
+    seed: int = 0,
+    group: str = "",
+    limit: float = math.inf,
+    as_json: bool = False,
+) -> Probes:
+    """Judge candidates on images left out, and write into `out` report/index.html, report.md, evaluation.csv,
+    predictions.csv and classifier/.
 
-    card: of the network. seed: of how images are left out. InputError if the network or the images cannot be
-    used, or if `out` lies among the images or holds something else.
+    card: of the network. seed: of how images are left out. group: a regular expression whose
+    group says which images belong together; "" for none. limit: seconds for candidates with the network.
+    as_json: print one object, not report.md. InputError if the network or the images cannot be used, or if
+    `out` lies among the images or holds something else.
     """
     require_apart(data, out)
     deterministic(threads=0)
     backbone = card.load()  # before the images, which may take minutes
     own = own_images(data, wide_packing(card), local.workers)
+    groups = groups_by(group, own.paths) if group else listed_groups(own)
+    require_testable(own, groups)
     notes = remarks(own)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    probes = probe(own, card, backbone, choose_device(local.device), seed)
-    classifier, description = fitted(probes, card, backbone)
+    probes = probe(own, card, backbone, choose_device(local.device), seed, groups, limit)
+    found = left_out(probes.chosen, own.labels)
+    classifier, description = fitted(probes, card, backbone, seed)
     write_classifier(out / "classifier", classifier, description, own.images)
-    about = f"{len(own.labels)} images of {len(own.class_names)} classes."
-    paragraphs = ["# Your images", about, *words.answer(probes, card), *(f"Note: {note}" for note in notes)]
-    write(out, words.table(probes), "\n\n".join(paragraphs) + "\n")
+    write_text(out / "predictions.csv", predictions(found, own, probes.diagnosis).to_csv(index=False))
+    first, more = [next_part(own, probes.diagnosis)], [*parts_on(own, probes.diagnosis)]
+    write_text(out / "report/index.html", render(probes, card, found, notes, first, more))
+    text = in_words(own, probes, card, notes)
+    said = json.dumps(summary(probes, card, notes, str(out)), ensure_ascii=False) if as_json else text
+    write(out, words.table(probes), text, said)
     return probes
+
+
+def in_words(own: OwnImages, probes: Probes, card: NetworkCard, notes: Sequence[str]) -> str:
+    """report.md."""
+    said = [
+        "# Your images",
+        f"{len(own.labels)} images of {len(own.class_names)} classes.",
+        *(f"**{one}**" for one in words.answer(probes, probes.scores)),
+        words.method(probes, card),
+        markdown(words.candidates(probes)).strip(),
+        words.calibration(probes.scores),
+        markdown(words.by_class(own, probes.scores)).strip(),
+        "\n".join(["What to do next:", "", *(f"- {step}" for step in next_steps(own, probes.diagnosis))]),
+        *(f"Note: {note}" for note in notes),
+    ]
+    return "\n\n".join(said) + "\n"
 
 
 def require_apart(data: Path, out: Path) -> None:
@@ -44,10 +88,15 @@ def require_apart(data: Path, out: Path) -> None:
     require_free(out / "classifier")
 
 
-def write(out: Path, table: pd.DataFrame, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write(out: Path, table: pd.DataFrame, text: str, said: str = "") -> None:
+    """evaluation.csv and report.md; prints `said`, or the text if that is empty."""
     with atomic_file(out / "evaluation.csv") as partial:
         table.to_csv(partial, index=False)
-    with atomic_file(out / "report.md") as partial:
-        partial.write_text(text, encoding="utf-8")
-    print(text)
+    write_text(out / "report.md", text)
+    print(said or text)
     print(f"written to {out}", file=sys.stderr)

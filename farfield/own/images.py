@@ -1,7 +1,8 @@
-"""A user's folder of class folders, packed once and checked."""
+"""A user's labelled images, in whatever form the labels come, packed once and checked."""
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,33 +10,55 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from farfield.datasets import class_folders as folders
 from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
-from farfield.datasets.class_folders import ClassFolders, class_folders
 from farfield.datasets.layouts import read_images
-from farfield.datasets.packed import load_images, load_manifest
+from farfield.datasets.layouts.forms import Labelled, labelled_images
+from farfield.datasets.layouts.labels import some
+from farfield.datasets.odd_pictures import remarks_on_odd, with_oddities
+from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
+from farfield.datasets.remarks import remarks_on
+from farfield.datasets.twins import contradictions
 from farfield.errors import InputError
-from farfield.files import file_hash, read_json
-from farfield.local import scratch
+from farfield.files import file_hash, read_json, write_json
+from farfield.local import SCRATCH
 
+SUMS = "sums.json"  # of the packed files
 SHOWN = 5  # files or classes named in one message
 
 
 @dataclass(frozen=True)
 class OwnImages:
-    """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated:
-    files whose bytes another file has too. fingerprint: of all files. folder: where it is packed."""
+    """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files
+    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and path
+    (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
+    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups: [n],
+    "all" and "" where nothing is said. found: remarks on the form of the labels. paths: of the images,
+    relative to what was given. sizes: int [n, 2], width and height in their files, upright."""
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     left_out: dict[str, str]
     repeated: int
+    mislabelled: tuple[str, ...]
     fingerprint: str
     folder: Path
+    ranges: dict[str, tuple[float, float]]
+    shown: tuple[str, ...]
+    splits: np.ndarray
+    groups: np.ndarray
+    found: tuple[str, ...]
+    paths: tuple[str, ...]
+    sizes: np.ndarray
+
+    def file(self, row: int) -> str:
+        """Its path, without the folder of its class where that is its beginning."""
+        return self.paths[row].removeprefix(f"{self.class_names[self.labels[row]]}/")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -45,31 +68,61 @@ class OwnImages:
 
 def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
     """The packed images of `data`; decoded once, and found again while they stay the same."""
-    found = class_folders(data)
-    mark = folders.fingerprint(data, found.index)
+    found = labelled_images(data)
+    mark = folders.fingerprint(found.root, found.index)
     code = [file_hash(Path(str(module.__file__))) for module in (folders, packing, reading)]
     code += [file_hash(path) for path in sorted(Path(decoders.__path__[0]).rglob("*.py"))]
     key = hashlib.sha256(json.dumps([mark, asdict(form), code]).encode()).hexdigest()[:16]
-    folder = scratch() / "own-images" / key
-    if not (folder / "packed/images.npy").exists():
-        _pack(data, found, form, folder, workers)
+    folder = SCRATCH / "own-images" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # a second run of the same images waits, and finds them packed
+        if not _whole(folder):
+            _pack(data, found, form, folder, workers)
+            if folders.fingerprint(found.root, found.index) != mark:
+                raise InputError(
+                    f"{data} changed while it was read; run this again when nothing writes to it."
+                )
+            write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
+    images, labels = load_images(folder / "packed"), manifest["label"].to_numpy(copy=True)
     return OwnImages(
-        load_images(folder / "packed"),
-        manifest["label"].to_numpy(),
+        images,
+        labels,
         found.index.class_names,
         found.left_out | unreadable,
         int(manifest["sha256"].duplicated(keep=False).sum()),
+        tuple(" and ".join(group) for group in contradictions(manifest, images)),
         mark,
         folder,
+        load_ranges(folder / "packed"),
+        (*remarks_on(manifest), *remarks_on_odd(with_oddities(manifest, images, labels))),
+        manifest["split"].to_numpy(),
+        manifest.get("group", manifest["split"].map(lambda _: "")).to_numpy(),
+        found.remarks,
+        tuple(manifest["path"]),
+        manifest[["width", "height"]].to_numpy(),
     )
 
 
-def _pack(data: Path, found: ClassFolders, form: Packing, folder: Path, workers: int) -> None:
+def _whole(folder: Path) -> bool:
+    """Whether the packed copy is there with the bytes that were written; a damaged one is decoded anew."""
+    if not (folder / SUMS).exists():
+        return False
+    if read_json(folder / SUMS) == _sums(folder):
+        return True
+    print(f"{folder} was damaged on disk; the images are decoded anew", file=sys.stderr)
+    return False
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    return {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}
+
+
+def _pack(data: Path, found: Labelled, form: Packing, folder: Path, workers: int) -> None:
     if not found.index.records:
-        raise InputError(f"{data} holds no images in its class folders {named(found.index.class_names)}.")
-    read = partial(read_images, data, found.index)
+        raise InputError(f"{data} holds no images of its classes {named(found.index.class_names)}.")
+    read = partial(read_images, found.root, found.index)
     pack(
         found.index,
         read,
@@ -83,16 +136,26 @@ def _pack(data: Path, found: ClassFolders, form: Packing, folder: Path, workers:
 
 def remarks(own: OwnImages) -> list[str]:
     """What the reader of a result should know about the images, one sentence each."""
-    said = []
+    said = [*own.found]
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
-        said.append(f"{len(files)} files are left out: {named(files)}.")
+        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {named(files)}.")
+    said += [f"{line}." for line in own.shown]
+    if own.mislabelled:
+        said.append(
+            f"The same picture stands under several classes, so one of its labels is wrong: "
+            f"{some(list(own.mislabelled), '; ')}."
+        )
     if own.repeated:
         said.append(
             f"{own.repeated} files have the same bytes as another. Where one of them is learned from and its "
             f"twin asked, accuracies are too high."
         )
     return said
+
+
+def counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def named(things: list[str] | tuple[str, ...]) -> str:

@@ -1,54 +1,158 @@
 """Classes of images by a classifier that `farfield evaluate` wrote."""
 
 import csv
+import io
+import json
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import SUFFIXES, UnreadableImageError, decode
-from farfield.datasets.download import visible_paths
-from farfield.deployment.classifier import load_classifier
+from farfield.datasets.decoders import UnreadableImageError, decode, holds_image
+from farfield.datasets.visible import visible_paths
+from farfield.deployment.classifier import ImageClassifier, load_classifier
+from farfield.deployment.description import DESCRIPTION, Description
+from farfield.deployment.familiarity import UNLIKE
 from farfield.errors import InputError
+from farfield.files import file_hash
 from farfield.local import Local
+from farfield.own.appending import appended, standard_output
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import evaluation_view
 
-BATCH = 64  # images decoded and classified at once
+BATCH = 64  # images classified at once
+AHEAD = 2 * BATCH  # images that are decoded and wait, at most
+
+Form = Literal["csv", "json"]
+COLUMNS = ("path", "class", "probability", "set", "unlike", "distance")
 
 
-def predict(classifier: Path, places: Sequence[Path], local: Local) -> bool:
-    """Print CSV: path, class, probability. Files that cannot be read are named on standard error; whether there
-    was none."""
+@dataclass(frozen=True)
+class Prediction:
+    """inside: the classes of the prediction set. distance: the share of left-out images that lie nearer to
+    those learned from. Both none where the classifier does not know them."""
+
+    path: str
+    name: str
+    probability: float
+    inside: tuple[str, ...] | None
+    distance: float | None
+
+    @property
+    def unlike(self) -> bool | None:
+        return None if self.distance is None else self.distance > UNLIKE
+
+    def line(self, form: Form) -> str:
+        if form == "json":
+            values = (
+                self.path,
+                self.name,
+                round(self.probability, 4),
+                None if self.inside is None else list(self.inside),
+                self.unlike,
+                None if self.distance is None else round(self.distance, 3),
+            )
+            return json.dumps(dict(zip(COLUMNS, values, strict=True)), ensure_ascii=False) + "\n"
+        distance = "" if self.distance is None else f"{self.distance:.3f}"
+        unlike = "" if self.unlike is None else str(int(self.unlike))
+        inside = "|".join(self.inside or ())
+        return _row((self.path, self.name, f"{self.probability:.4f}", inside, unlike, distance))
+
+
+def predict(
+    classifier: Path, places: Sequence[Path], local: Local, out: Path | None = None, form: Form = "csv"
+) -> bool:
+    """A line for each image, printed or written to `out`. Files that cannot be read are named on standard
+    error; whether there was none.
+
+    An `out` that was begun, and by the same classifier, is continued. At most `AHEAD` images are in memory.
+    """
     deterministic(threads=0)
     device = choose_device(local.device)
     network, description = load_classifier(classifier)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["path", "class", "probability"])
-    complete = True
-    files = iter(images_of(places))
-    with ThreadPoolExecutor(local.workers) as pool:
-        while batch := list(islice(files, BATCH)):
-            decoded = list(pool.map(lambda path: pixels(path, description.packing), batch))
-            readable = [
-                (path, image) for path, image in zip(batch, decoded, strict=True) if image is not None
-            ]
+    with ExitStack() as stack:
+        if out is None:
+            target, held = standard_output(), ""
+        else:
+            mark = f"{file_hash(classifier / DESCRIPTION)[:8]}.{form}"
+            target, held = stack.enter_context(appended(out, mark, quoted=form == "csv"))
+        done = _paths(held, form)
+        if done:
+            print(f"{len(done)} images are done already; {out} is continued", file=sys.stderr)
+        if form == "csv" and not held:
+            target.add(_row(COLUMNS))
+        pool = stack.enter_context(ThreadPoolExecutor(local.workers))
+        todo = (path for path in images_of(places) if str(path) not in done)
+        complete = True
+        read = _decoded(pool, todo, description)
+        while batch := list(islice(read, BATCH)):
+            readable = [(path, image) for path, image in batch if image is not None]
             complete &= len(readable) == len(batch)
-            if not readable:
-                continue
-            images = torch.from_numpy(np.stack([image for _, image in readable])).to(device)
-            with torch.inference_mode():
-                logits = network(evaluation_view(images, description.image_size))
-            probability, index = logits.softmax(-1).max(-1)
-            for (path, _), p, i in zip(readable, probability.tolist(), index.tolist(), strict=True):
-                table.writerow([path, description.class_names[i], f"{p:.4f}"])
+            if readable:
+                images = torch.from_numpy(np.stack([image for _, image in readable])).to(device)
+                said = _said(network, description, [str(path) for path, _ in readable], images)
+                target.add("".join(one.line(form) for one in said))
     return complete
+
+
+def _decoded(
+    pool: ThreadPoolExecutor, paths: Iterable[Path], description: Description
+) -> Iterator[tuple[Path, np.ndarray | None]]:
+    """The paths in their order with their pixels, decoded ahead while the network is busy."""
+    waiting: deque[tuple[Path, Future[np.ndarray | None]]] = deque()
+    for path in paths:
+        waiting.append((path, pool.submit(pixels, path, description)))
+        if len(waiting) >= AHEAD:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for path, future in waiting:
+        yield path, future.result()
+
+
+@torch.inference_mode()
+def _said(
+    network: ImageClassifier, description: Description, paths: Sequence[str], images: Tensor
+) -> list[Prediction]:
+    """images: uint8 [n, h, w, 3], packed."""
+    features = network.features(evaluation_view(images, description.image_size))
+    probabilities = network.logits(features).softmax(-1).cpu().numpy()
+    distances = None if network.familiar is None else network.familiar(features).tolist()
+    names, sets = description.class_names, description.sets
+    said = []
+    for place, (path, given) in enumerate(zip(paths, probabilities, strict=True)):
+        best = int(given.argmax())
+        inside = None
+        if sets is not None:
+            order = np.argsort(-given, kind="stable")
+            inside = tuple(names[i] for i in order if i == best or given[i] >= sets.least[i])
+        distance = None if distances is None else distances[place]
+        said.append(Prediction(path, names[best], float(given[best]), inside, distance))
+    return said
+
+
+def _row(values: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()
+
+
+def _paths(held: str, form: Form) -> set[str]:
+    """Of the images in lines that are written already."""
+    if form == "json":
+        return {json.loads(line)["path"] for line in held.split("\n")[:-1]}
+    rows = csv.reader(io.StringIO(held, newline=""))
+    next(rows, None)
+    return {row[0] for row in rows}
 
 
 def images_of(places: Sequence[Path]) -> Iterator[Path]:
@@ -57,15 +161,15 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
         if not place.exists():
             raise InputError(f"{place} does not exist; give images, or folders that hold images.")
         if place.is_dir():
-            yield from (path for path in visible_paths(place) if path.suffix.lower() in SUFFIXES)
+            yield from (path for path in visible_paths(place) if holds_image(path))
         else:
             yield place
 
 
-def pixels(path: Path, packing: Packing) -> np.ndarray | None:
+def pixels(path: Path, description: Description) -> np.ndarray | None:
     """The packed image, as training saw it; none, and a line on standard error, if it cannot be read."""
     try:
-        return decode(path.read_bytes(), packing).pixels
+        return decode(path.read_bytes(), description.packing, known=description.ranges).pixels
     except (UnreadableImageError, OSError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None

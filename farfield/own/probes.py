@@ -1,5 +1,7 @@
-"""The classifier of all of a user's classes: candidates, the error of the one that is written, and the fit."""
+"""The classifier of all of a user's classes: candidates, the error of the one that is written, and the
+fit."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +12,28 @@ from torch import Tensor
 
 from farfield.backbones.backbone import Backbone
 from farfield.datasets.cards import Packing
-from farfield.deployment.classifier import Description, ImageClassifier
+from farfield.deployment.classifier import ImageClassifier
+from farfield.deployment.description import Description, Sets
+from farfield.deployment.familiarity import familiarity
 from farfield.networks.cards import NetworkCard
 from farfield.own.images import OwnImages
-from farfield.probing.evaluation import Candidate, Tested, fit_all, joined, parts_of, recommended, test
+from farfield.probing.diagnosing import diagnose
+from farfield.probing.diagnosis import Diagnosis, Estimate, Scores
+from farfield.probing.duplicates import groups_of_names
+from farfield.probing.evaluation import (
+    Candidate,
+    Tested,
+    fit_all,
+    joined,
+    of_network,
+    parts_of,
+    recommended,
+    test,
+)
 from farfield.probing.features import pixel_blocks, seen_by
+from farfield.probing.trying import Skipped, reason, try_candidates
 from farfield.transfer.learner import Head
+from farfield.version import installed_version
 
 PLAIN = {
     "pixels": "logistic regression on raw pixels",
@@ -27,13 +45,27 @@ PLAIN = {
 @dataclass(frozen=True)
 class Probes:
     """What was tried. tested: all candidates. chosen: of those that can be written as one network. parts: how
-    images were left out."""
+    images were left out. why: chosen, in a sentence. groups: int [n] from 0, of images that stand on one
+    side; none: each by itself. diagnosis: of the chosen one."""
 
     own: OwnImages
     blocks: Mapping[str, Tensor]
     tested: tuple[Tested, ...]
+    skipped: tuple[Skipped, ...]
     chosen: Tested
+    why: str
     parts: np.ndarray
+    groups: np.ndarray | None
+    diagnosis: Diagnosis
+
+    @property
+    def features(self) -> Tensor:
+        """[n, d], what the chosen one learns from."""
+        return joined(self.blocks, self.chosen.candidate.blocks)
+
+    @property
+    def scores(self) -> Scores:
+        return self.diagnosis.scores
 
 
 def wide_packing(card: NetworkCard) -> Packing:
@@ -41,34 +73,76 @@ def wide_packing(card: NetworkCard) -> Packing:
     return Packing(size=card.image_size)
 
 
-def probe(own: OwnImages, card: NetworkCard, backbone: Backbone, device: torch.device, seed: int) -> Probes:
-    """Every candidate on images left out, in the order of their cost. backbone: of the card, loaded."""
-    name = card.name
-    begin = time.perf_counter()
+def probe(
+    own: OwnImages,
+    card: NetworkCard,
+    backbone: Backbone,
+    device: torch.device,
+    seed: int,
+    groups: np.ndarray | None = None,
+    limit: float = math.inf,
+) -> Probes:
+    """Every candidate on images left out, in the order of their cost. backbone: of the card, loaded. limit:
+    seconds for those with the network, of which one is tried in any case."""
+    name, labels = card.name, own.labels
+    parts = parts_of(labels, groups, seed)
+    begin = time.process_time()
     blocks = {f"image.{key}": block for key, block in pixel_blocks(own.images).items()}
-    plain = (time.perf_counter() - begin) / len(own.labels)
-    begin = time.perf_counter()
+    plain = (time.process_time() - begin) / len(labels)
+    begin = time.process_time()
     seen = seen_by(backbone, own.images, card.image_size, device)
     blocks |= {f"{name}.{key}": block for key, block in seen.items()}
-    cost = (time.perf_counter() - begin) / len(own.labels)
-    parts = parts_of(own.labels, None, seed)
-    candidates = [Candidate(key, title, (f"image.{key}",), plain) for key, title in PLAIN.items()]
-    both = (f"{name}.features", f"{name}.stages")
-    candidates.append(Candidate(name, f"{card.title}, its features", both[:1], cost))
-    if "stages" in seen:
-        candidates.append(Candidate(f"{name}_stages", f"{card.title}, its features and stages", both, cost))
-    tested = tuple(test(candidate, blocks, own.labels, parts) for candidate in candidates)
-    networks = [one for one in tested if one.candidate.key not in PLAIN]
-    return Probes(own, blocks, tested, recommended(networks), parts)
+    cost = (time.process_time() - begin) / len(labels)
+
+    def blocks_of(candidate: Candidate) -> Mapping[str, Tensor]:
+        if candidate.mirrored and not set(candidate.blocks) <= blocks.keys():
+            other = seen_by(backbone, own.images, card.image_size, device, flipped=True)
+            blocks.update({f"{name} mirrored.{key}": (seen[key] + other[key]) / 2 for key in seen})
+        return blocks
+
+    simple = [Candidate(key, title, (f"image.{key}",), plain) for key, title in PLAIN.items()]
+    candidates = [
+        one
+        for one in of_network(name, cost)
+        if {each.rpartition(".")[2] for each in one.blocks} <= seen.keys()
+    ]
+    tested = [test(candidate, blocks, labels, parts) for candidate in simple]
+    networks, skipped = try_candidates(candidates, blocks_of, labels, parts, limit, groups)
+    chosen = recommended(networks)
+    diagnosis = diagnose(
+        own.images,
+        joined(blocks, chosen.candidate.blocks),
+        seen["features"],
+        labels,
+        chosen,
+        parts,
+        seed,
+        groups,
+        groups_of_names(own.paths, labels) if groups is None else None,
+    )
+    return Probes(
+        own,
+        blocks,
+        (*tested, *networks),
+        tuple(skipped),
+        chosen,
+        reason(networks, chosen, groups),
+        parts,
+        groups,
+        diagnosis,
+    )
 
 
-def fitted(probes: Probes, card: NetworkCard, backbone: Backbone) -> tuple[ImageClassifier, Description]:
+def fitted(
+    probes: Probes, card: NetworkCard, backbone: Backbone, seed: int
+) -> tuple[ImageClassifier, Description]:
     """The chosen candidate fitted to all images, with the temperature that left-out images ask for."""
-    own, chosen = probes.own, probes.chosen
-    weight, bias = fit_all(joined(probes.blocks, chosen.candidate.blocks), own.labels)
-    measures = chosen.measures
-    head = Head(weight / measures.temperature, bias / measures.temperature)
+    own, chosen, diagnosis = probes.own, probes.chosen, probes.diagnosis
+    features, scores, sets = probes.features, probes.scores, diagnosis.sets
+    weight, bias = fit_all(features, own.labels)
+    head = Head(weight / scores.temperature, bias / scores.temperature)
     inside = tuple(block.rpartition(".")[2] for block in chosen.candidate.blocks)
+    metrics = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced, "macro_f1": scores.macro_f1}
     description = Description(
         class_names=own.class_names,
         image_size=card.image_size,
@@ -79,17 +153,35 @@ def fitted(probes: Probes, card: NetworkCard, backbone: Backbone) -> tuple[Image
         weights_mean=card.mean,
         weights_std=card.std,
         blocks=inside,
+        mirrored=chosen.candidate.mirrored,
+        ranges=own.ranges,
+        sets=Sets(sets.stated, tuple(round(float(least), 6) for least in sets.thresholds)),
         facts={
             "method": f"logistic regression on {chosen.candidate.title}",
-            "accuracy": round(measures.accuracy, 2),
-            "accuracy_ci95": round(measures.ci95, 2),
-            "balanced_accuracy": round(measures.balanced, 2),
-            "temperature": round(measures.temperature, 4),
+            "networks": [card.name],
+            "accuracy": round(scores.accuracy.value, 2),
+            "metrics": {
+                **{key: percent(one) for key, one in metrics.items()},
+                "expected_calibration_error": {"percent": round(scores.ece_calibrated, 2)},
+                "prediction_set_coverage": percent(sets.coverage),
+            },
+            "recall": {
+                name: percent(Estimate(*map(float, row)))
+                for name, row in zip(own.class_names, scores.recall, strict=True)
+            },
+            "temperature": round(scores.temperature, 4),
             "class_images": own.counts,
+            "groups": diagnosis.groups,
             "fingerprint": own.fingerprint,
             "pretrained_on": card.pretrained_on,
             "licence": f"The weights of {card.name} are under {card.licence or 'no stated licence'}; the head "
             "was fitted to your images.",
+            "farfield": installed_version(),
         },
     )
-    return ImageClassifier(backbone, head, inside).cpu().eval(), description
+    known = familiarity(features, probes.parts[0], seed)
+    return ImageClassifier(backbone, head, inside, known, chosen.candidate.mirrored).cpu().eval(), description
+
+
+def percent(one: Estimate) -> dict[str, float]:
+    return {"percent": round(one.value, 2), "low": round(one.low, 2), "high": round(one.high, 2)}

@@ -1,14 +1,17 @@
-"""What is said of a user's images: report.md and evaluation.csv."""
+"""What is said of a user's images, in sentences and tables, for report.md, the page and evaluation.csv."""
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
 from farfield.networks.cards import NetworkCard
 from farfield.own.images import OwnImages
 from farfield.own.probes import PLAIN, Probes
+from farfield.probing.diagnosis import Estimate, Scores
 from farfield.probing.evaluation import Tested
 from farfield.probing.measures import difference
+from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
+
+CONFUSED = 10  # pairs of classes that are listed
 
 
 def most_frequent(own: OwnImages) -> float:
@@ -16,61 +19,135 @@ def most_frequent(own: OwnImages) -> float:
     return 100 * max(own.counts.values()) / len(own.labels)
 
 
-def answer(probes: Probes, card: NetworkCard) -> list[str]:
-    """The first paragraphs of report.md: what the classifier that is written does on images it has not seen."""
-    own, chosen = probes.own, probes.chosen
-    measures = chosen.measures
-    frequent = most_frequent(own)
+def within(estimate: Estimate) -> str:
+    return f"{estimate.value:.1f} % (95 % interval {estimate.low:.1f} to {estimate.high:.1f} %)"
+
+
+def headline(scores: Scores) -> str:
+    return f"{scores.accuracy.value:.0f} % of new images are named correctly"
+
+
+def answer(probes: Probes, scores: Scores) -> list[str]:
+    """The first sentences: what the classifier that is written does on images it has not seen."""
+    frequent = most_frequent(probes.own)
+    said = [
+        f"The classifier in classifier/ names {within(scores.accuracy)} of new images correctly; balanced "
+        f"over classes that is {within(scores.balanced)}. Always saying the largest class is right in "
+        f"{frequent:.1f} %."
+    ]
     plain = max(
         (one for one in probes.tested if one.candidate.key in PLAIN), key=lambda one: one.right.mean()
     )
-    gap, half = difference(chosen.right, plain.right)
-    beaten = gap > half and measures.accuracy - measures.ci95 > frequent
-    first = (
-        f"**The classifier in `classifier/` names {measures.accuracy:.1f} ± {measures.ci95:.1f} % of new images "
-        f"correctly**, balanced over classes {measures.balanced:.1f} %; always saying the largest class is "
-        f"right in {frequent:.1f} %."
+    gap, half = difference(probes.chosen.right, plain.right, probes.groups)
+    if gap <= half or scores.accuracy.low <= frequent:
+        said.insert(
+            0,
+            f"No network beats plain pixels on these images ({plain.candidate.title}: "
+            f"{plain.measures.accuracy:.1f} %).",
+        )
+    return said
+
+
+def method(probes: Probes, card: NetworkCard) -> str:
+    """How the classifier was chosen, how it was tested, and what the interval means."""
+    parts = probes.parts
+    what = "images"
+    kept = "images that belong together, as of one patient, make it too narrow and the accuracy too high"
+    if probes.groups is not None:
+        what, kept = (
+            "groups",
+            f"all images of a group ({probes.diagnosis.groups} in all) are left out together",
+        )
+    return (
+        f"{probes.why} Its network was pretrained on {card.pretrained_on}; on it stands logistic "
+        "regression. Every image was asked of classifiers that had not learned from it: "
+        f"{len(np.unique(parts[0]))} parts, {len(parts)} times. Intervals are for half as many new {what} "
+        f"of the same kind; {kept}."
     )
-    if not beaten:
-        first = (
-            f"**No network beats plain pixels on these images** ({plain.candidate.title}: "
-            f"{plain.measures.accuracy:.1f} %). {first}"
-        )
-    rows = [
-        (
-            one.candidate.title,
-            f"{one.measures.accuracy:.1f} ± {one.measures.ci95:.1f} %",
-            f"{one.measures.balanced:.1f} %",
-            f"{one.measures.macro_f1:.1f} %",
-            f"{one.candidate.cost:.2g}",
-            _against(chosen, one),
-        )
-        for one in sorted(probes.tested, key=lambda one: -one.measures.accuracy)
-    ]
-    headers = ["classifier", "accuracy", "balanced", "macro F1", "seconds an image", "minus the one written"]
-    recall = [
-        (name, count, f"{value:.1f} %")
-        for (name, count), value in zip(own.counts.items(), measures.recall, strict=True)
-    ]
-    return [
-        first,
-        f"It is {chosen.candidate.title} (pretrained on {card.pretrained_on}) under logistic regression, the "
-        f"cheapest network that these images do not tell from the most accurate. Every image was asked of "
-        f"classifiers that had not learned from it: {len(np.unique(probes.parts[0]))} parts, {len(probes.parts)} "
-        f"times. The interval is for the accuracy on half as many new images of the same kind; images that "
-        f"belong together, as of one patient, make it too good.",
-        tabulate(rows, headers, tablefmt="github", disable_numparse=True),
-        f"Its logits are divided by a temperature of {measures.temperature:.2f}: the expected calibration error "
-        f"is {measures.ece_calibrated:.1f} points, {measures.ece:.1f} without.",
-        tabulate(recall, ["class", "images", "found again"], tablefmt="github", disable_numparse=True),
-    ]
 
 
-def _against(chosen: Tested, one: Tested) -> str:
+def calibration(scores: Scores) -> str:
+    return (
+        f"Logits are divided by a temperature of {scores.temperature:.2f}. The expected calibration error is "
+        f"{scores.ece_calibrated:.1f} points, {scores.ece:.1f} without."
+    )
+
+
+def candidates(probes: Probes) -> Table:
+    """A row a candidate, the best first."""
+    columns = ("classifier", "accuracy", "balanced", "macro F1", "ms an image", "minus the one written")
+    rows = []
+    for one in sorted(probes.tested, key=lambda one: -one.measures.accuracy):
+        measures = one.measures
+        rows.append(
+            (
+                words(one.candidate.title + (" (written)" if one is probes.chosen else "")),
+                number(measures.accuracy, measures.ci95, digits=1),
+                number(measures.balanced, digits=1),
+                number(measures.macro_f1, digits=1),
+                number(1000 * one.candidate.cost, digits=1),
+                _against(probes.chosen, one, probes.groups),
+            )
+        )
+    return Table(
+        "All that were tried, accuracies in percent",
+        tuple(map(Column, columns)),
+        tuple(rows),
+        " ".join(
+            [
+                "Differences are paired, image by image, with 95 % intervals.",
+                *(f"Not tried: {one.candidate.title}, since {one.why}." for one in probes.skipped),
+            ]
+        ),
+    )
+
+
+def _against(chosen: Tested, one: Tested, groups: np.ndarray | None) -> Cell:
     if one is chosen:
-        return ""
-    gap, half = difference(one.right, chosen.right)
-    return f"{gap:+.1f} ± {half:.1f}"
+        return EMPTY
+    gap, half = difference(one.right, chosen.right, groups)
+    return number(gap, half, "above" if gap > half else "below" if gap < -half else "", signed=True, digits=1)
+
+
+def by_class(own: OwnImages, scores: Scores) -> Table:
+    confusion = scores.confusion
+    rows = []
+    for label, (name, count) in enumerate(own.counts.items()):
+        found, low, high = scores.recall[label]
+        others = confusion[label].copy()
+        others[label] = 0
+        taken = EMPTY
+        if others.any():
+            share = 100 * others.max() / confusion[label].sum()
+            taken = words(f"{own.class_names[int(others.argmax())]} ({share:.0f} %)")
+        precision = scores.precision[label]
+        rows.append(
+            (
+                words(name),
+                Cell(str(count), value=count),
+                Cell(f"{found:.1f}", f"{low:.0f} to {high:.0f}", found),
+                EMPTY if np.isnan(precision) else number(float(precision), digits=1),
+                taken,
+            )
+        )
+    columns = ("class", "images", "found again (%)", "right when named (%)", "most often taken for")
+    return Table("Class by class", tuple(map(Column, columns)), tuple(rows), style="wrapped")
+
+
+def most_confused(own: OwnImages, scores: Scores) -> Table:
+    """The pairs of truth and answer that happen most often."""
+    confusion = scores.confusion.copy()
+    np.fill_diagonal(confusion, 0)
+    order = np.argsort(-confusion, axis=None, kind="stable")[:CONFUSED]
+    rows = []
+    for truth, named in zip(*np.unravel_index(order, confusion.shape), strict=True):
+        if confusion[truth, named]:
+            share = 100 * confusion[truth, named] / scores.confusion[truth].sum()
+            rows.append(
+                (words(own.class_names[truth]), words(own.class_names[named]), number(float(share), digits=1))
+            )
+    columns = ("is", "named", "of the class (%)")
+    return Table("Most frequent errors", tuple(map(Column, columns)), tuple(rows), style="wrapped")
 
 
 def table(probes: Probes) -> pd.DataFrame:

@@ -8,22 +8,26 @@ import torch
 from torch import Tensor
 
 from farfield.errors import InputError
+from farfield.probing.features import BLOCKS
 from farfield.probing.logistic import PENALTIES, Basis, Fits, averaged, basis, fit
 from farfield.probing.measures import Measures, difference, measure
 
 FOLDS, REPEATS = 5, 2
+AXES = 512  # of features; more change no accuracy that we measured, and take longer
 NEAR = 1.0  # percentage points that a cheaper candidate may lie below the best
 
 
 @dataclass(frozen=True)
 class Candidate:
     """Logistic regression on blocks, one after the other. A block is named "<source>.<block>"; the source is a
-    network, or "image" for plain pixels. cost: seconds an image, to see it."""
+    network, "<network> mirrored" where blocks are means over an image and its mirror image, or "image" for plain
+    pixels. cost: seconds an image, to see it."""
 
     key: str
     title: str
     blocks: tuple[str, ...]
     cost: float
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,42 @@ def parts_of(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.nda
     return parts
 
 
+def of_network(name: str, cost: float) -> list[Candidate]:
+    """What is tried of a network that takes `cost` seconds to see an image, from cheap to dear."""
+    plain, twice = f"{name}.", f"{name} mirrored."
+    both, every = ("features", "stages"), BLOCKS
+
+    def blocks(source: str, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(source + each for each in names)
+
+    return [
+        Candidate(name, f"{name}, its features", blocks(plain, both[:1]), cost),
+        Candidate(f"{name}_stages", f"{name}, its features and stages", blocks(plain, both), cost),
+        Candidate(f"{name}_maps", f"{name}, all it makes of its maps", blocks(plain, every), cost),
+        Candidate(
+            f"{name}_stages_mirrored",
+            f"{name}, its features and stages, of the image and its mirror image",
+            blocks(twice, both),
+            2 * cost,
+            True,
+        ),
+        Candidate(
+            f"{name}_maps_mirrored",
+            f"{name}, all it makes of its maps, of the image and its mirror image",
+            blocks(twice, every),
+            2 * cost,
+            True,
+        ),
+    ]
+
+
 def joined(blocks: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
     return torch.cat([blocks[name] for name in names], dim=1)
 
 
 def test(candidate: Candidate, blocks: Mapping[str, Tensor], labels: np.ndarray, parts: np.ndarray) -> Tested:
     """Fit it without each part of each repeat, and ask it about that part."""
-    found = basis(joined(blocks, candidate.blocks))
+    found = basis(joined(blocks, candidate.blocks), AXES)
     left_out = [(repeat, own == part) for repeat, own in enumerate(parts) for part in np.unique(own)]
     used = torch.from_numpy(np.stack([~inside for _, inside in left_out])).float()
     given = _fits(found, labels, used).logits(found.coordinates).numpy()
@@ -77,20 +110,34 @@ def test(candidate: Candidate, blocks: Mapping[str, Tensor], labels: np.ndarray,
     return Tested(candidate, logits, measure(logits, labels, parts), (logits.argmax(-1) == labels).mean(0))
 
 
-def recommended(tested: Sequence[Tested]) -> Tested:
-    """The cheapest that the images do not tell from the most accurate, and that is within `NEAR` points of it."""
+def ask(
+    candidate: Candidate, blocks: Mapping[str, Tensor], labels: np.ndarray, asked: np.ndarray
+) -> np.ndarray:
+    """Logits [m, classes] of the images that `asked`, bool [n], marks, of a fit to the others: a test split."""
+    features = joined(blocks, candidate.blocks)
+    learned = torch.from_numpy(~asked)
+    weight, bias = fit_all(features[learned], labels[~asked])
+    logits: np.ndarray = (features[~learned] @ weight.T + bias).numpy()
+    return logits
+
+
+def recommended(tested: Sequence[Tested], units: np.ndarray | None = None) -> Tested:
+    """The cheapest that the images do not tell from the most accurate, and that is within `NEAR` points of it.
+
+    units: int [n], equal for images that belong together. Of two that cost the same, the more accurate.
+    """
     best = max(tested, key=lambda one: one.measures.accuracy)
     tied = []
     for one in tested:
-        gap, half = difference(best.right, one.right)
+        gap, half = difference(best.right, one.right, units)
         if one is best or (gap <= half and gap <= NEAR):
             tied.append(one)
-    return min(tied, key=lambda one: one.candidate.cost)
+    return min(tied, key=lambda one: (one.candidate.cost, -one.measures.accuracy))
 
 
 def fit_all(features: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
     """weight [classes, d] and bias [classes] of the classifier of all images, for features [n, d]."""
-    found = basis(features)
+    found = basis(features, AXES)
     fits = _fits(found, labels, torch.ones(1, len(labels)))
     weight = found.axes @ fits.weight[0]
     return weight.T.contiguous(), fits.bias[0] - found.mean @ weight

@@ -5,6 +5,8 @@ divided by their length. Nothing is fitted, so a left-out image has no part in w
 """
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,18 +17,75 @@ from tqdm import tqdm
 from farfield.backbones.backbone import Backbone
 from farfield.training.images import evaluation_view
 
+T = TypeVar("T")
+
+FIELDS = (3, 2)  # along a side of the last but one map, and of the last
 HISTOGRAM = 16  # bins a colour channel
 HOG_SIZE, RAW_SIZE = 64, 32  # pixels
 
 
-def network_blocks(backbone: Backbone, images: Tensor) -> dict[str, Tensor]:
-    """{"features": [n, d], "stages": [n, sum of stage widths]} of normalised images [n, 3, h, w]: what the
-    network returns, and the map after each of its stages, averaged over positions, if it shows them."""
+BLOCKS = ("features", "stages", "maxima", "spreads", "places")
+
+
+def network_blocks(
+    backbone: Backbone, images: Tensor, names: Sequence[str] = BLOCKS, mirrored: bool = False
+) -> dict[str, Tensor]:
+    """Those blocks [n, d] of normalised images [n, 3, h, w] that are named, d as of `block_widths`.
+
+    features: what the network returns. Of the map after each stage: stages, its mean over positions; maxima and
+    spreads, its maximum and standard deviation there. places: means over 3 x 3 fields of the last but one map
+    and over 2 x 2 of the last. A network that shows no maps has its features alone. mirrored: the mean of an
+    image's blocks and those of its mirror image.
+    """
+    if mirrored:
+        plain, other = (network_blocks(backbone, seen, names) for seen in (images, images.flip(3)))
+        return {name: (plain[name] + other[name]) / 2 for name in plain}
     features, maps = backbone.outputs(images)
-    blocks = {"features": unit(root(features))}
-    if maps:
-        blocks["stages"] = unit(torch.cat([unit(root(each.mean((2, 3)))) for each in maps], dim=1))
-    return blocks
+    made: dict[str, Callable[[], Tensor]] = {"features": lambda: root(features)}
+    of_maps = {
+        "stages": lambda: _each(maps, lambda each: each.mean((2, 3))),
+        "maxima": lambda: _each(maps, lambda each: each.amax((2, 3))),
+        "spreads": lambda: _each(maps, lambda each: each.flatten(2).var(2, correction=0).sqrt()),
+        "places": lambda: _each(
+            list(zip(maps[-2:], FIELDS[-len(maps) :], strict=True)), lambda each: _fields(*each)
+        ),
+    }
+    made |= of_maps if maps else {}
+    return {name: unit(made[name]()) for name in names if name in made}
+
+
+def block_widths(backbone: Backbone) -> dict[str, int]:
+    """How many numbers each block of `network_blocks` has."""
+    if not backbone.stage_dims:
+        return {"features": backbone.feature_dim}
+    stages = sum(backbone.stage_dims)
+    places = sum(
+        fields**2 * channels
+        for fields, channels in zip(
+            FIELDS[-len(backbone.stage_dims) :], backbone.stage_dims[-2:], strict=True
+        )
+    )
+    return dict(zip(BLOCKS, (backbone.feature_dim, stages, stages, stages, places), strict=True))
+
+
+def _each(maps: Sequence[T], pooled: Callable[[T], Tensor]) -> Tensor:
+    return torch.cat([unit(root(pooled(each))) for each in maps], dim=1)
+
+
+def _fields(values: Tensor, fields: int) -> Tensor:
+    """Means [n, c * fields * fields] of maps [n, c, h, w] over fields of equal size; edges may cut positions.
+
+    As two products, since no graph of ONNX has this pooling where fields do not divide positions.
+    """
+    down, across = (stretches(side, fields).to(values) for side in values.shape[2:])
+    return (down @ values @ across.T).flatten(1)
+
+
+def stretches(side: int, count: int) -> Tensor:
+    """[count, side]: what each of `side` positions counts in the means over `count` stretches of equal length."""
+    ends = torch.linspace(0, side, count + 1)[:, None]
+    covered = (ends[1:] - torch.arange(side)).clamp(0, 1) - (ends[:-1] - torch.arange(side)).clamp(0, 1)
+    return covered * count / side
 
 
 def root(values: Tensor) -> Tensor:
@@ -39,14 +98,21 @@ def unit(values: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def seen_by(
-    backbone: Backbone, images: np.ndarray, image_size: int, device: torch.device, batch_size: int = 32
+    backbone: Backbone,
+    images: np.ndarray,
+    image_size: int,
+    device: torch.device,
+    batch_size: int = 32,
+    *,
+    flipped: bool = False,
 ) -> dict[str, Tensor]:
-    """`network_blocks` of uint8 images [n, h, w, 3], on the CPU."""
+    """All of `network_blocks` of uint8 images [n, h, w, 3], or of their mirror images, on the CPU."""
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
-        blocks = network_blocks(backbone, evaluation_view(batch, image_size))
+        view = evaluation_view(batch, image_size)
+        blocks = network_blocks(backbone, view.flip(3) if flipped else view)
         parts.append({name: block.float().cpu() for name, block in blocks.items()})
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

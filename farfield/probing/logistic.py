@@ -6,7 +6,8 @@ of X's singular vectors that is a diagonal, so a step is a division, nothing is 
 (a penalty, a part of the images) takes the same two products of matrices. Steps are Nesterov's, begun anew
 where they turn against the gradient (O'Donoghue and Candès, 2015). A penalty of squared weights does not see a
 rotation, so the basis may come from all images: nothing of a left-out image's label, or of where it lies,
-reaches a fit that leaves it out.
+reaches a fit that leaves it out. Where fewer axes are kept than there are, it has a part in which, as one of many
+images, and its label has none.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Inverse penalties, as scikit-learn's C, of which predictions are averaged: none is chosen.
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (1.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,28 @@ class Basis:
         return self.coordinates.square().sum(0)
 
 
-def basis(features: Tensor) -> Basis:
-    """Singular basis of centred features [n, d], in double precision where it is found."""
+def basis(features: Tensor, most: int | None = None) -> Basis:
+    """Singular basis of centred features [n, d], in double precision where it is found. most: axes, those of the
+    largest singular values; none: all."""
     wide = features.double()
     mean = wide.mean(0)
     centred = wide - mean
     n, d = centred.shape
     if n <= d:
         values, vectors = torch.linalg.eigh(centred @ centred.T)
-        kept = values > values[-1] * 1e-10
+        kept = _kept(values, most)
         lengths = values[kept].sqrt()
         axes = centred.T @ (vectors[:, kept] / lengths)
     else:
         values, axes = torch.linalg.eigh(centred.T @ centred)
-        axes = axes[:, values > values[-1] * 1e-10]
+        axes = axes[:, _kept(values, most)]
     return Basis((centred @ axes).float(), mean.float(), axes.float())
+
+
+def _kept(values: Tensor, most: int | None) -> slice:
+    """Of ascending values, those that are not rounding alone, and at most the last `most`."""
+    first = int((values <= values[-1] * 1e-10).sum())
+    return slice(first if most is None else max(first, len(values) - most), None)
 
 
 @dataclass(frozen=True)
@@ -76,31 +84,31 @@ def fit(
     labels: int64 [n]. used: float [parts, n], the weight of each image in each part, mostly 0 or 1.
     Fits stand part by part, penalty by penalty within. The bias has no penalty.
     """
-    coordinates = found.coordinates
-    count = len(inverse_penalties)
-    weights = used.repeat_interleave(count, 0)
-    decay = 1 / torch.tensor(list(inverse_penalties)).repeat(len(used))[:, None, None]
-    most = weights.amax(1)[:, None, None]
-    bound = 0.5 * most * found.scale[None, :, None] + decay
-    bias_bound = 0.5 * weights.sum(1)[:, None]
-    truth = F.one_hot(labels, classes).float()
-    size = (len(weights), coordinates.shape[1], classes)
-    weight = ahead = torch.zeros(size)
-    bias = bias_ahead = torch.zeros(size[0], classes)
-    momentum = torch.ones(size[0])
+    axes = found.coordinates.T.contiguous()
+    count, n = len(inverse_penalties), len(found.coordinates)
+    # [n, B, 1], [1, B, 1], [r, B, 1]: problems stand beside the classes, so that a step is two large products
+    weights = used.repeat_interleave(count, 0).T.contiguous()[:, :, None]
+    decay = 1 / torch.tensor(list(inverse_penalties)).repeat(len(used))[None, :, None]
+    bound = 0.5 * weights.amax(0)[None] * found.scale[:, None, None] + decay
+    bias_bound = 0.5 * weights.sum(0)
+    truth = F.one_hot(labels, classes).float()[:, None]
+    weight = ahead = torch.zeros(len(axes), len(bias_bound), classes)
+    bias = bias_ahead = torch.zeros(len(bias_bound), classes)
+    momentum = torch.ones(len(bias_bound))
     for _ in range(steps):
-        wrong = (coordinates @ ahead + bias_ahead[:, None]).softmax(-1) - truth
-        wrong = wrong * weights[:, :, None]
-        moved = ahead - (coordinates.T @ wrong + decay * ahead) / bound
-        bias_moved = bias_ahead - wrong.sum(1) / bias_bound
-        turned = ((ahead - moved) * (moved - weight) * bound).sum((1, 2)) > 0
+        wrong = (found.coordinates @ ahead.flatten(1)).view(n, -1, classes).add_(bias_ahead).softmax(-1)
+        wrong.sub_(truth).mul_(weights)
+        slope = (axes @ wrong.flatten(1)).view_as(ahead) + decay * ahead
+        moved = ahead - slope / bound
+        bias_moved = bias_ahead - wrong.sum(0) / bias_bound
+        turned = ((ahead - moved) * (moved - weight) * bound).sum((0, 2)) > 0
         following = (1 + (1 + 4 * momentum.square()).sqrt()) / 2
         push = torch.where(turned, 0.0, (momentum - 1) / following)
         momentum = torch.where(turned, 1.0, following)
-        ahead = moved + push[:, None, None] * (moved - weight)
+        ahead = moved + push[:, None] * (moved - weight)
         bias_ahead = bias_moved + push[:, None] * (bias_moved - bias)
         weight, bias = moved, bias_moved
-    return Fits(weight, bias)
+    return Fits(weight.movedim(1, 0).contiguous(), bias)
 
 
 def averaged(fits: Fits, penalties: int) -> Fits:

@@ -7,6 +7,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, ndtri
 
 BINS = 15  # of confidence, in the expected calibration error
+NEW = (
+    3  # how much more a mean of half as many new images varies about one found here than the latter by itself
+)
 _Z = float(ndtri(0.975))
 
 
@@ -27,9 +30,10 @@ class Measures:
     ece_calibrated: float
 
 
-def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measures:
+def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray, heat: float | None = None) -> Measures:
     """logits: float [repeats, n, classes] of left-out images. labels: int [n]. parts: int [repeats, n], the
-    part that each image was left out with; temperatures of calibrated figures come from the others."""
+    part that each image was left out with; temperatures of calibrated figures come from the others. heat: a
+    temperature that was found elsewhere, as for a test split, in their place."""
     repeats, _, classes = logits.shape
     answers = logits.argmax(-1)
     right = answers == labels
@@ -38,8 +42,8 @@ def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measur
     hits, asked, given = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     recall = hits / np.maximum(asked, 1)
     f1 = 2 * hits / np.maximum(asked + given, 1)
-    calibrated = logits.copy()
-    for repeat in range(repeats):
+    calibrated = logits / (heat or 1.0)
+    for repeat in range(repeats if heat is None else 0):
         for part in np.unique(parts[repeat]):
             inside = parts[repeat] == part
             calibrated[repeat, inside] /= temperature(logits[repeat, ~inside], labels[~inside])
@@ -51,28 +55,38 @@ def measure(logits: np.ndarray, labels: np.ndarray, parts: np.ndarray) -> Measur
         macro_f1=100 * float(f1.mean()),
         recall=100 * recall,
         confusion=confusion,
-        temperature=temperature(logits.reshape(-1, classes), truth),
+        temperature=heat or temperature(logits.reshape(-1, classes), truth),
         ece=100 * calibration_error(logits.reshape(-1, classes), truth),
         ece_calibrated=100 * calibration_error(calibrated.reshape(-1, classes), truth),
     )
 
 
-def interval(right: np.ndarray) -> float:
+def interval(right: np.ndarray, units: np.ndarray | None = None) -> float:
     """Half the 95 % interval of the share that is right of half as many new images, of the same kind.
 
-    right: [n], the share of an image's answers that are right. Both the images here and the new ones vary:
-    var (1 / n + 2 / n), with Agresti and Coull's two right and two wrong images more,
-    which keep it honest near 100 %.
+    right: [n], the share of an image's answers that are right. units: [n], equal for images that belong together;
+    then it is for half as many new units. Both those here and the new ones vary: var (1 / n + 2 / n), with
+    Agresti and Coull's two right and two wrong more, which keep it honest near 100 %.
     """
     more = np.concatenate([right, [0.0, 0.0, 1.0, 1.0]])
-    count, variance = len(more), more.var()
-    return _Z * float(np.sqrt(variance * 3 / count))
+    if units is not None:
+        units = np.concatenate([units, units.max() + 1 + np.arange(4)])
+    return _Z * float(np.sqrt(NEW * variance_of_mean(more, units)))
 
 
-def difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+def variance_of_mean(values: np.ndarray, units: np.ndarray | None = None) -> float:
+    """Of values [n]; with units, of those whose units were drawn, not the values one by one."""
+    if units is None:
+        return float(values.var() / len(values))
+    sums = np.bincount(units, weights=values - values.mean())
+    return float(np.square(sums).sum() / len(values) ** 2)
+
+
+def difference(first: np.ndarray, second: np.ndarray, units: np.ndarray | None = None) -> tuple[float, float]:
     """Mean of `first` - `second` over images [n] in percentage points, and half its 95 % interval."""
     gaps = 100 * (first - second)
-    return float(gaps.mean()), _Z * float(gaps.std(ddof=1)) / len(gaps) ** 0.5
+    spread = variance_of_mean(gaps, units) * len(gaps) / (len(gaps) - 1)
+    return float(gaps.mean()), _Z * spread**0.5
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
 from farfield.report.index_page import Headline
 from farfield.report.site import Page
+from farfield.report.tables import share
 from farfield.report.wording import FEWSHOT, Wording
 from farfield.results.claims import Comparison, Judged
 from farfield.results.contrasts import Cell as Part
@@ -80,10 +81,10 @@ def claims_table(judged: Mapping[str, Sequence[Judged]], wording: Wording) -> Ta
             cells.append(Cell(one.verdict, value=one.verdict, kind=_MARKS.get(one.verdict, "text")))
             cells.append(difference_cell(first.whole, marked=False))
             if counted:
-                cells.append(_share(first.above, len(first.parts)) if first.parts else EMPTY)
+                cells.append(share(first.above, len(first.parts)) if first.parts else EMPTY)
             cells.append(published_difference(talk.difference if talk else None))
             if counted:
-                cells.append(_share(talk.above, talk.sets, "published") if talk else EMPTY)
+                cells.append(share(talk.above, talk.sets, "published") if talk else EMPTY)
         rows.append(tuple(cells))
     return Table(
         caption=wording.caption,
@@ -169,7 +170,3 @@ def difference_cell(value: Difference | None, marked: bool = True) -> Cell:
 def published_difference(value: float | None) -> Cell:
     """A difference between published numbers, which have no interval."""
     return EMPTY if value is None else number(value, kind="published", signed=True)
-
-
-def _share(above: int, parts: int, kind: Kind = "") -> Cell:
-    return Cell(f"{above} of {parts}", value=above / parts, kind=kind)

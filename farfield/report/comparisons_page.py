@@ -8,7 +8,7 @@ from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.claims_page import PARTS
 from farfield.report.matrices import difference_matrices
 from farfield.report.site import Page, Picture, assets_of, csv
-from farfield.report.tables import direction
+from farfield.report.tables import count, direction
 from farfield.results.contrasts import FLIPS, RESAMPLES
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
@@ -86,17 +86,13 @@ def reuse_table(found: Findings[FewShotStudy]) -> Table | None:
     rows = []
     for key in known:
         images = study.datasets[key]["images"]
-        cells = [words(labelled(study.datasets[key])), Cell(f"{images}", value=float(images))]
+        cells = [words(labelled(study.datasets[key])), count(images)]
         for shot in found.shots:
             drawn = counts.get(f"{key} {shot}-shot", 0) * study.way * (shot + study.query)
             cells.append(number(drawn / images) if drawn else EMPTY)
         rows.append(tuple(cells))
     return Table(
         caption="How often an image is drawn, on average over the images of a dataset",
-        columns=(
-            Column("Dataset"),
-            Column("Images"),
-            *(Column(f"{shot}-shot") for shot in found.shots),
-        ),
+        columns=tuple(map(Column, ("Dataset", "Images", *(f"{shot}-shot" for shot in found.shots)))),
         rows=tuple(rows),
     )

@@ -119,11 +119,12 @@ def _family(
 ) -> None:
     """`members` with intervals, and all other rows of `lines` as faint lines; places: where each value stands."""
     lines = lines.assign(place=places)
-    for row, own in lines.groupby("row", sort=False):
+    by_row = dict(list(lines.groupby("row", sort=False)))
+    for row, own in by_row.items():
         if row not in members:
             ax.plot(own["place"], own["mean"], color=FAINT, linewidth=0.9, zorder=1)
     for i, row in enumerate(members):
-        own = lines[lines["row"] == row]
+        own = by_row.get(row, lines[:0])
         ax.errorbar(own["place"], own["mean"], own["ci95"], label=study.title_of(row), **look(i))
 
 

@@ -62,6 +62,7 @@ def _findings(validation: Validation) -> tuple[Finding, ...]:
     unreadable = [f"{file['path']}: {file['reason']}" for file in validation["unreadable"]]
     found = {
         "Files that cannot be read": unreadable,
+        "Kinds of files that are not shown as they are": validation["remarks"],
         "Files with the same bytes": [" = ".join(paths) for paths in validation["duplicates"]],
         "Files in more than one split": [" = ".join(paths) for paths in validation["leaked"]],
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
-from farfield.report.tables import with_best
+from farfield.report.tables import share, with_best
 from farfield.results.derived import OVERALL, above_constant, delta_metrics, published_deltas
 from farfield.results.families import SharingStudy
 from farfield.results.findings import Findings
@@ -77,7 +77,9 @@ def learned_table(found: Findings[SharingStudy]) -> Table | None:
     if counts.empty:
         return None
     cells = {
-        (row["row"], row["cell"]): _counted(row["better"], row["metrics"])
+        (row["row"], row["cell"]): share(
+            row["better"], row["metrics"], "" if row["better"] == row["metrics"] else "below"
+        )
         for row in counts.to_dict("records")
     }
     return Table(
@@ -214,7 +216,3 @@ def _titled(tasks: Sequence[str]) -> str:
 def _published_name(study: SharingStudy) -> str:
     name = study.dataset["published"]
     return name if is_real(study.dataset) else f"the real {name}"
-
-
-def _counted(better: int, metrics: int) -> Cell:
-    return Cell(f"{better} of {metrics}", value=better / metrics, kind="" if better == metrics else "below")

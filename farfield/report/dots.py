@@ -80,8 +80,10 @@ def episode_dots(found: Findings[FewShotStudy], frame: pd.DataFrame, value: str)
 def published_values(study: FewShotStudy, row: str, dataset: str, shots: set[int]) -> pd.DataFrame:
     """The published lines of a row at `shots`; none if `dataset` is not the published one."""
     card, table = study.datasets[dataset], study.published
+    if not is_real(card):
+        return table[:0]
     named = (table["method"] == study.rows[row]["published"]) & (table["dataset"] == card["published"])
-    return table[named & table["shot"].isin(shots) & is_real(card)]
+    return table[named & table["shot"].isin(shots)]
 
 
 def image_dots(found: Findings[TuningStudy], frame: pd.DataFrame, value: str) -> bytes:

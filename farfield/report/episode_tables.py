@@ -1,11 +1,25 @@
 """Few-shot results as tables for readers, beside the published ones."""
 
-from farfield.report.cells import EMPTY, Column, Table, number, words
+import pandas as pd
+
+from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.tables import Lead, beside, cells_of, count, count_cell, published_title, with_best
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import labelled, reservation, reservations
 from farfield.results.scores import place
+
+HEADS = ("Method", "Family", "Has learned from", "Episodes")
+
+
+def _lead(study: FewShotStudy, key: str, summary: pd.DataFrame) -> list[Cell]:
+    row = study.rows[key]
+    return [
+        words(study.title_of(key)),
+        words(row["family"]),
+        words(row["seen"]) if "seen" in row else EMPTY,
+        count_cell(summary, key, "units"),
+    ]
 
 
 def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
@@ -25,14 +39,14 @@ def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
     }
     run, reported = set(own["row"]), set(table["method"])
     leads: list[Lead] = [
-        (key, row["published"], [words(row["title"]), words(row["family"]), count_cell(own, key, "units")])
+        (key, row["published"], _lead(study, key, own))
         for key, row in study.rows.items()
         if key in run or row["published"] in reported
     ]
     known = {row["published"] for row in study.rows.values()}
     others = table[~table["method"].isin(known)].drop_duplicates("method")
     for name, family in zip(others["method"], others["family"], strict=True):
-        leads.append((None, name, [words(name), words(family), EMPTY]))
+        leads.append((None, name, [words(name), words(family), EMPTY, EMPTY]))
     pair = ["ours", published_title(card)] if len(table) else ["ours"]
     note = reservation(card)
     if note and len(table):
@@ -40,10 +54,12 @@ def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
     return Table(
         caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
         columns=(
-            *map(Column, ("Method", "Family", "Episodes")),
+            *map(Column, HEADS),
             *(Column(title, f"{place(cell)[1]}-shot") for cell in cells for title in pair),
         ),
-        rows=with_best(beside(leads, cells, cells_of(own), theirs, cells if len(table) else ()), first=3),
+        rows=with_best(
+            beside(leads, cells, cells_of(own), theirs, cells if len(table) else ()), first=len(HEADS)
+        ),
         note=note,
     )
 
@@ -62,11 +78,7 @@ def overview_table(found: Findings[FewShotStudy]) -> Table:
         own = summary[summary["row"] == key].groupby("dataset")["mean"]
         means, counts = own.mean(), own.count()
         complete = [name for name in present if counts.get(name, 0) == shots[name]]
-        cells = [
-            words(study.title_of(key)),
-            words(study.rows[key]["family"]),
-            count_cell(summary, key, "units"),
-        ]
+        cells = _lead(study, key, summary)
         cells += [number(means[name]) if name in complete else EMPTY for name in present]
         cells.append(number(means[present].mean()) if complete == present else EMPTY)
         rows.append(cells)
@@ -74,11 +86,11 @@ def overview_table(found: Findings[FewShotStudy]) -> Table:
     return Table(
         caption="Mean accuracy over shots in percent",
         columns=(
-            *map(Column, ("Method", "Family", "Episodes")),
+            *map(Column, HEADS),
             *(Column(labelled(study.datasets[key]), group) for key in present),
             Column("Mean"),
         ),
-        rows=with_best(rows, first=3),
+        rows=with_best(rows, first=len(HEADS)),
         note=" ".join(reservations([study.datasets[key] for key in present])),
     )
 

@@ -1,5 +1,7 @@
 """The parts of the few-shot study as pages of the site, and headlines of its first page."""
 
+from functools import cache
+
 import pandas as pd
 from markupsafe import Markup
 
@@ -157,6 +159,7 @@ def _hollow(study: FewShotStudy) -> str:
     return " Hollow markers are the published values." if real else ""
 
 
+@cache
 def _shots_picture(slug: str, found: Found) -> Picture:
     study = found.study
     one = len(study.shown_datasets) == 1

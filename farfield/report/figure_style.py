@@ -30,6 +30,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # nothing stands above panels that titles would have to clear
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -111,6 +112,18 @@ def set_panel_title(ax: "Axes", text: str) -> None:
 
 def svg(figure: "Figure") -> bytes:
     """`figure` as SVG on a transparent ground, for light and dark pages, without a time stamp."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    # `savefig` would lay panels out by drawing the whole figure once more.
+    FigureCanvasSVG(figure)
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0, 0)  # else all tick labels are measured to place nothing
+    layout = figure.get_layout_engine()
+    if layout:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Type": None, "Format": None}
     figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)

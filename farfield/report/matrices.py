@@ -166,7 +166,8 @@ def _squares(
     for (row, column), text in zip(np.ndindex(values.shape), texts, strict=True):
         if text:
             colour = "white" if abs(values[row, column]) > dark else _CELL_INK
-            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=8)
+            place = (column + 0.5, row + 0.5)
+            ax.text(*place, text, ha="center", va="center", color=colour, fontsize=8, in_layout=False)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)

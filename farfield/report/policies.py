@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,7 @@ def _images(study: TuningStudy, row: str) -> PolicySection:
     return PolicySection(named, image_table(study, varied) if varied else None, pictures, galleries)
 
 
+@cache
 def image_map(study: TuningStudy, row: str) -> Picture:
     """The policy map of a row: its datasets x blocks."""
     title, shares = study.title_of(row), tuned_shares(study)
@@ -161,7 +163,7 @@ def image_table(study: TuningStudy, records: Mapping[str, PolicyRecord]) -> Tabl
 
 
 def _tasks(study: SharingStudy, row: str) -> PolicySection:
-    pictures = task_pictures(study, row)
+    pictures = dict(task_pictures(study, row))
     if row in study.history:
         pictures["curves"] = Picture(
             f"{_start(study, row)}-curves.svg",
@@ -172,7 +174,8 @@ def _tasks(study: SharingStudy, row: str) -> PolicySection:
     return PolicySection(study.title_of(row), task_table(study, row), pictures)
 
 
-def task_pictures(study: SharingStudy, row: str) -> dict[str, Picture]:
+@cache
+def task_pictures(study: SharingStudy, row: str) -> Mapping[str, Picture]:
     """What a row's policy is, how alike tasks are in it, and, if it was searched for, how it came about."""
     title, start, policy = study.title_of(row), _start(study, row), study.policies[row]
     flat = bool(np.isnan(task_correlation(policy["select"])).any())
@@ -200,6 +203,7 @@ def task_pictures(study: SharingStudy, row: str) -> dict[str, Picture]:
     return pictures
 
 
+@cache
 def task_map(study: SharingStudy, row: str) -> Picture:
     """Tasks x blocks of a row's policy."""
     title = study.title_of(row)

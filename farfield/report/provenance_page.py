@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-from farfield.report.cells import Cell, Column, Table
+from farfield.report.cells import Cell, Column, Table, words
 from farfield.report.site import Page
 
 
@@ -30,7 +30,7 @@ def provenance_page(provenance: Provenance) -> Page:
 
 def _pairs(caption: str, key: str, value: str, pairs: Mapping[str, Any]) -> Table:
     rows = tuple(
-        (Cell(name, value=name.lower(), kind="text"), Cell(str(found), value=_sort_value(found), kind="text"))
+        (words(name), Cell(str(found), value=_sort_value(found), kind="text"))
         for name, found in pairs.items()
     )
     return Table(caption, (Column(key), Column(value)), rows)

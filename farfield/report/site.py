@@ -19,7 +19,7 @@ from farfield.files import atomic_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 _SHARED_FILES = ("style.css", "sort.js")
 
 
@@ -70,30 +70,31 @@ def write_site(folder: Path, pages: Sequence[Page]) -> None:
             f"A site needs a page 'index' and every page a slug of its own, but the slugs are "
             f"{', '.join(slugs) or 'none'}. Add the page or rename one of them."
         )
-    environment = _environment()
+    templates = environment()
     with atomic_folder(folder) as partial:
         for page in pages:
-            template = environment.get_template(page.template)
+            template = templates.get_template(page.template)
             text = template.render(**page.context, page=page, pages=pages)
             (partial / f"{page.slug}.html").write_text(text, encoding="utf-8")
             for place, data in page.assets.items():
                 _place(partial / place, data)
         for name in _SHARED_FILES:
-            shutil.copyfile(_TEMPLATES / name, partial / name)
+            shutil.copyfile(TEMPLATES / name, partial / name)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+def environment(*folders: Path) -> Environment:
+    """Of the report's templates, and of those in `folders`."""
+    made = Environment(
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["anchor"] = anchor
-    environment.filters["thousands"] = lambda count: f"{count:,}".replace(",", " ")
-    return environment
+    made.filters["anchor"] = anchor
+    made.filters["thousands"] = lambda count: f"{count:,}".replace(",", " ")
+    return made
 
 
 def anchor(title: str) -> str:

@@ -218,6 +218,10 @@ def count(number: int) -> Cell:
     return Cell(str(number), value=float(number))
 
 
+def share(part: int, whole: int, kind: Kind = "") -> Cell:
+    return Cell(f"{part} of {whole}", value=part / whole, kind=kind)
+
+
 def count_cell(summary: pd.DataFrame, row: str, column: str = "trainings") -> Cell:
     """How many trainings, or `units`, a row has, the fewest and the most of a cell."""
     counts = summary.loc[summary["row"] == row, column]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from farfield.episodes.statistics import ENDS, NORMAL
 from farfield.errors import InputError
 from farfield.results.scores import place
 from farfield.seeds import stream
@@ -64,13 +65,13 @@ def estimate(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> pd.DataF
         # The mean of a resample is linear in how often it holds each episode.
         resampled[rows] += weights @ (accuracies @ resample_counts(seed, cell, count).T / count)
         episodes[rows] = np.minimum(episodes[rows], count)
-    low, high = np.quantile(resampled, [0.025, 0.975], axis=1)
+    low, high = np.quantile(resampled, ENDS, axis=1)
     return pd.DataFrame(
         {
             "cells": [len(contrast) for contrast in contrasts],
             "episodes": episodes,
             "difference": value,
-            "ci95": 1.96 * np.sqrt(variance),
+            "ci95": NORMAL * np.sqrt(variance),
             "low": low,
             "high": high,
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from farfield.episodes.statistics import ENDS
 from farfield.results import published
 from farfield.results.contrasts import RESAMPLES
 from farfield.results.families import SharingStudy
@@ -21,8 +22,8 @@ from farfield.tuning.decathlon_score import (
     IMAGENET_ACCURACY,
     PUBLISHED_NAMES,
     REFERENCE_ACCURACY,
-    decathlon_score,
     points,
+    score,
 )
 
 OVERALL = "overall"  # among tasks: the mean over them
@@ -141,11 +142,7 @@ def decathlon_scores(study: Study) -> DecathlonScores | None:
         return None
     rows = [row for row in study.shown_rows if all(row in study.units[key] for key in scale)]
     own = {
-        row: {
-            # Rounding may exceed 100.
-            key: points(min(float(study.units[key][row].mean()), 100.0), reference)
-            for key, reference in scale.items()
-        }
+        row: {key: points(float(study.units[key][row].mean()), reference) for key, reference in scale.items()}
         for row in rows
     }
     lines = [
@@ -168,12 +165,7 @@ def inconsistent_scores() -> dict[str, tuple[float, float]]:
     wide = published.table("decathlon").pivot(index="method", columns="dataset", values="accuracy_or_score")
     found = {}
     for method, row in wide.iterrows():
-        own, low, high = (
-            decathlon_score(
-                {key: min(float(row[name]) + shift, 100.0) for key, name in PUBLISHED_NAMES.items()}
-            ).value
-            for shift in (0.0, -0.005, 0.005)
-        )
+        own, low, high = (score(dict(row + shift), _OFFICIAL) for shift in (0.0, -0.005, 0.005))
         if not low - 0.5 <= row[published.SCORE] <= high + 0.5:
             found[str(method)] = (float(row[published.SCORE]), own)
     return found
@@ -181,7 +173,7 @@ def inconsistent_scores() -> dict[str, tuple[float, float]]:
 
 def _points(accuracies: np.ndarray, reference: float) -> np.ndarray:
     """Points of accuracies in percent [n]."""
-    return np.array([points(min(float(accuracy), 100.0), reference) for accuracy in accuracies])
+    return np.array([points(float(accuracy), reference) for accuracy in accuracies])
 
 
 def _interval(study: Study, row: str, scale: Mapping[str, float]) -> tuple[float, float]:
@@ -196,7 +188,7 @@ def _interval(study: Study, row: str, scale: Mapping[str, float]) -> tuple[float
         generator = stream(study.seed, "bootstrap of the score", dataset, row)
         drawn = generator.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES)
         total += _points(drawn @ hits / counts.sum(), reference)
-    low, high = np.quantile(total, [0.025, 0.975])
+    low, high = np.quantile(total, ENDS)
     return float(low), float(high)
 
 
@@ -214,7 +206,5 @@ def _published(table: pd.DataFrame, names: list[str]) -> dict[str, float]:
     if not set(names) <= set(_OFFICIAL):
         return {}
     wide = table.pivot(index="method", columns="dataset", values="accuracy")[names].dropna()
-    return {
-        str(method): float(sum(points(row[name], _OFFICIAL[name]) for name in names))
-        for method, row in wide.iterrows()
-    }
+    reference = {name: _OFFICIAL[name] for name in names}
+    return {str(method): float(score(dict(row), reference)) for method, row in wide.iterrows()}

@@ -43,6 +43,7 @@ class Validation(TypedDict):
     duplicates: list[list[str]]  # paths with the same bytes
     leaked: list[list[str]]  # paths with the same bytes in different splits
     expectations: list[Expectation]
+    remarks: list[str]  # what was done to files of unusual kinds, one line a kind
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from farfield.episodes.statistics import mean_interval
+from farfield.episodes.statistics import ENDS, mean_interval
 from farfield.errors import InputError
 from farfield.results.comparisons import holm
 from farfield.results.study import Study
@@ -99,7 +99,7 @@ def student(difference: float, parts: Sequence[Part], units: int = 0, several: b
     freedom = variance**2 / sum(part**2 / count for part, count in parts)
     error = variance**0.5
     p = 2 * float(stdtr(freedom, -abs(difference) / error))
-    return Difference(difference, float(stdtrit(freedom, 0.975)) * error, p, units, several)
+    return Difference(difference, float(stdtrit(freedom, ENDS[1])) * error, p, units, several)
 
 
 def compare(
@@ -181,7 +181,7 @@ def summarise(study: Study) -> pd.DataFrame:
             std = found.variance**0.5
             around = np.nan
             if found.trainings > 1:
-                around = stdtrit(found.trainings - 1, 0.975) * std * found.weight**0.5
+                around = stdtrit(found.trainings - 1, ENDS[1]) * std * found.weight**0.5
             mean, ci95, units = found.mean, np.nan, 0
             if study.varies.units:
                 values = study.units[cell][row].dropna()

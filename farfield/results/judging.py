@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from farfield.episodes.statistics import ENDS, NORMAL
 from farfield.results.claims import Claim, Comparison, Judged, Published
 from farfield.results.contrast_claims import CLAIMS as CONTRASTS
 from farfield.results.contrast_claims import Evidence
@@ -87,7 +88,7 @@ def _values(evidence: Evidence, cells: Cells, seed: int) -> tuple[Difference | N
         if count > 1:
             # The published interval takes the normal quantile and the population's deviation; of few episodes
             # both are too small, so a verdict asks for Student's.
-            reach = ci95 * (stdtrit(count - 1, 0.975) / 1.96 * (count / (count - 1)) ** 0.5)
+            reach = ci95 * (stdtrit(count - 1, ENDS[1]) / NORMAL * (count / (count - 1)) ** 0.5)
         found.append(Difference(row["difference"], ci95, units=count, reach=reach))
     return found[0], dict(zip(evidence.parts, found[1:], strict=True))
 

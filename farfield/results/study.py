@@ -23,7 +23,8 @@ class Row(TypedDict):
     published: str  # name of its row in the published table, empty if it has none
     family: NotRequired[
         str
-    ]  # few-shot: "meta-learning", "transfer" or "ensemble"; one shares a row of figures
+    ]  # few-shot: "meta-learning", "transfer", "ensemble", "ImageNet network"; one shares a row of figures
+    seen: NotRequired[str]  # few-shot: what its network has learned from before it saw an episode
     training: NotRequired[str]  # rows of one training ask the same networks
     override: NotRequired[str]  # of the policy at evaluation; empty for rows without a policy
     # dense tasks; ablation: any row beyond the published table, such as AdaShare without a part.

@@ -6,28 +6,23 @@ single-task network's and l_j 1 where lower is better; the overall Delta is the 
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 from farfield.errors import InputError
 from farfield.sharing.metrics import HIGHER_IS_BETTER
 
-Mode = Literal["all", "one_metric"]
 Values = Mapping[str, Mapping[str, float]]
 
 
 def relative_performance(
-    metrics: Values, reference: Values, higher: Mapping[str, bool] = HIGHER_IS_BETTER, mode: Mode = "all"
+    metrics: Values, reference: Values, higher: Mapping[str, bool] = HIGHER_IS_BETTER
 ) -> tuple[dict[str, float], float]:
     """Delta of each task in percent, and their mean.
 
     metrics: {task: {metric: value}}. reference: the same of the single-task networks. higher: of each
-    metric, whether higher is better. mode: "all" metrics of a task, or the one that comes first in
-    `higher`. InputError if the reference lacks a value or it is not above 0.
+    metric, whether higher is better. InputError if the reference lacks a value or it is not above 0.
     """
     if not metrics:
         raise InputError("relative performance needs at least one task, found none")
-    if mode not in ("all", "one_metric"):
-        raise InputError(f"the mode of relative performance must be all or one_metric, found {mode!r}")
     deltas = {}
     for task, values in metrics.items():
         if unknown := values.keys() - higher.keys():
@@ -35,8 +30,7 @@ def relative_performance(
         names = [name for name in higher if name in values]
         if not names:
             raise InputError(f"relative performance needs a metric of {task}, found none")
-        chosen = names if mode == "all" else names[:1]
-        gains = [_gain(task, name, values[name], reference, higher[name]) for name in chosen]
+        gains = [_gain(task, name, values[name], reference, higher[name]) for name in names]
         deltas[task] = 100 * sum(gains) / len(gains)
     return deltas, sum(deltas.values()) / len(deltas)
 

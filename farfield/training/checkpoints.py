@@ -1,5 +1,6 @@
 """Tensors and facts on disk, in safetensors: no pickle, and the same bytes for the same state."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,21 +12,29 @@ from torch import Tensor, nn
 from farfield.errors import InputError
 from farfield.files import atomic_file
 
+CHECKSUM = "sha256"  # in the metadata: of the head without it, and the data
+LARGEST_HEAD = 100_000_000  # bytes, as safetensors has it
+
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any] | None = None) -> None:
-    """Write named tensors, and `facts` as JSON in the header, atomically."""
+    """Write named tensors, and `facts` as JSON in the header, atomically, with a checksum of all of it."""
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"facts": json.dumps(facts, sort_keys=True)} if facts is not None else None
-    with atomic_file(path) as partial:
-        partial.write_bytes(save(plain, metadata))  # by Python, whose error on a full disk says so
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        for part in _with_checksum(memoryview(save(plain, metadata))):
+            file.write(part)  # by Python, whose error on a full disk says so
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a file by `save_tensors`. InputError if it is not a safetensors file."""
+    """Tensors and facts of a file by `save_tensors`, or of any other safetensors file, which has no checksum.
+
+    InputError if it is not a safetensors file, or if its bytes are not those that were saved.
+    """
     from safetensors import SafetensorError, safe_open
 
+    _require_whole(path)
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
@@ -35,6 +44,47 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path} is not a safetensors file ({error}). Weights are read from safetensors only, since "
             f"a pickle can run any code; convert them first."
         ) from error
+
+
+def _with_checksum(file: memoryview) -> tuple[bytes, memoryview]:
+    """The head and the data of a safetensors file whose head also states the checksum of both.
+
+    The head is written anew, since safetensors orders its metadata at random.
+    """
+    size = int.from_bytes(file[:8], "little")
+    head, data = json.loads(bytes(file[8 : 8 + size])), file[8 + size :]
+    digest = hashlib.sha256(_plain(head))
+    digest.update(data)
+    head["__metadata__"] = head.get("__metadata__", {}) | {CHECKSUM: digest.hexdigest()}
+    text = _plain(head)
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight
+    return len(text).to_bytes(8, "little") + text, data
+
+
+def _plain(head: dict[str, Any]) -> bytes:
+    return json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _require_whole(path: Path) -> None:
+    """InputError if a file states a checksum and has another one."""
+    with path.open("rb") as file:
+        try:
+            head = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), LARGEST_HEAD)))
+            said = head.get("__metadata__", {}).pop(CHECKSUM, None)
+        except (ValueError, AttributeError):
+            return  # no head of safetensors; what reads it says so
+        if said is None:
+            return
+        if not head["__metadata__"]:
+            del head["__metadata__"]
+        digest = hashlib.sha256(_plain(head))
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    if digest.hexdigest() != said:
+        raise InputError(
+            f"{path} does not hold the bytes that were saved: it states the checksum {said}, and its own is "
+            f"{digest.hexdigest()}. It was damaged since; `farfield doctor` says whether a cache has it whole."
+        )
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

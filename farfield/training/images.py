@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 if TYPE_CHECKING:
     from farfield.backbones.backbone import Backbone
@@ -24,9 +25,13 @@ def evaluation_view(images: Tensor, size: int) -> Tensor:
     """The published test transform after packing: centre crop, normalise.
 
     images: uint8 [n, H, W, 3], already squeezed to 1.15 x size. Returns float [n, 3, size, size].
-    The crop is where torchvision's CenterCrop puts it.
+    The crop is where torchvision's CenterCrop puts it. Images that are packed smaller than `size` show the same
+    share of themselves, enlarged (bilinear).
     """
     height, width = images.shape[1:3]
+    if min(height, width) < size:
+        shown = evaluation_view(images, round(min(height, width) / 1.15))
+        return F.interpolate(shown, size=(size, size), mode="bilinear")
     top, left = round((height - size) / 2), round((width - size) / 2)
     crop = images[:, top : top + size, left : left + size]
     return normalise(crop.permute(0, 3, 1, 2).float())

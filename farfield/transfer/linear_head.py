@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from farfield.episodes.minibatches import affordable_epochs, minibatch_orders, minibatches
-from farfield.errors import InputError
 from farfield.seeds import stream
+from farfield.settings import AboveZero, AtLeastZero, NotNegative, Positive, keyword_settings
 from farfield.training.recipe import SGD
 from farfield.transfer.learner import AllImages, Head, Learner
 
@@ -30,24 +30,16 @@ from farfield.transfer.learner import AllImages, Head, Learner
 EXPORT_STEPS = 30_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class HeadTraining(SGD):
     """Minibatch SGD on a linear head; the defaults are those of BSCD-FSL's released code."""
 
-    epochs: int = 100
-    batch_size: int = 4
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    dampening: float = 0.9
-    weight_decay: float = 0.001
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"{name} must be a whole number of at least {least}, found {value!r}")
-        self.check_moves()
-        super().__post_init__()
+    epochs: NotNegative = 100
+    batch_size: Positive = 4
+    learning_rate: AboveZero = 0.01
+    momentum: AtLeastZero = 0.9
+    dampening: AtLeastZero = 0.9
+    weight_decay: AtLeastZero = 0.001
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,7 @@ class FittedHeads:
     weight: Tensor | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class LinearHead(HeadTraining, Learner[Tensor, FittedHeads]):
     """Learner on feature vectors: one linear classifier an episode, by exact minibatch SGD."""
 

@@ -1,17 +1,16 @@
 """Nearest class mean of frozen features (prototypes, Snell et al., arXiv 1703.05175, eq. 1 and 2)."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from farfield.errors import InputError
+from farfield.settings import settings
 from farfield.transfer.learner import AllImages, Head, Learner
 
 
-@dataclass(frozen=True)
+@settings
 class NearestCentroid(Learner[Tensor, Tensor]):
     """Learner on feature vectors: the logit of a class is minus the distance to its support mean.
 
@@ -21,10 +20,6 @@ class NearestCentroid(Learner[Tensor, Tensor]):
     distance: Literal["euclidean", "cosine"] = "euclidean"
     seed: int = 0
     exportable: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if self.distance not in ("euclidean", "cosine"):
-            raise InputError(f"distance must be euclidean or cosine, found {self.distance!r}")
 
     def fit(self, support: Tensor, first: int = 0) -> Tensor:
         """The centroids [E, way, d]."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from farfield.backbones.adapters import adapter_convolutions
+from farfield.networks.adapters import adapter_convolutions
 from farfield.tuning.adapted import FixedNorm
 
 HEADS = ("head", "source_head")

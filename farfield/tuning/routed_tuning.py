@@ -1,18 +1,16 @@
 """A network with two branches a block and a policy that chooses between them, ready for training."""
 
-from dataclasses import dataclass
-
 import torch
 
 from farfield.backbones.backbone import Backbone
-from farfield.errors import InputError
 from farfield.seeds import integer_seed
+from farfield.settings import AboveZero, AtLeastZero, Positive, keyword_settings
 from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, trained
-from farfield.tuning.policy import PolicyKind, PolicyNet, check_policy
-from farfield.tuning.routing import Routed, RoutedPart, Stem, check_routing, routed_blocks
+from farfield.tuning.policy import PolicyKind, PolicyNet
+from farfield.tuning.routing import Routed, RoutedPart, Stem, routed_blocks
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class RoutedTuning:
     """Routed blocks have a frozen and a tuned branch; policy and network are trained together, by
     cross-entropy alone. Defaults are those of the released code, for the Visual Decathlon.
@@ -30,21 +28,11 @@ class RoutedTuning:
     routed: RoutedPart = "all"
     frozen_norm: FrozenNorm = "adapt"
     stem: Stem = "trained"
-    temperature: float = 5.0
+    temperature: AboveZero = 5.0
     policy: PolicyKind = "resnet26"
-    policy_width: int = 64
-    policy_scale: float = 0.1
-    policy_weight_decay: float = 1e-3
-
-    def __post_init__(self) -> None:
-        check_routing(self.routed, self.frozen_norm, self.stem)
-        check_policy(self.policy, self.policy_width)
-        if self.temperature <= 0 or self.policy_scale <= 0:
-            raise InputError(
-                f"temperature and policy_scale must be above 0, found {self.temperature}, {self.policy_scale}"
-            )
-        if self.policy_weight_decay < 0:
-            raise InputError(f"policy_weight_decay must not be negative, found {self.policy_weight_decay}")
+    policy_width: Positive = 64
+    policy_scale: AboveZero = 0.1
+    policy_weight_decay: AtLeastZero = 1e-3
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         plain = classifier(backbone, classes, self.seed)

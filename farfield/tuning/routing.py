@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
+from farfield.settings import Positive
 from farfield.tuning.adapted import FrozenNorm, check_norm, freeze
 from farfield.tuning.decisions import Override, decide
 from farfield.tuning.gumbel import straight_through
 from farfield.tuning.partition import Rows, partition, take
 from farfield.tuning.policy import PolicyNet, PolicyRecord, tuned_probability
+from farfield.tuning.residual import residual_blocks
 
 Stem = Literal["trained", "frozen"]
-RoutedPart = Literal["all", "last8"] | int
+RoutedPart = Literal["all", "last8"] | Positive
 
 
 class Blend(torch.autograd.Function):

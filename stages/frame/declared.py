@@ -1,4 +1,4 @@
-"""The code that a stage declares as its dependencies, read from the files dvc.yaml without DVC."""
+"""What a stage declares as its dependencies, read from the files dvc.yaml without DVC."""
 
 import json
 import re
@@ -20,20 +20,24 @@ def declared_code(command: str, root: Path = Path()) -> list[Path]:
 
     InputError if no dvc.yaml has a stage with that command.
     """
+    return sorted(
+        file
+        for name in declared(command, root)
+        if name.startswith(CODE)
+        for file in ((root / name).rglob("*.py") if (root / name).is_dir() else [root / name])
+    )
+
+
+def declared(command: str, root: Path = Path()) -> list[str]:
+    """All that `python -m stages.<command>` depends on. InputError as of `declared_code`."""
     for plan in (root / "dvc.yaml", root / "data/dvc.yaml", *sorted((root / "pipelines").rglob("dvc.yaml"))):
         for stage in yaml.load(plan.read_bytes(), yaml.CSafeLoader)["stages"].values():
-            declared = stage.get("do", stage)
-            key = _key(declared["cmd"], f"python -m stages.{command}")
+            known = stage.get("do", stage)
+            key = _key(known["cmd"], f"python -m stages.{command}")
             if key is None:
                 continue
             item = _item(stage["foreach"], key, root) if "foreach" in stage else None
-            names = [_expanded(name, key, item) for name in declared["deps"]]
-            return sorted(
-                file
-                for name in names
-                if name.startswith(CODE)
-                for file in ((root / name).rglob("*.py") if (root / name).is_dir() else [root / name])
-            )
+            return [_expanded(name, key, item) for name in known["deps"]]
     raise InputError(f"no dvc.yaml has a stage with the command `python -m stages.{command}`")
 
 

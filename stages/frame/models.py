@@ -6,8 +6,8 @@ from typing import NamedTuple
 from torch import nn
 
 from farfield.backbones import build
-from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import Backbone
+from farfield.networks.adapters import with_adapters
 from farfield.training.checkpoints import load_tensors, subset
 from farfield.training.images import expect
 from stages.frame import paths

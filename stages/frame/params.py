@@ -13,12 +13,14 @@ from pydantic import TypeAdapter, ValidationError, model_validator
 
 from farfield.datasets.cards import Card, Packing, Role
 from farfield.errors import InputError
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from stages.frame.schema.fewshot import FewShot
 from stages.frame.schema.networks import Networks
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Name, Section
 from stages.frame.schema.sharing import Sharing
 from stages.frame.schema.tuning import TuningStudy
+from stages.frame.schema.values import SHOWN, faults
 
 PARAMS = Path("params")
 # What is trained by a recipe that has a name: {of section: its groups}.
@@ -48,13 +50,23 @@ class Params(Section):
     image_size: Positive  # of what networks see; packed images are larger and cropped to it
     packing: Packing
     seeds: Seeds
-    recipes: dict[str, Recipe]
-    datasets: dict[str, Card]
+    recipes: dict[Name, Recipe]
+    datasets: dict[Name, Card]
     networks: Networks
     fewshot: FewShot
     spottune: TuningStudy
     decathlon: TuningStudy
     sharing: Sharing
+
+    @model_validator(mode="after")
+    def archives_are_files(self) -> "Params":
+        for name, card in self.datasets.items():
+            for file in card.archives:
+                if file in ("", ".", "..") or set(file) & set("/\\\0\n"):
+                    raise ValueError(
+                        f"datasets.{name}.archives: {file!r} is no name of a file; folders stand in path"
+                    )
+        return self
 
     @model_validator(mode="after")
     def datasets_exist(self) -> "Params":
@@ -144,7 +156,7 @@ class Params(Section):
             seen = [self.image_size] if name in fewshot else []
             seen += [self.pixels_of(key) for key, row in self.networks.trained.items() if row.source == name]
             if name in self.fewshot.targets:
-                seen += [self.pixels_of(key) for key in self.fewshot.models]
+                seen += [self.pixels_of(key) for key in self.fewshot.adapted]
             for study, spec in self.tuning.items():
                 if name in spec.used:
                     seen.append(max(self.image_size_of(study), spec.evaluation_size))
@@ -171,7 +183,7 @@ class Params(Section):
         """The global packing with what the dataset's card overrides."""
         merged = {**vars(self.packing), **self.card(name).packing}
         try:
-            return TypeAdapter(Packing).validate_python(merged)
+            return TypeAdapter(Packing).validate_json(json.dumps(merged), strict=True)
         except ValidationError as error:
             problems = "; ".join(_sentence(problem) for problem in error.errors())
             raise ValueError(f"datasets.{name}.packing: {problems}") from error
@@ -193,8 +205,12 @@ def load_params(folder: Path = PARAMS) -> Params:
 
 
 def check_params(values: dict[str, Any], name: str) -> Params:
+    if found := list(faults(values)):
+        more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+        raise InputError(f"{name} is not valid:\n" + "\n".join(found[:SHOWN] + more))
     try:
-        return Params.model_validate(with_recipes(values))
+        # As JSON, strictly: true is no number and "5" none either, but a list may be a tuple.
+        return Params.model_validate_json(json.dumps(with_recipes(values)), strict=True)
     except ValidationError as error:
         raise InputError(f"{name} is not valid:\n" + "\n".join(map(_sentence, error.errors()))) from error
 
@@ -248,7 +264,7 @@ def _merged(settings: Any, changes: Any) -> Any:
 
 
 def _sentence(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "params"
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "params"
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"- {key}: there is no such parameter (found {problem['input']!r}); check its spelling"
     if problem["type"] == "missing":

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from farfield.backbones.adapters import fold_parallel
 from farfield.files import atomic_file, write_json
+from farfield.networks.adapters import fold_parallel
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import save_tensors
 from farfield.training.devices import deterministic

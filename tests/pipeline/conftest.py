@@ -1,12 +1,14 @@
 """Clones of this repository in which DVC really runs, on the tiny profile.
 
-DVC runs in this process where a test looks at what it does, which spares its start of two seconds; as a
-process of its own where a test kills it or reads what a user would see.
+DVC runs in this process where a test looks at what it does, which spares its start of two seconds, and the
+commands of stages are forked as by `make repro`, which spares theirs; as a process of its own that starts others
+where a test kills it or reads what a user would see, and for the whole run that all others are compared with.
 """
 
 import compileall
 import contextlib
 import logging
+import multiprocessing.forkserver
 import os
 import shutil
 import signal
@@ -18,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dvc.cli
+import dvc.stage.run
 import pytest
 import yaml
+from dvc.stage.exceptions import StageCmdFailedError
 from filelock import FileLock
 
-from commands import compose, side_by_side
+from commands import compose, side_by_side, starting
 from farfield.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -201,6 +205,23 @@ def copy_of_working_tree(path: Path) -> None:
     clone.commit("the tiny profile")
     for package in ("farfield", "stages", "commands"):
         compileall.compile_dir(path / package, quiet=1)
+
+
+def run_forked(executable: str, command: str, cwd: str, env: dict[str, str], **_) -> None:
+    """A stage's command for DVC in this process, as `make repro` starts it."""
+    log = side_by_side.log_of("forked")
+    status = starting.start(command, Path(cwd), log, env).result()
+    print(log.read_text(errors="replace"), end="", flush=True)
+    if status != 0:
+        raise StageCmdFailedError(command, status)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks():
+    """One process that has imported what stages need, and from which all of a worker's stages are forked."""
+    starting.preload(f"python -m {module}" for module in starting.PRELOADED_FOR)
+    multiprocessing.forkserver.ensure_running()
+    dvc.stage.run._run = run_forked
 
 
 @pytest.fixture(scope="session", autouse=True)

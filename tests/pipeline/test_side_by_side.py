@@ -28,6 +28,7 @@ def repository(folder: Path, command: str = "cp in.txt ${item}.txt") -> Path:
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     subprocess.run(["git", "init", "-q", folder], check=True)
     subprocess.run(["dvc", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["dvc", "config", "cache.type", "hardlink,symlink"], cwd=folder, check=True)
     return folder
 
 
@@ -48,6 +49,9 @@ def test_every_stage_runs_after_what_it_needs_and_once(folder):
     first = run(folder)
     assert first.returncode == 0, first.stderr
     assert (folder / "whole.txt").read_text() == "1\n1\n1\n"
+    # Links, read-only; a, b and c have the same bytes, so for two of them the object was there already.
+    assert [(folder / f"{name}.txt").stat().st_nlink for name in (*PARTS, "whole")] == [4, 4, 4, 2]
+    assert all((folder / f"{name}.txt").stat().st_mode & 0o777 == 0o444 for name in (*PARTS, "whole"))
     assert first.stdout.splitlines()[-2].startswith("done whole")
     status = subprocess.run(["dvc", "status"], cwd=folder, capture_output=True, text=True)
     assert "up to date" in status.stdout
@@ -108,7 +112,8 @@ def test_a_number_of_jobs_that_is_none_is_refused(folder, jobs):
     assert not (folder / "a.txt").exists()
 
 
-def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_what_is_told_to_end_or_killed_ends_its_stages_too(tmp_path, end):
     folder = repository(tmp_path, "touch begun && sleep 60; cp in.txt ${item}.txt")
     command = [sys.executable, "-m", "commands.side_by_side", "2"]
     process = subprocess.Popen(
@@ -119,8 +124,8 @@ def test_what_is_told_to_end_ends_its_stages_too(tmp_path):
         assert time.monotonic() < until
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.terminate()
-    assert process.wait(20) == 143
+    getattr(process, end)()
+    assert process.wait(20) == {"terminate": 143, "kill": -9}[end]
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
     assert not (folder / "a.txt").exists()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from farfield.backbones import build
-from farfield.backbones.adapters import with_adapters
+from farfield.networks.adapters import with_adapters
 from farfield.training.loop import LabelledImages
 from farfield.training.recipe import Augmentation, Recipe
 from farfield.tuning.adapted import fit_adapted

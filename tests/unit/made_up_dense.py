@@ -105,7 +105,7 @@ def view(building: str = "hanson", point: int = 1, **changed: np.ndarray | None)
 
 def packed(layout: str, raw: Path, out: Path, size: tuple[int, int] = (4, 6), **options: object) -> Path:
     """The dataset packed, out of archives in `raw`."""
-    index = DENSE_LAYOUTS[layout](raw, options)
+    index = DENSE_LAYOUTS.find(layout)(raw, options)
     packing = Packing(size=size[0], width=size[1], resample="nearest")
     pack_dense(index, raw, packing, out / "packed", out / "scratch", workers=2, title="")
     return out / "packed"

@@ -50,6 +50,7 @@ VALIDATION = {
         "classes": 2,
         "class_images": {"rust": 4000, "<healthy>": 300},
         "unreadable": [{"path": "a.jpg", "reason": "truncated"}],
+        "remarks": ["4 files: 12 bits in 16, shown from 212 to 3,890"],
         "duplicates": [[f"{i}.jpg", f"copy {i}.jpg"] for i in range(LISTED_FILES + 7)],
         "leaked": [],
         "expectations": [

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from farfield.backbones import build
-from farfield.backbones.adapters import fold_parallel, with_adapters
 from farfield.backbones.backbone import parameter_count
+from farfield.networks.adapters import fold_parallel, with_adapters
 from farfield.tuning.accounting import cost, macs
 from farfield.tuning.adapted import classifier, freeze
 from farfield.tuning.methods.adapters import Adapters

@@ -9,14 +9,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from farfield.backbones import build
-from farfield.backbones.adapters import (
+from farfield.errors import InputError
+from farfield.networks.adapters import (
     ParallelAdapterConv2d,
     SeriesAdapterConv2d,
     adapter_convolutions,
     fold_parallel,
     with_adapters,
 )
-from farfield.errors import InputError
 from farfield.training.optimizers import make_optimizer
 from farfield.tuning.methods.adapters import Adapters
 
@@ -171,15 +171,15 @@ def test_folded_parallel_adapters_are_the_same_network(name, training):
 
 
 def test_only_what_fits_can_be_adapted():
-    with pytest.raises(InputError, match=r"placement .* series or parallel, found 'before'"):
+    with pytest.raises(InputError, match=r"placement .*'series' or 'parallel', found 'before'"):
         Adapters(seed=0, placement="before")
-    with pytest.raises(InputError, match="he, zero or pretrained, found 'xavier'"):
+    with pytest.raises(InputError, match="'he', 'zero' or 'pretrained', found 'xavier'"):
         Adapters(seed=0, init="xavier")
     with pytest.raises(InputError, match=r"dropout .* found 1"):
         Adapters(seed=0, dropout=1.0)
-    with pytest.raises(InputError, match="frozen or finetune, found 'all'"):
+    with pytest.raises(InputError, match="'frozen' or 'finetune', found 'all'"):
         Adapters(seed=0, share="all")
-    with pytest.raises(InputError, match="not be negative, found -1"):
+    with pytest.raises(InputError, match="greater than or equal to 0, found -1"):
         Adapters(seed=0, rest_decay=-1)
     with pytest.raises(InputError, match="has none"):
         Adapters(seed=0, init="pretrained")(pretrained(), CLASSES)

@@ -241,3 +241,35 @@ def test_a_name_that_is_no_utf8_can_still_be_written_down(tmp_path):
     [member] = scan(path)
     assert member.name == "caf\ufffd.jpg"
     assert read(path, member.name) == b""
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_member_without_a_name_is_refused(tmp_path, kind):
+    path = tmp_path / f"nameless.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("a.jpg", b"x")
+            packed.writestr(zipfile.ZipInfo(""), b"y")
+    else:
+        write_tar(path, [(tarfile.TarInfo("a.jpg"), b"x"), (tarfile.TarInfo("./"), b"y")])
+    with pytest.raises(InputError, match=rf"nameless\.{kind} holds an unsafe member: .*has an empty name"):
+        scan(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        (tarfile.GNUTYPE_LONGNAME, tarfile.GNU_FORMAT),
+        (tarfile.XHDTYPE, tarfile.PAX_FORMAT),
+        (tarfile.XGLTYPE, tarfile.PAX_FORMAT),
+    ],
+)
+def test_thousands_of_extended_headers_are_refused_in_one_message(tmp_path, kind, form):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, int(kind == tarfile.GNUTYPE_LONGNAME)
+    path = tmp_path / "deep.tar"
+    path.write_bytes((info.tobuf(form) + bytes(512 * info.size)) * 5000 + bytes(1024))
+    with pytest.raises(
+        InputError, match=r"deep\.tar is truncated, damaged or no zip or tar archive \(Recursion"
+    ):
+        scan(path)

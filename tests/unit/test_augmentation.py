@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance
+from torchvision.transforms.functional import InterpolationMode, center_crop, resize
 
 from farfield.training.augmentation import Draws, augment, crop_and_flip, crop_boxes, draw, jitter
 from farfield.training.images import MEAN, STD, evaluation_view, normalise
@@ -111,6 +112,13 @@ def test_the_evaluation_view_is_the_normalised_centre_crop():
     crop = batch[:, 2:34, 2:34].permute(0, 3, 1, 2) / 255
     expected = (crop - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     torch.testing.assert_close(view, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_images_packed_smaller_than_a_network_sees_are_enlarged():
+    batch = images(size=37)
+    crop = center_crop(batch.permute(0, 3, 1, 2).float(), [32, 32])
+    expected = normalise(resize(crop, [96, 96], InterpolationMode.BILINEAR))
+    torch.testing.assert_close(evaluation_view(batch, 96), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_normalised_black_and_white_are_imagenets():

@@ -58,5 +58,5 @@ def test_dan_trains_from_every_start(init):
 
 
 def test_impossible_controllers_are_errors():
-    with pytest.raises(InputError, match="identity, random, found 'zero'"):
+    with pytest.raises(InputError, match="'identity' or 'random', found 'zero'"):
         DAN(seed=0, init="zero")

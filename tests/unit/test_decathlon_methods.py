@@ -9,9 +9,8 @@ from interrupted import kill_after_two_epochs
 from torch import nn
 
 from farfield.backbones import build
-from farfield.backbones.adapters import adapter_convolutions
-from farfield.backbones.reinitialise import reinitialise
 from farfield.errors import InputError
+from farfield.networks.adapters import adapter_convolutions
 from farfield.training.recipe import Recipe, learning_rate
 from farfield.tuning.methods.adapters import Adapters
 from farfield.tuning.methods.dan import DAN
@@ -19,6 +18,7 @@ from farfield.tuning.methods.lwf import LwF
 from farfield.tuning.methods.norm_adaptation import NormAdaptation
 from farfield.tuning.methods.piggyback import PiggyBack
 from farfield.tuning.methods.scratch import Scratch
+from farfield.tuning.reinitialise import reinitialise
 
 SOURCE_HEAD = nn.Linear(32, 7)
 

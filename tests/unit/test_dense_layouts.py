@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from farfield.datasets.dense.packed import load_class_names, load_targets
-from farfield.datasets.layouts import DENSE_LAYOUTS, find_dense_layout
+from farfield.datasets.layouts import DENSE_LAYOUTS
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.errors import InputError
 from farfield.files import read_json
@@ -89,10 +89,10 @@ def test_labelled_nyu_that_is_cut_or_has_a_wrong_split(raw):
     content = (raw / "nyu_depth_v2_labeled.mat").read_bytes()
     (raw / "nyu_depth_v2_labeled.mat").write_bytes(content[:500])
     with pytest.raises(InputError, match=r"nyu_depth_v2_labeled\.mat is no MATLAB 7\.3 file with images"):
-        DENSE_LAYOUTS["nyuv2_mat"](raw, {})
+        DENSE_LAYOUTS.find("nyuv2_mat")(raw, {})
     labelled_mat(raw, count=2)
     with pytest.raises(InputError, match=r"trainNdxs is 3; expected a number from 1 to 2"):
-        DENSE_LAYOUTS["nyuv2_mat"](raw, {})
+        DENSE_LAYOUTS.find("nyuv2_mat")(raw, {})
 
 
 def test_cityscapes(raw, tmp_path):
@@ -162,7 +162,7 @@ def test_taskonomy(raw, tmp_path):
 def test_taskonomy_of_a_building_that_is_not_in_the_tiny_split(raw):
     pack(raw / "tiny.tar", view("elsewhere"))
     with pytest.raises(InputError, match="elsewhere is no building of the tiny split"):
-        DENSE_LAYOUTS["taskonomy_tiny"](raw, {})
+        DENSE_LAYOUTS.find("taskonomy_tiny")(raw, {})
 
 
 def camvid() -> dict[str, bytes]:
@@ -194,27 +194,27 @@ def test_camvid_has_edges_that_follow_from_its_labels(raw, tmp_path):
 def test_camvid_with_a_list_of_another_form(raw):
     pack(raw / "CamVid.zip", camvid() | {"CamVid/val.txt": b"a.png\n"})
     with pytest.raises(InputError, match=r"val\.txt, line 1: it has 1 paths"):
-        DENSE_LAYOUTS["camvid"](raw, {})
+        DENSE_LAYOUTS.find("camvid")(raw, {})
 
 
 @pytest.mark.parametrize("layout", ["cityscapes", "cityscapes_npy", "taskonomy_tiny"])
 def test_archives_of_something_else_are_refused(layout, raw):
     pack(raw / "other.zip", {"cats/1.png": png(photo(1))})
     with pytest.raises(InputError, match="no image was found"):
-        DENSE_LAYOUTS[layout](raw, {})
+        DENSE_LAYOUTS.find(layout)(raw, {})
 
 
 def test_an_unknown_layout_is_answered_with_the_choices():
-    with pytest.raises(InputError, match=r"'folder' of dense targets; they are camvid, cityscapes"):
-        find_dense_layout("folder")
+    with pytest.raises(InputError, match=r"dense layout 'folder'; the dense layouts are camvid, cityscapes"):
+        DENSE_LAYOUTS.find("folder")
 
 
 def test_options_are_checked(raw):
     pack(raw / "nyu_v2.zip", prepared())
     with pytest.raises(InputError, match="option classes of the layout cityscapes is '20'"):
-        DENSE_LAYOUTS["cityscapes"](raw, {"classes": "20"})
+        DENSE_LAYOUTS.find("cityscapes")(raw, {"classes": "20"})
     with pytest.raises(InputError, match="must begin with image"):
-        DENSE_LAYOUTS["nyuv2_prepared"](raw, {"columns": ["depth"]})
+        DENSE_LAYOUTS.find("nyuv2_prepared")(raw, {"columns": ["depth"]})
     columns = ["image", "segmentation", "normals", "depth", "edges"]
     with pytest.raises(InputError, match=r"entry 1 of train is .* expected the files image, .*edges"):
-        DENSE_LAYOUTS["nyuv2_prepared"](raw, {"columns": columns})
+        DENSE_LAYOUTS.find("nyuv2_prepared")(raw, {"columns": columns})

@@ -35,6 +35,15 @@ def manifest() -> pd.DataFrame:
             "height": 9,
             "mode": "RGB",
             "sha256": [f"{i:064x}" for i in range(6)],
+            **{"bits": 8, "container": 8, "bands": 3, "page": 0, "pages": 1, "low": 0.0, "high": 255.0},
+            **{
+                "orientation": 1,
+                "compression": "",
+                "remark": "",
+                "flat": False,
+                "black": False,
+                "inverted": False,
+            },
             "valid_segmentation": 0.9,
             "least_segmentation": 0.0,
             "most_segmentation": 2.0,
@@ -61,7 +70,7 @@ def test_good_data_pass_and_are_summed_up():
     result = check(manifest())
     require_valid_dense("set", result, EXPECTED)
     assert result["success"]
-    assert len(result["expectations"]) == 18
+    assert len(result["expectations"]) == 21
     assert result["class_images"] == {"a": 6, "b": 6, "c": 6}
     assert result["splits"] == {"test": 2, "train": 4}
     assert result["tasks"]["depth"] == {"valid": {"test": 0.75, "train": 0.75}, "least": 0.8, "most": 4.5}

@@ -2,7 +2,9 @@
 
 import errno
 import hashlib
+import io
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from local_server import Server
 
 from farfield.datasets import download
+from farfield.datasets.archives import scan
 from farfield.datasets.cards import Archive
 from farfield.datasets.download import fetch
 from farfield.errors import InputError
@@ -17,6 +20,13 @@ from farfield.errors import InputError
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+def zip_of(name: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as target:
+        target.writestr(zipfile.ZipInfo(name), b"x" * 100)
+    return packed.getvalue()
 
 
 def started(server: Server) -> Iterator[Server]:
@@ -260,3 +270,60 @@ def test_a_password_in_an_address_is_not_shown(target):
     with pytest.raises(InputError) as caught:
         get(Archive(urls=("http://user:secret@127.0.0.1:9/a.zip",), sha256=SHA256), target)
     assert "secret" not in str(caught.value)
+
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title> Confirm\n the download </title></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (PAGE, r"what came is a web page \('Confirm the download'\)"),
+        (b"\xef\xbb\xbf  <?xml version='1.0'?><!-- x --><HTML>", "what came is a web page"),
+        (b'{"error": "quota exceeded"}', r"what came is refused: a\.zip is truncated, damaged or no zip"),
+        (zip_of("a/1.png")[:-30], r"what came is refused: a\.zip is truncated"),
+        (zip_of("../out.png"), r"what came is refused: a\.zip holds an unsafe member"),
+    ],
+)
+def test_what_is_no_archive_is_refused_and_the_same_call_works_once_it_is_replaced(
+    server, target, content, message
+):
+    archive = Archive(urls=(server.url("a.zip"),), unverified="none is published")
+    server.files["a.zip"] = content
+    with pytest.raises(InputError, match=message):
+        fetch("a.zip", archive, target, None, "", walk=scan, progress=False)
+    assert list(target.parent.iterdir()) == []
+    server.files["a.zip"] = zip_of("a/1.png")
+    fetch("a.zip", archive, target, None, "", walk=scan, progress=False)
+    assert target.read_bytes() == zip_of("a/1.png")
+
+
+def test_a_page_in_place_of_a_table_is_refused_too(server, target):
+    server.files["a.csv"] = PAGE
+    with pytest.raises(InputError, match="what came is a web page"):
+        fetch(
+            "a.csv", Archive(urls=(server.url("a.csv"),), unverified="none"), target, None, "", progress=False
+        )
+
+
+@pytest.mark.parametrize("name", ["my mirror", "a::b", "it's $x", "100% #1?"])
+def test_a_mirror_may_have_any_name(tmp_path, target, name):
+    (tmp_path / name / "A b").mkdir(parents=True)
+    (tmp_path / name / "A b/a#1 %20.zip").write_bytes(CONTENT)
+    get(Archive(path="A b/a#1 %20.zip", sha256=SHA256), target, tmp_path / name)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_mirror_may_be_below_the_home_folder(mirror, target, monkeypatch):
+    monkeypatch.setenv("HOME", str(mirror.parent))
+    get(Archive(path="A/a.zip", sha256=SHA256), target, "~/mirror")
+    assert target.read_bytes() == CONTENT
+    with pytest.raises(InputError, match=rf"the mirror {mirror.parent}/other does not exist"):
+        get(Archive(path="A/a.zip", sha256=SHA256), target, "~/other")
+
+
+def test_signs_that_mean_something_in_an_address_are_quoted(server, target):
+    server.files["files/A b/a%231.zip"] = CONTENT  # as the server is asked
+    server.files["files/A%20b/a%231.zip"] = CONTENT
+    get(Archive(path="A b/a#1.zip", sha256=SHA256), target, server.url("files"))
+    assert target.read_bytes() == CONTENT

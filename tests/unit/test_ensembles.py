@@ -262,10 +262,10 @@ def test_choices_are_counted_for_the_report():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cv": "none"}, "cv must be released_bug or intended, found 'none'"),
-        ({"rounds": 0}, "rounds must be a whole number of at least 1, or null, found 0"),
-        ({"selector_epochs": 0.5}, "selector_epochs must be a whole number of at least 1, found 0.5"),
-        ({"learning_rate": 0}, "learning_rate must be a number above 0, found 0"),
+        ({"cv": "none"}, "cv should be 'released_bug' or 'intended', found 'none'"),
+        ({"rounds": 0}, "rounds should be greater than 0, found 0"),
+        ({"selector_epochs": 0.5}, "selector_epochs should be a valid integer, found 0.5"),
+        ({"learning_rate": 0}, "learning_rate should be greater than 0, found 0"),
     ],
 )
 def test_impossible_settings_are_named(changes, message):

@@ -246,9 +246,9 @@ def test_layouts_give_the_same(few, large, small, size, monkeypatch):
     [
         ({"last": 9}, "last 9 blocks, and this backbone has 4"),
         ({"last": 10, "unit": "layer"}, "last 10 layers, and this backbone has 9"),
-        ({"last": 0}, "last of fine-tuning must be a whole number of at least 1, found 0"),
+        ({"last": 0}, "last should be greater than 0, found 0"),
         ({"batch_size": 0}, "batch_size"),
-        ({"unit": "stage"}, "unit of fine-tuning must be block or layer, found 'stage'"),
+        ({"unit": "stage"}, "unit should be 'block' or 'layer', found 'stage'"),
         ({"scale": 0.0}, "scale"),
         ({"head": {"learning_rate": -1.0}}, "learning_rate"),
     ],

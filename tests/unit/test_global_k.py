@@ -112,7 +112,7 @@ def test_figures_say_how_far_the_policy_is_from_k_blocks_for_all():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"k": -1}, "k must not be negative"),
+        ({"k": -1}, "k should be greater than or equal to 0, found -1"),
         ({"k": 5}, "only 4 blocks"),
         ({"lambda1": -1}, "lambda1"),
         ({"ramp": (0.5, 0.1)}, "ramp"),

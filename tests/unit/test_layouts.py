@@ -112,13 +112,13 @@ def test_an_archive_without_an_image_is_named(tmp_path):
         index_of("folder", tmp_path)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_a_folder_without_archives_is_named(tmp_path, layout):
     with pytest.raises(InputError, match="holds no archive"):
         index_of(layout, tmp_path)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_an_option_that_no_layout_has_is_named(tmp_path, layout):
     with pytest.raises(InputError, match=f"the layout {layout} has no option 'colour'"):
         index_of(layout, tmp_path, colour="grey")

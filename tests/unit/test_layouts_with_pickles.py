@@ -1,4 +1,4 @@
-"""Layouts of pickles, CIFAR-100 and tieredImageNet, and the unpickler that builds plain data only."""
+"""Layouts of pickles, CIFAR-100, miniImageNet and tieredImageNet, and the unpickler that builds plain data."""
 
 import io
 import pickle
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_archives import index_of, pack, summary
+from made_up_archives import index_of, pack, summary, write_parquet
 
 from farfield.datasets.decoders.containers.pickles import unpickle
 from farfield.datasets.layouts import read_images
@@ -85,6 +85,127 @@ def test_a_cifar_archive_without_a_batch_is_named(tmp_path):
     pack(tmp_path / "cifar.tar.gz", {"cifar-100-python/train": b""})
     with pytest.raises(InputError, match="no archive holds test, which CIFAR-100 has"):
         index_of("cifar", tmp_path)
+
+
+# miniImageNet
+
+MINI_CLASSES = {"train": ("n02", "n05"), "val": ("n01",), "test": ("n09",)}
+
+
+def mini_images(first: int) -> np.ndarray:
+    """Four images, the n-th of the constant colour (first + n, 1, 2)."""
+    images = np.empty((4, 84, 84, 3), np.uint8)
+    images[...] = np.stack(np.broadcast_arrays(np.arange(first, first + 4), 1, 2), -1)[:, None, None]
+    return images
+
+
+def cached(split: str) -> dict[object, object]:
+    """As Ren et al. pass it on: the rows of each class."""
+    names, images = MINI_CLASSES[split], mini_images(10 * list(MINI_CLASSES).index(split))
+    rows = {name: list(range(k, 4, len(names))) for k, name in enumerate(names)}
+    return {"image_data": images, "class_dict": rows}
+
+
+def numbered(split: str) -> dict[object, object]:
+    """As Gidaris and Komodakis pass it on: a number of 100 for each row."""
+    names, images = MINI_CLASSES[split], mini_images(10 * list(MINI_CLASSES).index(split))
+    return {b"data": images, b"labels": [int(names[row % len(names)][1:]) for row in range(4)]}
+
+
+MINI_FORMS = {
+    "cache": (cached, "mini-imagenet-cache-{}.pkl", ("n01", "n02", "n05", "n09")),
+    "category": (numbered, "miniImageNet_category_split_{}.pickle", ("01", "02", "05", "09")),
+}
+
+
+def write_mini(raw: Path, form: str, packed: bool, **changes: object) -> None:
+    content, name, _ = MINI_FORMS[form]
+    stages = {"train": "train_phase_train"} if form == "category" else {}
+    files = {
+        name.format(stages.get(split, split)): pickle.dumps(changes.get(split, content(split)), protocol=2)
+        for split in MINI_CLASSES
+    }
+    if packed:
+        pack(raw / "mini.tar.gz", {f"mini/{file}": data for file, data in files.items()})
+    else:
+        for file, data in files.items():
+            (raw / file).write_bytes(data)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("form", MINI_FORMS)
+def test_miniimagenet_in_pickles(tmp_path, form, packed):
+    write_mini(tmp_path, form, packed)
+    index = index_of("mini_imagenet", tmp_path)
+    assert index.class_names == MINI_FORMS[form][2]
+    assert [record.split for record in index.records] == ["train"] * 4 + ["val"] * 4 + ["test"] * 4
+    assert [record.label for record in index.records] == [1, 2, 1, 2, 0, 0, 0, 0, 3, 3, 3, 3]
+    images = dict(read_images(tmp_path, index))
+    assert [int(images[row][5, 6, 0]) for row in range(12)] == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]
+    assert images[7].shape == (84, 84, 3)
+
+
+@pytest.mark.parametrize(
+    ("form", "changes", "message"),
+    [
+        ("cache", {"val": cached("val") | {"class_dict": {"n01": [0, 1, 2]}}}, "row 3 has 0 classes"),
+        (
+            "cache",
+            {"val": cached("val") | {"class_dict": {"n01": [0, 1, 2, 3], "n00": [3]}}},
+            "row 3 has 2 cl",
+        ),
+        ("cache", {"val": cached("val") | {"class_dict": {"n01": [0, 1, 2, 3, 4]}}}, "row 4 of n01"),
+        ("cache", {"val": cached("train")}, r"two splits: n02 \(train, val\), n05 \(train, val\)"),
+        ("cache", {"test": cached("test") | {"image_data": np.zeros((4, 84, 84, 3))}}, "images of float64"),
+        ("category", {"test": numbered("test") | {b"labels": [9, 9, 9]}}, "4 images and 3 labels"),
+        ("category", {"test": numbered("test") | {b"labels": [9, 9, 9, 100]}}, "from 0 to 99"),
+    ],
+)
+def test_wrong_pickles_of_miniimagenet_are_named(tmp_path, form, changes, message):
+    write_mini(tmp_path, form, packed=True, **changes)
+    with pytest.raises(InputError, match=message):
+        index_of("mini_imagenet", tmp_path)
+
+
+def test_a_missing_pickle_of_miniimagenet_is_named(tmp_path):
+    write_mini(tmp_path, "cache", packed=False)
+    (tmp_path / "mini-imagenet-cache-val.pkl").unlink()
+    with pytest.raises(InputError, match=r"but not mini-imagenet-cache-val\.pkl"):
+        index_of("mini_imagenet", tmp_path)
+
+
+def test_miniimagenet_of_the_hub_is_divided_by_class_and_not_by_image(tmp_path):
+    names = ["n01", "n02", "n05", "n09"]
+    for file, labels in {"train": [3, 0, 1], "validation": [2, 1], "test": [0]}.items():
+        write_parquet(tmp_path / f"{file}-00000-of-00001.parquet", labels, names=names)
+    for split, classes in MINI_CLASSES.items():
+        text = "".join(f"{name}{number:08d}.jpg,{name}\n" for name in classes for number in range(2))
+        (tmp_path / f"{split}.csv").write_text(f"filename,label\n{text}")
+    index = index_of("mini_imagenet", tmp_path)
+    assert index.class_names == tuple(names)
+    assert [(r.path, names[r.label], r.split) for r in index.records] == [
+        ("train-00000-of-00001.parquet/000002", "n02", "train"),
+        ("validation-00000-of-00001.parquet/000000", "n05", "train"),
+        ("validation-00000-of-00001.parquet/000001", "n02", "train"),
+        ("train-00000-of-00001.parquet/000001", "n01", "val"),
+        ("train-00000-of-00001.parquet/000000", "n09", "test"),
+    ]
+    assert dict(read_images(tmp_path, index))[1] == b"0"
+    (tmp_path / "val.csv").write_text("filename,label\nx.jpg,n77\n")
+    with pytest.raises(
+        InputError, match=r"1 classes that train\.csv, val\.csv and test\.csv do not list: n01"
+    ):
+        index_of("mini_imagenet", tmp_path)
+
+
+def test_miniimagenet_of_full_size_is_read_by_its_lists(tmp_path):
+    files = {f"images/{name}.jpg": name for names in MINI_CLASSES.values() for name in names}
+    lists = {
+        f"{split}.csv": "filename,label\n" + "".join(f"{name}.jpg,{name}\n" for name in names)
+        for split, names in MINI_CLASSES.items()
+    }
+    pack(tmp_path / "mini-imagenet.zip", files | lists)
+    assert index_of("mini_imagenet", tmp_path) == index_of("split_csv", tmp_path)
 
 
 # tieredImageNet

@@ -45,7 +45,7 @@ def fetched(slug: str, mirror: Path, folder: Path) -> Card:
 @pytest.mark.parametrize("slug", DENSE)
 def test_a_dense_sample_passes_the_validation_of_its_card(slug, mirror, tmp_path):
     card = fetched(slug, mirror, tmp_path)
-    index = DENSE_LAYOUTS[card.layout](tmp_path, card.options)
+    index = DENSE_LAYOUTS.find(card.layout)(tmp_path, card.options)
     folder, packing = tmp_path / "packed", Packing(**card.packing)
     pack_dense(index, tmp_path, packing, folder, tmp_path / "scratch", workers=2, title="")
     manifest, names = load_manifest(folder), load_class_names(folder)
@@ -58,7 +58,7 @@ def test_a_dense_sample_passes_the_validation_of_its_card(slug, mirror, tmp_path
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_sample_is_what_its_card_expects(slug, mirror, tmp_path):
     card = fetched(slug, mirror, tmp_path)
-    index = LAYOUTS[card.layout](tmp_path, card.options)
+    index = LAYOUTS.find(card.layout)(tmp_path, card.options)
     rows, modes, shortest = [], set(), []
     for row, data in read_images(tmp_path, index):
         image = Image.fromarray(data) if isinstance(data, np.ndarray) else Image.open(io.BytesIO(data))
@@ -100,7 +100,7 @@ def test_the_folders_of_20_aircraft_are_not_numbered_as_their_categories(mirror)
 
 @pytest.mark.mirror
 def test_labels_of_aircraft_are_those_of_the_annotations_all_the_same(mirror):
-    index = LAYOUTS["decathlon"](mirror / "VisualDecathlon", {"set": "aircraft"})
+    index = LAYOUTS.find("decathlon")(mirror / "VisualDecathlon", {"set": "aircraft"})
     assert index.class_names == tuple(sorted(index.class_names))
     labels = {record.path.split("/")[2]: index.class_names[record.label] for record in index.records}
     assert len(labels) == 100

@@ -1,6 +1,7 @@
 """Tars inside archives are read where they lie, by the rules for all archives."""
 
 import gzip
+import io
 import random
 import tarfile
 import zipfile
@@ -11,6 +12,7 @@ from made_up_archives import pack, tar_of
 
 from farfield.datasets import archive_checks
 from farfield.datasets.archives import scan, stream, visit
+from farfield.datasets.layouts import LAYOUTS, read_images
 from farfield.errors import InputError
 
 FILES = {
@@ -96,3 +98,49 @@ def test_an_outer_archive_that_unpacks_to_far_more_than_it_weighs_is_refused(tmp
         packed.writestr("set.tar", tar_of({"1.jpg": bytes(10**6)}))
     with pytest.raises(InputError, match="makes the archive unpack to"):
         scan(tmp_path / "data.zip", "set.tar")
+
+
+def zip_of(files):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, data in files.items():
+            target.writestr(name, data)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("outer", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("inner", ["zip", "tar", "tar.gz"])
+def test_a_path_may_go_on_inside_an_archive(tmp_path, outer, inner):
+    kinds = {"zip": zip_of, "tar": tar_of, "tar.gz": lambda files: gzip.compress(tar_of(files), 1)}
+    innermost = kinds[inner](FILES)
+    path = tmp_path / f"data.{outer}"
+    pack(
+        path, {"note.txt": b"", f"sets/one.{inner}": innermost, "deep.zip": zip_of({f"x.{inner}": innermost})}
+    )
+    for within in (path / f"sets/one.{inner}", path / f"deep.zip/x.{inner}"):
+        assert [(member.name, member.size) for member in scan(within)] == [
+            (name, len(data)) for name, data in FILES.items()
+        ]
+        assert dict(stream(within, ["set/7.jpg", "set/1.jpg"])) == {
+            name: FILES[name] for name in ("set/1.jpg", "set/7.jpg")
+        }
+    with pytest.raises(InputError, match=rf"data\.{outer} does not hold sets/two\.zip"):
+        scan(path / "sets/two.zip")
+    with pytest.raises(InputError, match=r"does not exist"):
+        scan(tmp_path / "none.zip/one.zip")
+
+
+def test_what_unpacks_in_two_steps_may_not_weigh_more_than_in_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_checks, "FREE_BYTES", 2**20)
+    bomb = zip_of({f"{n}.bmp": bytes(2**20) for n in range(5)})
+    (tmp_path / "data.zip").write_bytes(zip_of({"inner.zip": bomb}))
+    assert len(scan(tmp_path / "data.zip")) == 1
+    with pytest.raises(InputError, match=r"data\.zip/inner\.zip holds an unsafe member: .*unpack to"):
+        scan(tmp_path / "data.zip/inner.zip")
+
+
+def test_layouts_look_into_archives_of_archives(tmp_path):
+    pack(tmp_path / "all.zip", {"one.zip": zip_of({"a/1.png": b"1"}), "two.tar": tar_of({"b/1.png": b"2"})})
+    index = LAYOUTS.find("folder")(tmp_path, {})
+    assert [record.path for record in index.records] == ["all.zip/one.zip/a/1.png", "all.zip/two.tar/b/1.png"]
+    assert dict(read_images(tmp_path, index)) == {0: b"1", 1: b"2"}

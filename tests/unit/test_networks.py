@@ -160,7 +160,10 @@ def test_a_network_is_not_tested_on_what_it_has_seen():
             "spottune.methods.standard.network=x",
             r"methods\.standard\.network is 'x', which is not one of net",
         ),
-        ("networks.given.random.image_size=64", "packing size of leaves is 18, but networks see 64 pixels"),
+        (
+            "networks.trained.objects.image_size=64",
+            "packing size of objects is 18, but networks see 64 pixels",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused(override, message):

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from farfield.datasets.cards import Packing
+from farfield.datasets.decoders.rgb import READ
 from farfield.datasets.layouts import Index, Record
-from farfield.datasets.packed import load_images, load_manifest
+from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.previews import contact_sheet
+from farfield.datasets.remarks import remarks_on
 from farfield.errors import InputError
 from farfield.files import read_json
 
@@ -80,6 +82,16 @@ def test_rows_follow_the_index_and_pixels_the_files(tmp_path):
         "height": 8,
         "mode": "RGB",
         "sha256": "",
+        "bits": 8,
+        "container": 8,
+        "bands": 3,
+        "page": 0,
+        "pages": 1,
+        "low": 0.0,
+        "high": 255.0,
+        "orientation": 1,
+        "compression": "",
+        "remark": "",
     }
     assert read_json(folder / "unreadable.json") == []
     assert not (tmp_path / "scratch").exists()
@@ -127,6 +139,76 @@ def test_a_dataset_without_one_good_image_is_an_error(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def deep(row: int) -> bytes:
+    """12 bits in 16, brighter from file to file; of every tenth file beyond the others."""
+    values = np.random.default_rng(row).integers(0, 1000, (8, 8)) + (3000 if row % 10 == 0 else row)
+    buffer = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def split_in_two(row: int) -> str:
+    return "test" if row % 10 == 0 else "train"
+
+
+DEEP = {row: deep(row) for row in range(COUNT)}
+DEEP_INDEX = Index(
+    tuple(replace(record, split=split_in_two(row)) for row, record in enumerate(INDEX.records)),
+    INDEX.class_names,
+)
+
+
+def pack_deep(tmp_path, read, name="out"):
+    folder = tmp_path / name
+    pack(DEEP_INDEX, read, PACKING, folder, tmp_path / "scratch", workers=2, title="")
+    return folder
+
+
+def test_numbers_without_a_stated_range_are_shown_in_that_of_the_training_part(tmp_path):
+    folder = pack_deep(tmp_path, reader(DEEP))
+    stack = np.stack([np.asarray(Image.open(io.BytesIO(DEEP[row]))) for row in range(COUNT)])
+    trained = [row for row in range(COUNT) if split_in_two(row) == "train"]
+    low, high = load_ranges(folder)["uint16 x 1"]
+    # The quantiles of a file stand at 111 levels; in between its share of pixels is taken to rise evenly.
+    assert np.allclose([low, high], np.percentile(stack[trained], (0.1, 99.9)), atol=0.01 * (high - low))
+    expected = np.rint(255 * np.clip((stack - low) / (high - low), 0, 1))
+    assert (load_images(folder) == expected[..., None]).all()
+    manifest = load_manifest(folder)
+    assert (manifest["low"] == low).all()
+    assert (manifest["high"] == high).all()
+    assert (manifest["container"] == 16).all()
+    assert manifest["bits"].tolist() == [int(image.max()).bit_length() for image in stack]
+    assert remarks_on(manifest) == [f"300 files: 12 bits in 16, shown from {low:.1f} to {high:,.0f}"]
+
+
+def test_files_are_read_once_where_their_range_is_known(tmp_path):
+    wanted: list[list[int]] = []
+    run(tmp_path, reader(wanted=wanted))
+    assert [len(rows) for rows in wanted] == [COUNT]
+    wanted.clear()
+    pack_deep(tmp_path, reader(FILES | {row: DEEP[row] for row in range(20)}, wanted), "mixed")
+    assert [sorted(rows) for rows in wanted] == [list(range(COUNT)), list(range(20))]
+
+
+@pytest.mark.parametrize("stop", [150, 450])
+def test_an_interrupted_search_for_the_range_continues(tmp_path, stop):
+    """In the first pass, or in the second."""
+    whole = pack_deep(tmp_path, reader(DEEP), "whole")
+    done = iter(range(10_000))
+
+    def killed(rows):
+        for item in reader(DEEP)(rows):
+            if next(done) == stop:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        pack_deep(tmp_path, killed)
+    resumed = pack_deep(tmp_path, reader(DEEP))
+    for name in ("images.npy", "manifest.parquet", "ranges.json"):
+        assert (whole / name).read_bytes() == (resumed / name).read_bytes()
+
+
 def test_arrays_are_packed_like_files(tmp_path):
     arrays = {row: np.asarray(Image.open(io.BytesIO(data))) for row, data in FILES.items()}
     folder = run(tmp_path, reader(arrays))
@@ -171,7 +253,7 @@ def test_the_journal_holds_what_the_manifest_needs(tmp_path):
         run(tmp_path, interrupted, workers=1)
     row, fact = json.loads((tmp_path / "scratch/journal.jsonl").read_text().splitlines()[0])
     assert row == 299
-    assert set(fact) == {"width", "height", "mode", "sha256"}
+    assert set(fact) == {"width", "height", "mode", "sha256", *READ}
 
 
 def test_a_contact_sheet_has_a_column_a_class():

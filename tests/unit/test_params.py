@@ -4,6 +4,7 @@ import copy
 from functools import cache
 
 import pytest
+from omegaconf import OmegaConf
 
 from commands.choices import check_choices
 from commands.compose import composed, texts
@@ -53,7 +54,7 @@ def changed(key: str, value):
         (
             "networks.trained.objects.changes",
             {"learning_rate": -1.0},
-            r"objects\.recipe: learning_rate must be a number above 0, found -1",
+            r"objects\.recipe\.learning_rate: input should be greater than 0, found -1",
         ),
         ("seeds.pretrain", "x", r"seeds\.pretrain: .*integer.*found 'x'"),
         ("packing.resample", "cubic", r"packing\.resample: .*'bilinear'.*found 'cubic'"),
@@ -65,7 +66,11 @@ def changed(key: str, value):
         ),
         ("datasets.leaves.packing", {"resample": "cubic"}, r"datasets\.leaves\.packing: .*resample"),
         ("datasets.leaves.role", "source", r"fewshot\.targets\.leaves needs a dataset of role target"),
-        ("recipes.pretraining.weight_decay", -1.0, r"weight_decay must be a number of at least 0, found -1"),
+        (
+            "recipes.pretraining.weight_decay",
+            -1.0,
+            r"pretraining\.weight_decay: .* greater than or equal to 0, found -1",
+        ),
         ("recipes.pretraining.augmentation.area", [2, 0], r"area must be two rising shares"),
         ("fewshot.transfer.fixed.model", "imagenet", r"transfer\.fixed\.model is 'imagenet'.*objects"),
         ("fewshot.meta.protonet.source", "leaves", r"meta\.protonet\.source needs a dataset of role source"),
@@ -76,11 +81,76 @@ def changed(key: str, value):
         ("datasets.leaves.role", "goal", r"datasets\.leaves\.role: .*found 'goal'"),
         ("datasets.leaves.licence_text", "x", r"datasets\.leaves\.licence_text: there is no such parameter"),
         ("datasets.leaves.folder", "mine", r"exactly one of archives, folder or generator"),
+        (
+            "recipes.pretraining.learning_rate",
+            float("nan"),
+            r"pretraining\.learning_rate: .*finite.*found nan",
+        ),
+        (
+            "fewshot.transfer.fixed.settings.learning_rate",
+            float("inf"),
+            r"fixed\.settings\.learning_rate: .*inf",
+        ),
+        ("recipes.pretraining.augmentation.area", [0.1, float("inf")], r"augmentation\.area\.1: .*found inf"),
+        ("fewshot.episodes", True, r"fewshot\.episodes: .*integer, found True"),
+        ("recipes.pretraining.momentum", False, r"recipes\.pretraining\.momentum: .*number, found False"),
+        ("recipes.pretraining.nesterov", 1, r"recipes\.pretraining\.nesterov: .*boolean, found 1"),
+        ("recipes.pretraining.epochs", "5", r"recipes\.pretraining\.epochs: .*integer, found '5'"),
+        ("datasets.leaves.packing", {"size": True}, r"datasets\.leaves\.packing: .*size: .*found True"),
+        ("fewshot.targets.leaves.shots", [5, 5], r"fewshot\.targets\.leaves\.shots: 5 is given twice"),
+        ("fewshot.models", ["objects", "objects"], r"fewshot\.models: 'objects' is given twice"),
     ],
 )
 def test_what_is_wrong_is_named(key, value, message):
     with pytest.raises(InputError, match=message):
         check_params(changed(key, value), "params.yaml")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a;touch b", "a b", "", "$HOME", "a/b", "a\nb", "012", "-x", "a.b", "x" * 101]
+)
+def test_names_are_words_of_a_shell_and_of_a_path(name):
+    values = copy.deepcopy(tiny())
+    for group in (values["datasets"], values["fewshot"]["transfer"], values["sharing"]["baselines"]):
+        group[name] = next(iter(group.values()))
+    with pytest.raises(InputError) as refused:
+        check_params(values, "params.yaml")
+    assert str(refused.value).count("a name becomes a folder and a word of shell commands") == 3
+    archives = {f"a/{name}": {"unverified": "mine"}}
+    card = {**tiny()["datasets"]["leaves"], "generator": {}, "archives": archives}
+    with pytest.raises(InputError, match="is no name of a file"):
+        check_params(changed("datasets.leaves", card), "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "fewshot.transfer.fixed.settings",
+            {"learning_rate": True},
+            r"transfer\.fixed\.settings\.learning_rate",
+        ),
+        (
+            "spottune.methods.spottune.settings",
+            {"temperature": True},
+            r"spottune\.methods\.spottune\.settings",
+        ),
+    ],
+)
+def test_settings_of_methods_are_of_the_kind_that_these_take(key, value, message):
+    params = check_params(changed(key, value), "params.yaml")
+    with pytest.raises(InputError, match=message):
+        check_choices(params)
+
+
+@pytest.mark.parametrize(
+    "read", ["${oc.env:HOME}", "${now:%Y}", "x ${oc.env:NO_SUCH,1}", "${python_version:}"]
+)
+def test_what_only_this_machine_knows_is_no_parameter(read):
+    record = fresh_record("tiny") | {"datasets": {"leaves": {"title": read}}}
+    with pytest.raises(InputError, match=r"^datasets\.leaves\.title: Unsupported interpolation.*local\.yaml"):
+        composed(record)
+    assert OmegaConf.create({"a": "${oc.env:PATH}"}).a  # elsewhere they are as they were
 
 
 def test_no_two_rows_share_a_name():
@@ -168,14 +238,18 @@ def test_what_does_not_compose_is_explained():
         (
             "fewshot.finetune.all.rows.mean_centroid.settings.distance",
             "cosin",
-            "distance must be euclidean or cosine, found 'cosin'",
+            "mean_centroid do not fit it: distance should be 'euclidean' or 'cosine', found 'cosin'",
         ),
-        ("fewshot.finetune.all.settings.last", 0, "last of fine-tuning must be a whole number of at least 1"),
+        (
+            "fewshot.finetune.all.settings.last",
+            0,
+            r"all\.settings\.last: .* greater than 0, found 0",
+        ),
         ("fewshot.finetune.all.settings.momentum", 0, r"settings\.momentum: there is no such parameter"),
         (
             "fewshot.ensemble.finetuned.rows.ims_f.settings.cv",
             "half",
-            "cv must be released_bug or intended",
+            "ims_f do not fit it: cv should be 'released_bug' or 'intended', found 'half'",
         ),
         ("fewshot.ensemble.finetuned.rows.ims_f.settings.folds", 5, "ensemble row ims_f do not fit it"),
         ("fewshot.meta.protonet.learner", "protonets", "'protonets'"),
@@ -183,7 +257,7 @@ def test_what_does_not_compose_is_explained():
         (
             "fewshot.transfer.fixed.settings.epochs",
             -3,
-            "epochs must be a whole number of at least 0, found -3",
+            "linear_head do not fit it: epochs should be greater than or equal to 0, found -3",
         ),
         ("fewshot.transfer.fixed.settings.epoch", 3, "settings of linear_head do not fit it"),
         ("datasets.leaves.layout", "folders", "no layout 'folders'"),

@@ -74,5 +74,5 @@ def test_masks_change_when_they_are_trained():
 def test_impossible_masks_are_errors():
     with pytest.raises(InputError, match=r"threshold of 0.01 and 0.01"):
         PiggyBack(seed=0, threshold=0.01)
-    with pytest.raises(InputError, match="eval, stats, adapt, found 'train'"):
+    with pytest.raises(InputError, match="'eval', 'stats' or 'adapt', found 'train'"):
         PiggyBack(seed=0, norm="train")

@@ -8,10 +8,29 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 from torch.nn import functional as F
 
 from farfield.backbones import build
-from farfield.deployment.classifier import ImageClassifier
+from farfield.datasets.cards import Packing
+from farfield.deployment.classifier import Description, ImageClassifier, load_classifier, save_classifier
+from farfield.deployment.onnx_export import export_onnx
 from farfield.errors import InputError
-from farfield.probing.evaluation import Candidate, fit_all, parts_of, recommended, test
-from farfield.probing.features import network_blocks, pixel_blocks, root, seen_by
+from farfield.probing.evaluation import (
+    Candidate,
+    ask,
+    fit_all,
+    joined,
+    of_network,
+    parts_of,
+    recommended,
+    test,
+)
+from farfield.probing.features import (
+    BLOCKS,
+    block_widths,
+    network_blocks,
+    pixel_blocks,
+    root,
+    seen_by,
+    stretches,
+)
 from farfield.probing.logistic import PENALTIES, averaged, basis, fit
 from farfield.probing.measures import calibration_error, interval, measure, temperature
 from farfield.training.images import evaluation_view
@@ -126,18 +145,55 @@ def test_the_cheap_one_is_taken_unless_the_dear_one_is_better():
     assert recommended(both).candidate.cost == 1.0
 
 
-def test_a_written_classifier_answers_as_the_probe():
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_written_classifier_answers_as_the_probe(mirrored, tmp_path):
     torch.manual_seed(0)
     network = build("resnet10", width=4).eval()
-    images = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3)).astype(np.uint8)
-    seen = seen_by(network, images, 32, torch.device("cpu"), batch_size=5)
-    features = torch.cat([seen["features"], seen["stages"]], 1)
-    torch.testing.assert_close(features[:, :32].norm(dim=1), torch.ones(12))
+    images = np.random.default_rng(0).integers(0, 256, (12, 110, 110, 3)).astype(np.uint8)
+    seen = seen_by(network, images, 96, torch.device("cpu"), batch_size=5, mirrored=mirrored)
+    assert {name: block.shape[1] for name, block in seen.items()} == block_widths(network)
+    features = joined(seen, BLOCKS)
+    if not mirrored:
+        torch.testing.assert_close(features[:, :32].norm(dim=1), torch.ones(12))
     weight, bias = fit_all(features, np.arange(12) % 3)
-    classifier = ImageClassifier(network, Head(weight, bias), ("features", "stages")).eval()
+    classifier = ImageClassifier(network, Head(weight, bias), BLOCKS, mirrored).eval()
+    views = evaluation_view(torch.from_numpy(images), 96)
     with torch.inference_mode():
-        given = classifier(evaluation_view(torch.from_numpy(images), 32))
+        given = classifier(views)
+        other = classifier(views.flip(3))
     torch.testing.assert_close(given, features @ weight.T + bias, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(given, other, atol=1e-3) == mirrored
+    description = Description(
+        ("a", "b", "c"), 96, Packing(size=110), "resnet10", 4, None, blocks=BLOCKS, mirrored=mirrored
+    )
+    save_classifier(tmp_path, classifier, description)
+    again, _ = load_classifier(tmp_path)
+    torch.testing.assert_close(again(views), given)
+    export_onnx(tmp_path / "classifier.onnx", classifier, description)
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(tmp_path / "classifier.onnx"))
+    [outside] = session.run(None, {"images": views.contiguous().numpy()})
+    np.testing.assert_allclose(outside, given.numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_maxima_spreads_and_places_are_those_of_a_plain_loop():
+    torch.manual_seed(0)
+    network, seen = build("resnet10", width=4).eval(), torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        maps, blocks = network.stages(seen), network_blocks(network, seen)
+    for name, pooled in (("maxima", np.max), ("spreads", np.std)):
+        rows = [[pooled(channel.numpy()) for channel in one] for one in (each[0] for each in maps)]
+        parts = [np.sqrt(row) / np.linalg.norm(np.sqrt(row)) for row in map(np.array, rows)]
+        expected = np.concatenate(parts) / np.linalg.norm(np.concatenate(parts))
+        np.testing.assert_allclose(blocks[name][0].numpy(), expected, atol=1e-5)
+    assert maps[-2].shape[-1] % 3 == 0  # so that torch's own pooling has fields of equal size
+    expected = F.adaptive_avg_pool2d(maps[-2], 3).flatten(1).sqrt()
+    found = blocks["places"][:, : 9 * network.stage_dims[-2]]
+    torch.testing.assert_close(F.normalize(found), F.normalize(expected), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(stretches(6, 3), F.adaptive_avg_pool1d(torch.eye(6), 3).T)
+    odd = stretches(7, 2)
+    torch.testing.assert_close(odd.sum(1), torch.ones(2))
+    torch.testing.assert_close(odd[0] * 3.5, torch.tensor([1, 1, 1, 0.5, 0, 0, 0]))
 
 
 def test_blocks_are_of_each_image_alone():
@@ -161,4 +217,35 @@ def test_blocks_are_of_each_image_alone():
     counts = np.stack([np.histogram(image[..., c], 16, (0, 256))[0] for image in images for c in range(3)])
     torch.testing.assert_close(
         plain["colours"].square(), torch.from_numpy(counts.reshape(4, 48) / 9000).float()
+    )
+
+
+def test_a_test_split_is_asked_of_a_fit_to_the_others():
+    features, labels = clouds()
+    asked = np.arange(120) % 4 == 1
+    given = ask(Candidate("own", "own", ("all",), 1.0), {"all": features}, labels.numpy(), asked)
+    weight, bias = fit_all(features[~torch.from_numpy(asked)], labels.numpy()[~asked])
+    np.testing.assert_allclose(given, (features @ weight.T + bias).numpy()[asked], rtol=1e-3, atol=1e-4)
+    parts = np.zeros((1, len(given)), dtype=int)
+    found = measure(given[None], labels.numpy()[asked], parts, heat=2.0)
+    assert found.temperature == 2.0
+    assert found.ece_calibrated == pytest.approx(100 * calibration_error(given / 2, labels.numpy()[asked]))
+
+
+def test_what_is_tried_of_a_network_are_blocks_that_it_makes():
+    tried = of_network("lite0", 0.05)
+    assert [one.cost for one in tried] == sorted(one.cost for one in tried)
+    assert len({one.key for one in tried}) == len(tried)
+    for one in tried:
+        assert {name.partition(".")[2] for name in one.blocks} <= set(BLOCKS)
+        assert one.mirrored == one.blocks[0].startswith("lite0 mirrored.")
+
+
+def test_only_the_axes_of_largest_values_are_kept():
+    features, _ = clouds(90, 60)
+    whole, few = basis(features), basis(features, 10)
+    assert few.axes.shape == (60, 10)
+    assert few.scale.min() >= whole.scale.sort().values[-10] * (1 - 1e-4)
+    torch.testing.assert_close(
+        few.coordinates, (features - features.mean(0)) @ few.axes, rtol=1e-3, atol=1e-3
     )

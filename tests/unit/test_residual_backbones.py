@@ -11,9 +11,9 @@ from torch import nn
 
 from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
-from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
 from farfield.networks.embedding import feature_columns
+from farfield.tuning.residual import residual_blocks
 
 BLOCKS = {
     "resnet10": 4,
@@ -264,7 +264,7 @@ def test_a_network_without_blocks_is_an_error_that_names_it():
 
 def test_backbones_import_without_torchvision():
     code = (
-        "import sys, farfield.networks.weights, farfield.backbones.residual; "
+        "import sys, farfield.networks.weights, farfield.tuning.residual; "
         "sys.exit('torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

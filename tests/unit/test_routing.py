@@ -9,7 +9,6 @@ from interrupted import kill_after_two_epochs
 from torch.nn import functional as F
 
 from farfield.backbones import build
-from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
 from farfield.training.classifier import Classifier
 from farfield.training.images import evaluation_view
@@ -22,6 +21,7 @@ from farfield.tuning.methods.spottune import SpotTune
 from farfield.tuning.partition import partition, take
 from farfield.tuning.policies import evaluate_routed
 from farfield.tuning.policy import PolicyNet
+from farfield.tuning.residual import residual_blocks
 from farfield.tuning.routing import Blend, Routed, routed_blocks
 
 CPU = torch.device("cpu")

@@ -23,13 +23,6 @@ def test_gains_are_positive_whichever_way_is_better():
     assert overall == pytest.approx(50 / 3 / 2)
 
 
-def test_one_metric_a_task_is_its_first_in_the_list_of_metrics():
-    ours = {"segmentation": {"pixel_accuracy": 0.0, "miou": 30.0}, "depth": {"depth_abs_error": 0.03}}
-    tasks, overall = relative_performance(ours, SINGLE, mode="one_metric")
-    assert tasks == pytest.approx({"segmentation": -25, "depth": -50})
-    assert overall == pytest.approx(-37.5)
-
-
 def test_the_single_task_networks_have_no_gain_over_themselves():
     assert relative_performance(SINGLE, SINGLE) == ({"segmentation": 0, "depth": 0}, 0)
 
@@ -53,8 +46,3 @@ def test_directions_can_be_given():
 def test_what_cannot_be_divided_is_refused(ours, reference, message):
     with pytest.raises(InputError, match=message):
         relative_performance(ours, reference)
-
-
-def test_an_unknown_mode_is_refused():
-    with pytest.raises(InputError, match="'best'"):
-        relative_performance(SINGLE, SINGLE, mode="best")

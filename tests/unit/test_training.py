@@ -11,6 +11,7 @@ import pytest
 import torch
 from distributed_task import coloured_squares, train_squares
 from interrupted import kill_after_two_epochs
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -157,6 +158,23 @@ def test_tensors_round_trip_with_reproducible_bytes_and_pickles_are_refused(tmp_
     torch.save(tensors, tmp_path / "weights.pt")
     with pytest.raises(InputError, match=r"weights.pt is not a safetensors file.*pickle"):
         load_tensors(tmp_path / "weights.pt")
+
+
+def test_tensors_that_are_not_those_that_were_saved_are_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    tensors = {"backbone.w": torch.arange(1.0, 1000.0), "odd": torch.ones(3, dtype=torch.bfloat16)}
+    save_tensors(path, tensors, {"backbone": "resnet10"})
+    good = path.read_bytes()
+    for at in [*range(len(good) - 4000, len(good), 131), good.index(b"resnet10") + 7]:
+        path.write_bytes(good[:at] + bytes([good[at] ^ 64]) + good[at + 1 :])
+        with pytest.raises(InputError, match=r"m\.safetensors does not hold the bytes that were saved"):
+            load_tensors(path)
+    for broken in (good[:-1], good[:20], b""):
+        path.write_bytes(broken)
+        with pytest.raises(InputError, match=r"m\.safetensors"):
+            load_tensors(path)
+    save_file(tensors, path, {"facts": '{"backbone": "conv4"}'})  # by others, or before there were checksums
+    assert load_tensors(path)[1] == {"backbone": "conv4"}
 
 
 def test_embedding_equals_the_network_on_each_image(tmp_path):

@@ -10,7 +10,6 @@ from interrupted import kill_after_two_epochs
 from tiny_task import CLASSES, RECIPE, batches, moved, pretrained, snapshot, train
 from torch.nn import functional as F
 
-from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
 from farfield.tuning.adapted import Adapted
 from farfield.tuning.methods.auto_rgn import AutoRGN
@@ -21,6 +20,7 @@ from farfield.tuning.methods.progressive import ProgressiveNet
 from farfield.tuning.methods.standard import Standard
 from farfield.tuning.methods.stochastic import StochasticBlocks
 from farfield.tuning.methods.taps import TAPS
+from farfield.tuning.residual import residual_blocks
 
 HEAD = {"head.weight", "head.bias"}
 BLOCKS = [f"layer{i}.0" for i in (1, 2, 3, 4)]

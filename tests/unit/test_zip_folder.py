@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from farfield.datasets.download import zip_folder
+from farfield.datasets.zipping import zip_folder
 from farfield.errors import InputError
 
 

@@ -2,26 +2,30 @@
 
 | values | outcome |
 |---|---|
-| one band | grey: three equal bands |
-| opacity | composited on white |
+| bands | one is grey, three are colour, others become three as `bands` says |
+| a number of more than 8 bits, a signed one, a fraction | shown in the range that `ranges` says |
+| opacity | composited on white; opacity that is full nowhere is none, and left out |
+| what is no picture (nodata, padding, no number) | the mean of the rest |
 | 1 bit | black and white |
 | 8 bits | as they are |
-| integers of more bits, up to 65535 | scaled to 8 bits (value / 257) |
 | a range that the dataset's layout states | scaled to 8 bits (0 and 255 are its ends); beyond it: unreadable |
 | EXIF orientation | turned upright |
 | a box to cut out | the part of it that lies in the image, in the file's own pixels (before it is turned) |
-| floating point without such a range, other integers, two bands or more than four | unreadable, with the reason |
 | a box with no pixel of the image in it | unreadable, with the reason |
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from farfield.datasets.cards import Packing
+from farfield.datasets.decoders.picture import to_rgb
+from farfield.datasets.decoders.ranges import Range
 from farfield.datasets.decoders.registry import read
-from farfield.datasets.decoders.values import UnreadableImageError, Values
+from farfield.datasets.decoders.values import Values
 from farfield.datasets.sources import Box, Data
 
 FILTERS = {
@@ -39,29 +43,82 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-Span = tuple[float, float]
+
+
+# Columns of the manifest that say how a file was read, after those that say what it is. low, high: the values
+# that are the ends of grey. container: bits that a number takes; bits: those in use.
+READ = {
+    "bits": np.int32,
+    "container": np.int32,
+    "bands": np.int32,
+    "page": np.int32,
+    "pages": np.int32,
+    "low": np.float64,
+    "high": np.float64,
+    "orientation": np.int32,
+    "compression": object,
+    "remark": object,
+}
 
 
 @dataclass(frozen=True)
 class Decoded:
     """pixels: uint8 [h, w, 3], as large as the packing says. width, height: of the whole image, upright, before
-    resizing. mode: of the file."""
+    resizing. mode, bits, bands, page, pages, orientation, compression: of the file, as in `Values`. container:
+    bits that a number takes. low, high: the values shown as the ends of grey. remark: what else was done."""
 
     pixels: np.ndarray
     width: int
     height: int
     mode: str
+    bits: int
+    container: int
+    bands: int
+    page: int
+    pages: int
+    low: float
+    high: float
+    orientation: int
+    compression: str
+    remark: str
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """How the file was read: what the manifest has in the columns `READ`."""
+        return {name: getattr(self, name) for name in READ}
 
 
-def decode(data: Data, packing: Packing, box: Box | None = None, span: Span | None = None) -> Decoded:
+def read_columns(files: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The columns `READ` of a manifest, of what `Decoded.read` says of each file."""
+    return {name: np.array([file[name] for file in files], dtype=kind) for name, kind in READ.items()}
+
+
+def decode(
+    data: Data,
+    packing: Packing,
+    box: Box | None = None,
+    span: Range | None = None,
+    known: Mapping[str, Range] | None = None,
+) -> Decoded:
     """Decode a file (or take the array of a dataset that ships arrays), cut out `box`, resize it.
 
-    span: the values of black and white, where a layout knows what the files do not say.
-    UnreadableImageError with the reason if it cannot become pixels.
+    span: the values of black and white, where a layout knows what the files do not say. known: the ranges of
+    the data set, by kind of file. UnreadableImageError with the reason if it cannot become pixels.
     """
-    values = read(data)
+    return show(read(data), packing, box, span, known)
+
+
+def show(
+    values: Values,
+    packing: Packing,
+    box: Box | None = None,
+    span: Range | None = None,
+    known: Mapping[str, Range] | None = None,
+) -> Decoded:
+    """As `decode`, of the values in a file."""
     width, height = values.size
-    rgb = to_rgb(values, box, span)
+    used, container = _bits(values)
+    rgb, (low, high), remark = to_rgb(values, packing, box, span, known)
     if values.orientation in UPRIGHT:
         rgb = rgb.transpose(UPRIGHT[values.orientation])
     if packing.pre_size:
@@ -71,62 +128,30 @@ def decode(data: Data, packing: Packing, box: Box | None = None, span: Span | No
         rgb = rgb.resize(wanted, FILTERS[packing.resample])
     if values.orientation >= 5:  # those that turn it on its side
         width, height = height, width
-    return Decoded(np.asarray(rgb), width, height, values.mode)
+    return Decoded(
+        np.asarray(rgb),
+        width,
+        height,
+        values.mode,
+        used,
+        container,
+        values.bands,
+        values.page,
+        values.pages or 1,
+        low,
+        high,
+        values.orientation,
+        values.compression,
+        remark,
+    )
 
 
-def to_rgb(values: Values, box: Box | None = None, span: Span | None = None) -> Image.Image:
-    """The part of the values in `box` as an RGB image by the table above, not yet turned."""
-    held = values.held
-    if box is not None:
-        left, top, right, bottom = _inside(values.size, box)
-        if isinstance(held, np.ndarray):
-            held = held[top:bottom, left:right]
-        else:
-            held = held.crop((left, top, right, bottom))
-    if isinstance(held, np.ndarray) or span is not None:
-        held = _image(held if isinstance(held, np.ndarray) else np.asarray(held), values.alpha, span)
-    if values.alpha:
-        canvas = Image.new("RGBA", held.size, "white")
-        return Image.alpha_composite(canvas, held.convert("RGBA")).convert("RGB")
-    return held.convert("RGB")
-
-
-def _inside(size: tuple[int, int], box: Box) -> Box:
-    left, top, right, bottom = box
-    inside = max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
-    if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        raise UnreadableImageError(f"no pixel of {size[0]} x {size[1]} lies in its box {box}")
-    return inside
-
-
-def _image(array: np.ndarray, alpha: bool, span: Span | None) -> Image.Image:
-    """The array as an image of mode L, LA, RGB or RGBA."""
-    bands = array.shape[2] if array.ndim == 3 else 1
-    if bands - alpha not in (1, 3):
-        raise UnreadableImageError(f"it has {bands} numbers a pixel; a picture has one or three, and opacity")
-    eight = _eight_bits(array, span)
-    return Image.fromarray(eight[..., 0] if eight.ndim == 3 and bands == 1 else eight)
-
-
-def _eight_bits(array: np.ndarray, span: Span | None) -> np.ndarray:
-    """uint8, of the same shape."""
-    if span is not None:
-        black, white = span
-        if not np.isfinite(array).all():
-            raise UnreadableImageError(f"it holds values that are no numbers, not {black:g} to {white:g}")
-        if array.min() < min(span) or array.max() > max(span):
-            reach = f"from {array.min():g} to {array.max():g}"
-            raise UnreadableImageError(f"its values reach {reach}, not from {black:g} to {white:g}")
-        return np.rint((array - black) / (white - black) * 255).astype(np.uint8)
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind == "f":
-        raise UnreadableImageError("floating-point pixels have no defined range")
-    if array.dtype.itemsize == 1:
-        raise UnreadableImageError("signed bytes have no defined range")
-    values = array.astype(np.int64)
-    if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-        raise UnreadableImageError("integer pixels beyond 16 bits")
-    return (values // 257).astype(np.uint8)
+def _bits(values: Values) -> tuple[int, int]:
+    """Bits in use, by the file's word or its largest number, and those that a number takes."""
+    if not isinstance(values.held, np.ndarray):
+        return values.bits, 8
+    array = values.held
+    container = 1 if array.dtype.kind == "b" else 8 * array.dtype.itemsize
+    if values.bits < container or array.dtype.kind != "u" or container <= 8:
+        return values.bits, container
+    return max(1, int(array.max()).bit_length()), container

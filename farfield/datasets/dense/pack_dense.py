@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from numpy.typing import DTypeLike
 from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import UnreadableImageError, decode
+from farfield.datasets.decoders import UnreadableImageError, look, read, show
+from farfield.datasets.decoders.ranges import Range, ranges_of
+from farfield.datasets.decoders.rgb import read_columns
 from farfield.datasets.dense import targets
 from farfield.datasets.dense.records import DenseIndex
 from farfield.datasets.reading import read_sources
@@ -34,14 +37,16 @@ Arrays = dict[str, np.memmap]
 def pack_dense(
     index: DenseIndex, raw: Path, packing: Packing, folder: Path, scratch: Path, *, workers: int, title: str
 ) -> None:
-    """Write `folder`/images.npy, <task>.npy of each task, manifest.parquet, classes.json, unreadable.json.
+    """Write `folder`/images.npy, <task>.npy of each task, manifest.parquet, classes.json, unreadable.json and
+    ranges.json, the last as in `packing.pack`.
 
     images.npy: uint8 [n, h, w, 3]; targets as in `dense.targets`, at the same size by nearest values.
     manifest.parquet: one row a point: row, path, split, width, height, mode, sha256 (of the image file, or
-    of the image as an array), valid_<task> (share of known pixels), least_<task> and most_<task> (values
-    of known pixels, NaN if there is none), classes (labels in the image). unreadable.json: points left
-    out, each with path and reason: something is missing, damaged, of another size than its image, or a
-    label is outside the classes. scratch: as in `packing.pack`. InputError if no point is left.
+    of the image as an array), the columns of `decoders.rgb.READ`, valid_<task> (share of known pixels),
+    least_<task> and most_<task> (values of known pixels, NaN if there is none), classes (labels in the image).
+    unreadable.json: points left out, each with path and reason: something is missing, damaged, of another size
+    than its image, or a label is outside the classes. scratch: as in `packing.pack`. InputError if no point
+    is left.
     """
     forms = _forms(index, packing)
     arrays, facts = open_unfinished(scratch, forms)
@@ -55,14 +60,24 @@ def pack_dense(
     bar = tqdm(
         total=sum(map(len, wanted.values())), initial=len(facts), desc=title, unit="file", file=sys.stderr
     )
-    for kind in kinds:
-        todo = {row: s for row, s in wanted[kind].items() if f"{kind} {row}" not in facts}
+    ranges: dict[str, Range] = {}
+
+    def pass_over(kind: str, todo: dict[int, Source]) -> None:
         files = ((f"{kind} {row}", data) for row, data in read_sources(raw, todo))
-        worker = _Worker(index, packing, arrays, kind)
+        worker = _Worker(index, packing, arrays, kind, ranges)
         fill(scratch, files, worker, worker.written(), facts, bar, workers)
+
+    for kind in kinds:
+        pass_over(kind, {row: s for row, s in wanted[kind].items() if f"{kind} {row}" not in facts})
+        if kind == "image":
+            seen = ((index.points[row].split, facts[f"image {row}"]) for row in wanted["image"])
+            ranges |= ranges_of(seen)
+            waiting = {row: s for row, s in wanted[kind].items() if "waiting" in facts[f"image {row}"]}
+            if waiting:
+                pass_over(kind, waiting)
     bar.close()
     arrays.clear()
-    _write(index, facts, kinds, scratch, list(forms), folder)
+    _write(index, facts, kinds, ranges, scratch, list(forms), folder)
     shutil.rmtree(scratch)
 
 
@@ -84,8 +99,10 @@ def _source(index: DenseIndex, kind: str, row: int) -> Source | None:
 class _Worker:
     """Decodes the files of one kind into their rows; what it says of each goes to the journal."""
 
-    def __init__(self, index: DenseIndex, packing: Packing, arrays: Arrays, kind: str) -> None:
-        self.index, self.packing, self.arrays, self.kind = index, packing, arrays, kind
+    def __init__(
+        self, index: DenseIndex, packing: Packing, arrays: Arrays, kind: str, ranges: Mapping[str, Range]
+    ) -> None:
+        self.index, self.packing, self.arrays, self.kind, self.ranges = index, packing, arrays, kind, ranges
 
     def written(self) -> list[np.memmap]:
         names = {"image": ["images"], "segmentation": ["segmentation", *self.index.derived]}
@@ -103,13 +120,19 @@ class _Worker:
             return {"reason": str(error)}
 
     def _image(self, row: int, data: Data) -> Fact:
-        image = decode(data, self.packing, span=self.index.span)
+        values = read(data)
+        seen = look(values, self.packing) if self.index.span is None else None
+        if seen is not None and seen.kind not in self.ranges:
+            return {"waiting": True, **asdict(seen)}
+        image = show(values, self.packing, span=self.index.span, known=self.ranges)
         self.arrays["images.npy"][row] = image.pixels
         content = data if isinstance(data, bytes) else data.tobytes()
         return {
+            **({} if seen is None else asdict(seen)),
             "size": [image.width, image.height],
             "mode": image.mode,
             "sha256": hashlib.sha256(content).hexdigest(),
+            **image.read,
         }
 
     def _target(self, row: int, data: Data) -> Fact:
@@ -155,6 +178,7 @@ def _write(
     index: DenseIndex,
     facts: Mapping[Key, Fact],
     kinds: list[str],
+    ranges: Mapping[str, Range],
     scratch: Path,
     names: list[str],
     folder: Path,
@@ -177,6 +201,7 @@ def _write(
         _manifest(index, facts, kept).to_parquet(partial / "manifest.parquet", index=False)
         write_json(partial / "classes.json", list(index.class_names))
         write_json(partial / "unreadable.json", left_out)
+        write_json(partial / "ranges.json", ranges)
         # Last, since what is moved here is lost if anything after it fails.
         for name in names:
             if left_out:
@@ -198,6 +223,7 @@ def _manifest(index: DenseIndex, facts: Mapping[Key, Fact], kept: list[int]) -> 
         "height": np.array([image["size"][1] for image in images], dtype=np.int32),
         "mode": [image["mode"] for image in images],
         "sha256": [image["sha256"] for image in images],
+        **read_columns(images),
     }
     for task in index.tasks:
         told = [_told(index, facts, task, row) for row in kept]

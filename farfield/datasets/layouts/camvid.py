@@ -9,7 +9,7 @@ from typing import Any
 from farfield.datasets.dense.boundaries import edges_of_labels
 from farfield.datasets.dense.records import VOID, DenseIndex, Point, missing_of, require_points
 from farfield.datasets.dense.targets import labels
-from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_texts
+from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts
 from farfield.datasets.layouts.options import take_options
 from farfield.datasets.sources import Source
 from farfield.errors import InputError
@@ -28,7 +28,7 @@ def camvid(raw: Path, options: dict[str, Any]) -> DenseIndex:
     """
     take_options("camvid", options)
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents, parts=2)
+    images = images_by_name(raw, contents)
     texts = label_texts(raw, contents, [f"{split}.txt" for split in SPLITS])
     points = []
     for split in SPLITS:
@@ -40,8 +40,9 @@ def camvid(raw: Path, options: dict[str, Any]) -> DenseIndex:
                 raise InputError(
                     f"{split}.txt, line {number}: it has {len(files)} paths; expected an image and its label map."
                 )
-            missing = missing_of(str(raw), {"image": files[0], "segmentation": files[1]}, images)
-            image, target = (Source(*images.get(file, ("", ""))) for file in files)
+            found = {file: images[file] for file in files if file in images}
+            missing = missing_of(str(raw), {"image": files[0], "segmentation": files[1]}, found)
+            image, target = (Source(*found.get(file, ("", ""))) for file in files)
             points.append(
                 Point(image.member or files[0], split, image, {"segmentation": target}, missing=missing)
             )

@@ -5,13 +5,14 @@ from typing import Any
 
 from farfield.datasets.layouts.contents import (
     contents_of,
-    images_by_file_name,
+    images_by_name,
     label_texts,
     require_found,
     require_images,
     table,
 )
 from farfield.datasets.layouts.index import Index, Record, build_index
+from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.layouts.options import take_options
 
 LABELS = "Data_Entry_2017.csv"
@@ -27,14 +28,15 @@ def chestx(raw: Path, options: dict[str, Any]) -> Index:
     class_names = sorted(take_options("chestx", options, findings=FINDINGS)["findings"])
     labels = {name: label for label, name in enumerate(class_names)}
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents)
+    images = images_by_name(raw, contents)
     text = label_texts(raw, contents, [LABELS])[LABELS]
-    kept = [
-        (row["Image Index"], labels[row["Finding Labels"]])  # several findings are separated by |
-        for _, row in table(text, LABELS, ["Image Index", "Finding Labels"])
-        if row["Finding Labels"] in labels
+    rows = [
+        (line, row["Image Index"], row["Finding Labels"])  # several findings are separated by |
+        for line, row in table(text, LABELS, ["Image Index", "Finding Labels"])
     ]
-    require_found(LABELS, [name for name, _ in kept if name not in images], raw)
+    require_labels(LABELS, rows)
+    kept = [(name, labels[findings]) for _, name, findings in rows if findings in labels]
+    require_found(LABELS, [name for name, _ in kept], images, raw)
     records = [Record(*images[name], images[name][1], label, "all") for name, label in kept]
     require_images(raw, contents, {record.archive for record in records})
     return build_index(raw, records, class_names)

@@ -18,22 +18,12 @@ from farfield.datasets.dense.records import (
     require_points,
 )
 from farfield.datasets.dense.targets import labels, positive
+from farfield.datasets.layouts.benchmarks import CITYSCAPES_CATEGORIES, CITYSCAPES_CLASSES, CITYSCAPES_SPLITS
 from farfield.datasets.layouts.contents import Contents, contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.datasets.sources import Source
 
-# Id in the label maps and category of each evaluated class, from the table of labels of the benchmark.
-EVALUATED = {
-    "road": (7, "flat"), "sidewalk": (8, "flat"), "building": (11, "construction"),
-    "wall": (12, "construction"), "fence": (13, "construction"), "pole": (17, "object"),
-    "traffic light": (19, "object"), "traffic sign": (20, "object"), "vegetation": (21, "nature"),
-    "terrain": (22, "nature"), "sky": (23, "sky"), "person": (24, "human"), "rider": (25, "human"),
-    "car": (26, "vehicle"), "truck": (27, "vehicle"), "bus": (28, "vehicle"), "train": (31, "vehicle"),
-    "motorcycle": (32, "vehicle"), "bicycle": (33, "vehicle"),
-}  # fmt: skip
-CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
 LAST_ID = 33
-SPLITS = {"train": "train", "val": "test"}  # folder: split
 FILES = {  # folder of each kind, and the end of its file names
     "image": ("leftImg8bit", "_leftImg8bit.png"),
     "segmentation": ("gtFine", "_gtFine_labelIds.png"),
@@ -48,7 +38,7 @@ def cityscapes(raw: Path, options: dict[str, Any]) -> DenseIndex:
     files = _files(contents_of(raw))
     frames = sorted(
         {frame for kind, frame in files if kind == "image"},
-        key=lambda f: (list(SPLITS).index(f.split("/")[0]), f),
+        key=lambda f: (list(CITYSCAPES_SPLITS).index(f.split("/")[0]), f),
     )
     points = []
     for frame in frames:
@@ -60,7 +50,9 @@ def cityscapes(raw: Path, options: dict[str, Any]) -> DenseIndex:
         )
         sources = {kind: files.get(key, Source("", "")) for kind, key in wanted.items()}
         image = sources.pop("image")
-        points.append(Point(image.member, SPLITS[frame.split("/")[0]], image, sources, missing=missing))
+        points.append(
+            Point(image.member, CITYSCAPES_SPLITS[frame.split("/")[0]], image, sources, missing=missing)
+        )
     readers: dict[str, ReadTarget] = {
         "segmentation": partial(labels, table=table),
         "depth": partial(positive, scale=1 / 65535),
@@ -70,10 +62,10 @@ def cityscapes(raw: Path, options: dict[str, Any]) -> DenseIndex:
 
 def class_table(classes: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The names of the classes, and the label of every id from 0 to 33."""
-    names = tuple(EVALUATED) if classes == "19" else CATEGORIES
+    names = tuple(CITYSCAPES_CLASSES) if classes == "19" else CITYSCAPES_CATEGORIES
     label = {
         number: names.index(name if classes == "19" else category)
-        for name, (number, category) in EVALUATED.items()
+        for name, (number, category) in CITYSCAPES_CLASSES.items()
     }
     return names, tuple(label.get(number, VOID) for number in range(LAST_ID + 1))
 
@@ -88,7 +80,7 @@ def _files(contents: Contents) -> dict[tuple[str, str], Source]:
                 if (
                     len(parts) >= 4
                     and parts[-4] == folder
-                    and parts[-3] in SPLITS
+                    and parts[-3] in CITYSCAPES_SPLITS
                     and member.name.endswith(end)
                 ):
                     found[kind, "/".join(parts[-3:]).removesuffix(end)] = Source(archive, member.name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from farfield.datasets.dense.records import DenseIndex, Point, ReadTarget, missing_of, require_points
 from farfield.datasets.dense.targets import labels, positive
-from farfield.datasets.layouts.cityscapes import CATEGORIES, EVALUATED, SPLITS
+from farfield.datasets.layouts.benchmarks import CITYSCAPES_CATEGORIES, CITYSCAPES_CLASSES, CITYSCAPES_SPLITS
 from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.datasets.sources import Source
@@ -29,10 +29,10 @@ def cityscapes_npy(raw: Path, options: dict[str, Any]) -> DenseIndex:
     for archive, members in contents_of(raw).items():
         for member in members:
             parts = PurePosixPath(member.name).parts
-            if len(parts) >= 3 and parts[-3] in SPLITS and member.name.endswith(".npy"):
+            if len(parts) >= 3 and parts[-3] in CITYSCAPES_SPLITS and member.name.endswith(".npy"):
                 files["/".join(parts[-3:])] = Source(archive, member.name)
     points = []
-    for split, called in SPLITS.items():
+    for split, called in CITYSCAPES_SPLITS.items():
         stems = {PurePosixPath(name).stem for name in files if name.startswith(f"{split}/image/")}
         for stem in sorted(stems, key=lambda stem: (len(stem), stem)):
             wanted = {kind: f"{split}/{folder}/{stem}.npy" for kind, folder in folders.items()}
@@ -40,6 +40,6 @@ def cityscapes_npy(raw: Path, options: dict[str, Any]) -> DenseIndex:
             image = sources.pop("image")
             missing = missing_of(str(raw), wanted, files)
             points.append(Point(image.member, called, image, sources, missing=missing))
-    names = tuple(EVALUATED) if classes == "19" else CATEGORIES
+    names = tuple(CITYSCAPES_CLASSES) if classes == "19" else CITYSCAPES_CATEGORIES
     readers: dict[str, ReadTarget] = {"segmentation": partial(labels, void=-1), "depth": positive}
     return DenseIndex(require_points(raw, points), names, readers, span=(0.0, 1.0))

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_texts, require_found
+from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts, require_found
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.datasets.sources import Box
@@ -21,12 +21,12 @@ def cub(raw: Path, options: dict[str, Any]) -> Index:
     """
     boxed = require_choice("cub", "crop", take_options("cub", options, crop="none")["crop"], ("none", "box"))
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents, parts=2)
+    images = images_by_name(raw, contents)
     texts = label_texts(
         raw, contents, [IMAGES, CLASSES, LABELS, SPLITS, *([BOXES] if boxed == "box" else [])]
     )
     paths = _lines(texts, IMAGES)
-    require_found(IMAGES, [path for path in paths.values() if path not in images], raw)
+    require_found(IMAGES, paths.values(), images, raw)
     classes, labels = _lines(texts, CLASSES), _lines(texts, LABELS)
     sides = _lines(texts, SPLITS)
     boxes = _lines(texts, BOXES) if boxed == "box" else {}

@@ -28,7 +28,7 @@ def decathlon(raw: Path, options: dict[str, Any]) -> Index:
     stderr.
     """
     name = take_options("decathlon", options, set="")["set"]
-    contents = contents_of(raw)
+    contents = contents_of(raw, inner=False)  # of ten tars in one, nine are of other sets
     files = _annotation_files(raw, contents, name)
     texts = label_texts(raw, contents, files)
     if "test" not in files.values():
@@ -42,7 +42,7 @@ def decathlon(raw: Path, options: dict[str, Any]) -> Index:
         if known != categories:
             raise InputError(f"{file} has other categories than {name}_train.json; get the devkit again.")
         labels = {category: label for label, category in enumerate(categories)}
-        require_found(file, [path for path, _ in listed if path not in images], raw)
+        require_found(file, [path for path, _ in listed], images, raw)
         records += [
             Record(archive, path, path, labels[category], split, inner=inner)
             for path, category in listed

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_texts, require_found
+from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts, require_found
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import take_options
 from farfield.errors import InputError
@@ -20,13 +20,13 @@ def dtd(raw: Path, options: dict[str, Any]) -> Index:
     if not 1 <= number <= 10:
         raise InputError(f"the option split of the layout dtd is {number}; there are splits 1 to 10.")
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents, parts=2)
+    images = images_by_name(raw, contents)
     lists = {f"{name}{number}.txt": split for name, split in SPLITS.items()}
     listed: list[tuple[str, str]] = []
     texts = label_texts(raw, contents, lists)
     for name, split in lists.items():
-        paths = texts[name].split()
-        require_found(name, [path for path in paths if path not in images], raw)
+        paths = [line.strip() for line in texts[name].splitlines() if line.strip()]
+        require_found(name, paths, images, raw)
         listed += [(path, split) for path in paths]
     class_names = sorted({path.split("/")[0] for path, _ in listed})
     labels = {name: label for label, name in enumerate(class_names)}

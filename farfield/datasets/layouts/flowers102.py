@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from farfield.datasets.layouts import matlab
-from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_files, require_found
+from farfield.datasets.layouts.contents import contents_of, images_by_name, label_files, require_found
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import take_options
 
@@ -20,7 +20,7 @@ def flowers102(raw: Path, options: dict[str, Any]) -> Index:
     """
     take_options("flowers102", options)
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents)
+    images = images_by_name(raw, contents)
     files = label_files(raw, contents, [LABELS, SETS])
     labels = matlab.variable(files, LABELS, "labels").ravel()
     listed: list[tuple[str, int, str]] = []
@@ -33,6 +33,6 @@ def flowers102(raw: Path, options: dict[str, Any]) -> Index:
                 labels[number - 1], 1, CLASSES, f"{LABELS}, image {number}: the class", "the classes"
             )
             listed.append((f"image_{number:05d}.jpg", label - 1, split))
-    require_found(SETS, [name for name, _, _ in listed if name not in images], raw)
+    require_found(SETS, [name for name, _, _ in listed], images, raw)
     records = [Record(*images[name], images[name][1], label, split) for name, label, split in listed]
     return build_index(raw, records, [f"{number:03d}" for number in range(1, CLASSES + 1)])

@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from farfield.datasets.layouts.contents import contents_of, images_by_file_name
+from farfield.datasets.layouts.contents import contents_of, images_by_name
 from farfield.datasets.layouts.holdout import hold_out
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import take_options
@@ -40,7 +40,9 @@ def flowers17(raw: Path, options: dict[str, Any]) -> Index:
     """
     holdout = take_options("flowers17", options, holdout={})["holdout"]
     records = []
-    for name, (archive, member) in sorted(images_by_file_name(raw, contents_of(raw)).items()):
+    images = images_by_name(raw, contents_of(raw))
+    for name in sorted(PurePosixPath(member).name for _, member in images.values()):
+        archive, member = images[name]
         number = re.fullmatch(r"image_(\d{4})\.jpg", name)
         if not number or not 1 <= int(number[1]) <= RUN * len(CLASSES):
             raise InputError(

@@ -1,10 +1,11 @@
 """Which images a dataset has, and reading them in the order in which they lie in the archives."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from farfield.datasets.layouts.labels import some
 from farfield.datasets.reading import read_sources
 from farfield.datasets.sources import Box, Data, Source, Stack
 from farfield.errors import InputError
@@ -13,8 +14,9 @@ from farfield.errors import InputError
 @dataclass(frozen=True, slots=True)
 class Record:
     """One image. path: what it is called everywhere else, unique in the dataset. archive, member, inner,
-    stack, entry: where it lies, as in `Source`. box: the part of the image to cut out when it is decoded; it
-    may reach beyond the image."""
+    stack, entry: where it lies, as in `Source`. group: what it shares with images that must stay on one side of
+    a split, such as its patient; empty if nothing is known. box: the part of the image to cut out when it is
+    decoded; it may reach beyond the image."""
 
     archive: str
     member: str
@@ -25,6 +27,7 @@ class Record:
     inner: str = ""
     box: Box | None = None
     stack: Stack | None = None
+    group: str = ""
 
     @property
     def source(self) -> Source:
@@ -41,11 +44,16 @@ class Index:
 
 def build_index(raw: Path, records: Sequence[Record], class_names: Sequence[str]) -> Index:
     """The index of these records. InputError if an image is there twice or a class has none."""
-    repeated = [path for path, count in Counter(record.path for record in records).items() if count > 1]
-    if repeated:
+    counts = Counter(record.path for record in records)
+    if repeated := [path for path, count in counts.items() if count > 1]:
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for record in records:
+            if counts[record.path] > 1:
+                found[record.path].add(f"{class_names[record.label]} in {record.split}")
+        named = [f"{path} is listed more than once: {' and '.join(sorted(found[path]))}" for path in repeated]
         raise InputError(
-            f"{raw}: the image {repeated[0]} is listed more than once ({len(repeated)} such images); each "
-            f"may have one label and one split."
+            f"{raw}: the image {some(named, '; ')} ({len(repeated)} such images); each may have one label "
+            f"and one split."
         )
     used = {record.label for record in records}
     empty = [name for label, name in enumerate(class_names) if label not in used]

@@ -21,18 +21,12 @@ from farfield.datasets.dense.records import (
 )
 from farfield.datasets.dense.targets import labels, normals, positive
 from farfield.datasets.layouts import matlab
+from farfield.datasets.layouts.benchmarks import NYUV2_CLASSES
 from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.datasets.sources import Source, Stack
 from farfield.errors import InputError
 
-CLASSES = (
-    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture",
-    "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes",
-    "ceiling", "books", "refrigerator", "television", "paper", "towel", "shower curtain", "box", "whiteboard",
-    "person", "night stand", "toilet", "sink", "lamp", "bathtub", "bag", "other structure", "other furniture",
-    "other prop",
-)  # fmt: skip
 LABELLED, SPLIT_FILE, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
 # MATLAB counts the axes from the other side.
 VARIABLES = {
@@ -73,7 +67,7 @@ def nyuv2_mat(raw: Path, options: dict[str, Any]) -> DenseIndex:
     readers: dict[str, ReadTarget] = {
         "segmentation": partial(labels, table=table), "normals": normals, "depth": positive,
     }  # fmt: skip
-    return DenseIndex(require_points(raw, points), CLASSES, {task: readers[task] for task in tasks})
+    return DenseIndex(require_points(raw, points), NYUV2_CLASSES, {task: readers[task] for task in tasks})
 
 
 def _count(path: Path) -> int:
@@ -104,9 +98,9 @@ def _bytes(raw: Path, name: str) -> bytes:
 def _table(tables: dict[str, bytes]) -> np.ndarray:
     """The label of each value of the label maps: void for 0, then those of the 894 classes."""
     mapped = matlab.variable(tables, MAPPING, "mapClass").ravel().astype(np.int64)
-    if mapped.min(initial=1) < 1 or mapped.max(initial=0) > len(CLASSES):
+    if mapped.min(initial=1) < 1 or mapped.max(initial=0) > len(NYUV2_CLASSES):
         raise InputError(
-            f"{MAPPING}: mapClass must have numbers from 1 to {len(CLASSES)}. Get the file again."
+            f"{MAPPING}: mapClass must have numbers from 1 to {len(NYUV2_CLASSES)}. Get the file again."
         )
     return np.concatenate([[VOID], mapped - 1])
 

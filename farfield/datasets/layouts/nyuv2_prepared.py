@@ -11,8 +11,8 @@ from typing import Any
 
 from farfield.datasets.dense.records import DenseIndex, Point, ReadTarget, missing_of, require_points
 from farfield.datasets.dense.targets import between, labels, normals, positive
+from farfield.datasets.layouts.benchmarks import NYUV2_CLASSES
 from farfield.datasets.layouts.contents import Contents, contents_of, label_texts
-from farfield.datasets.layouts.nyuv2_mat import CLASSES
 from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.datasets.sources import Source
 from farfield.errors import InputError
@@ -84,7 +84,7 @@ def _index(raw: Path, contents: Contents, name: str) -> tuple[dict[str, list[Any
 
 def _classes(raw: Path, contents: Contents, classes: str) -> tuple[str, ...]:
     if classes == "nyu40":
-        return CLASSES
+        return NYUV2_CLASSES
     return tuple(
         line.strip() for line in label_texts(raw, contents, [classes])[classes].splitlines() if line.strip()
     )

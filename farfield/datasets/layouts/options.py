@@ -19,6 +19,10 @@ def take_options(layout: str, given: Mapping[str, Any], **defaults: Any) -> dict
         kind = type(defaults[name]).__name__
         if type(value).__name__ != kind or (kind == "list" and not all(isinstance(v, str) for v in value)):
             wanted = _KINDS[kind]
+            if kind in ("str", "list"):
+                wanted += (
+                    "; what YAML reads as a number, a time or yes and no is text in quotes: '012', 'yes'"
+                )
             raise InputError(f"the option {name} of the layout {layout} is {value!r}; it must be {wanted}.")
     return {**defaults, **given}
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from farfield.datasets.layouts.contents import contents_of, is_image, label_texts, require_found
+from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts, require_found
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import take_options
 from farfield.errors import InputError
@@ -30,18 +30,14 @@ CLASSES = (
 
 
 def rvl_cdip(raw: Path, options: dict[str, Any]) -> Index:
-    """Rows by split, then as its list has them (`path label`, the path being below `images/`).
+    """Rows by split, then as its list has them (`path label`, the path being below `images/`, wherever that
+    lies).
 
     The lists `{train,val,test}.txt` lie in the archive's `labels/` or beside the archive. No options.
     """
     take_options("rvl_cdip", options)
     contents = contents_of(raw)
-    pages = {
-        member.name: archive
-        for archive, members in contents.items()
-        for member in members
-        if is_image(member)
-    }
+    images = images_by_name(raw, contents)
     texts = label_texts(raw, contents, [f"{split}.txt" for split in SPLITS])
     records = []
     for split in SPLITS:
@@ -51,8 +47,8 @@ def rvl_cdip(raw: Path, options: dict[str, Any]) -> Index:
             for number, line in enumerate(texts[name].splitlines(), start=1)
             if line.strip()
         ]
-        require_found(name, [member for member, _ in listed if member not in pages], raw)
-        records += [Record(pages[member], member, member, label, split) for member, label in listed]
+        require_found(name, [path for path, _ in listed], images, raw)
+        records += [Record(*images[path], images[path][1], label, split) for path, label in listed]
     return build_index(raw, records, CLASSES)
 
 
@@ -63,4 +59,4 @@ def _labelled(name: str, number: int, line: str) -> tuple[str, int]:
             f"{name}, line {number}: found {line.strip()!r}; expected a path and a label from 0 to "
             f"{len(CLASSES) - 1}."
         )
-    return f"images/{path.strip()}", int(label)
+    return path.strip(), int(label)

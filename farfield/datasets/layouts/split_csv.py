@@ -3,18 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from farfield.datasets.layouts.contents import (
-    contents_of,
-    images_by_file_name,
-    label_texts,
-    require_found,
-    require_images,
-    table,
-)
-from farfield.datasets.layouts.index import Index, Record, build_index
+from farfield.datasets.layouts.index import Index
 from farfield.datasets.layouts.options import take_options
-
-SPLITS = ("train", "val", "test")
+from farfield.datasets.layouts.split_lists import in_split_lists
 
 
 def split_csv(raw: Path, options: dict[str, Any]) -> Index:
@@ -23,21 +14,4 @@ def split_csv(raw: Path, options: dict[str, Any]) -> Index:
     Classes are the labels of all splits (WordNet ids), sorted. No options.
     """
     take_options("split_csv", options)
-    contents = contents_of(raw)
-    images = images_by_file_name(raw, contents)
-    texts = label_texts(raw, contents, [f"{split}.csv" for split in SPLITS])
-    listed = []
-    for split in SPLITS:
-        name = f"{split}.csv"
-        rows = [row for _, row in table(texts[name], name, ["filename", "label"])]
-        missing = [row["filename"] for row in rows if row["filename"] not in images]
-        require_found(name, missing, raw)
-        listed += [(row["filename"], row["label"], split) for row in rows]
-    class_names = sorted({label for _, label, _ in listed})
-    labels = {name: number for number, name in enumerate(class_names)}
-    records = []
-    for name, label, split in listed:
-        archive, member = images[name]
-        records.append(Record(archive, member, member, labels[label], split))
-    require_images(raw, contents, {record.archive for record in records})
-    return build_index(raw, records, class_names)
+    return in_split_lists(raw)

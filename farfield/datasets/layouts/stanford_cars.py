@@ -9,7 +9,7 @@ import numpy as np
 from farfield.datasets.layouts import matlab
 from farfield.datasets.layouts.contents import (
     contents_of,
-    images_by_file_name,
+    images_by_name,
     label_files,
     require_found,
     require_images,
@@ -41,14 +41,14 @@ def stanford_cars(raw: Path, options: dict[str, Any]) -> Index:
     if len(parts) > 1 and taken["holdout"]:
         raise InputError("the options parts and holdout both say what is in a split; give one of them.")
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents, parts=2)  # both parts have a 00001.jpg
+    images = images_by_name(raw, contents)  # both parts have a 00001.jpg
     files = label_files(raw, contents, [CLASSES, *(ANNOTATIONS[part] for part in parts)])
     class_names = [matlab.text(name) for name in matlab.variable(files, CLASSES, "class_names").flat]
     records: list[Record] = []
     for part in parts:
         listed = list(_listed(files, ANNOTATIONS[part], len(class_names), boxed == "box"))
         names = [f"cars_{part}/{file}" for file, _, _ in listed]
-        require_found(ANNOTATIONS[part], [name for name in names if name not in images], raw)
+        require_found(ANNOTATIONS[part], names, images, raw)
         records += [
             Record(*images[name], images[name][1], label, part if len(parts) > 1 else "all", box=box)
             for name, (_, label, box) in zip(names, listed, strict=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from farfield.datasets.layouts.contents import contents_of, images_by_file_name, label_texts, require_found
+from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts, require_found
 from farfield.datasets.layouts.holdout import hold_out
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import require_choice, take_options
@@ -30,7 +30,7 @@ def wikiart(raw: Path, options: dict[str, Any]) -> Index:
     taken = take_options("wikiart", options, fewest=100, holdout={"share": 0.2}, dedupe="none")
     dedupe = require_choice("wikiart", "dedupe", taken["dedupe"], ("none", "group"))
     contents = contents_of(raw)
-    images = images_by_file_name(raw, contents, parts=2)
+    images = images_by_name(raw, contents)
     texts = label_texts(raw, contents, LISTS)
     listed = [(_artist(path), path) for name in LISTS for path in _paths(name, texts[name])]
     rows = Counter(artist for artist, _ in listed)
@@ -40,7 +40,7 @@ def wikiart(raw: Path, options: dict[str, Any]) -> Index:
         raise InputError(f"{raw}: no artist has {taken['fewest']} rows in the lists; the most are {most}.")
     labels = {artist: label for label, artist in enumerate(class_names)}
     kept = sorted(((labels[a], path) for a, path in listed if a in labels), key=lambda row: row[0])
-    require_found(" or ".join(LISTS), [path for _, path in kept if path not in images], raw)
+    require_found(" or ".join(LISTS), [path for _, path in kept], images, raw)
     records = [Record(*images[path], images[path][1], label, "all") for label, path in kept]
     together = _painting if dedupe == "group" else None
     return build_index(raw, hold_out(records, class_names, taken["holdout"], together), class_names)
@@ -53,7 +53,7 @@ def _paths(name: str, text: str) -> Iterator[str]:
                 f"{name}, line {line}: found {','.join(row)!r}; expected <Style>/<artist>_<title>.jpg,<style>."
             )
         if row:
-            yield row[0]
+            yield row[0].strip()
 
 
 def _artist(path: str) -> str:

@@ -1,7 +1,6 @@
 """What all multi-task networks have in common: backbones, one head a task, groups for the optimizer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
@@ -9,13 +8,14 @@ from torch import Tensor, nn
 
 from farfield.errors import InputError
 from farfield.seeds import integer_seed
+from farfield.settings import BelowOne, Positive, settings
 from farfield.sharing.deeplab import DeeplabResNet, build_deeplab
 from farfield.sharing.heads import AsppHead
 
 Tasks = dict[str, int]  # the channels of each task's prediction, in the order of the study
 
 
-@dataclass(frozen=True)
+@settings
 class NetworkSettings:
     """The parts that methods are made of.
 
@@ -25,19 +25,11 @@ class NetworkSettings:
     """
 
     name: str = "resnet34"
-    width: int = 64
-    head_mid: int = 1024
-    dropout: float = 0.5
+    width: Positive = 64
+    head_mid: Positive = 1024
+    dropout: BelowOne = 0.5
     norm: Literal["shared", "per_task"] = "shared"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.head_mid < 1:
-            raise InputError(f"width and head_mid must be at least 1, found {self.width} and {self.head_mid}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout must be in [0, 1), found {self.dropout}")
-        if self.norm not in ("shared", "per_task"):
-            raise InputError(f"norm must be shared or per_task, found {self.norm!r}")
 
     def draw_from(self, *key: str) -> None:
         """Let torch draw the next weights from the stream of this part."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from farfield.episodes.minibatches import minibatch_orders
+from farfield.settings import keyword_settings
 from farfield.transfer.ensembles import EnsembleLearner
 from farfield.transfer.linear_head import Heads, HeadTraining, fit_gram, initial_heads, support_targets
 
@@ -21,7 +22,7 @@ class FittedEmbeddings:
     weights: Sequence[Tensor]
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class AllEmbeddings(HeadTraining, EnsembleLearner[FittedEmbeddings]):
     """A linear head on the concatenated features of M models.
 

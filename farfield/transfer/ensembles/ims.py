@@ -14,6 +14,7 @@ from torch import Tensor
 
 from farfield.episodes.minibatches import minibatch_orders
 from farfield.errors import InputError
+from farfield.settings import keyword_settings
 from farfield.transfer.ensembles import EnsembleLearner
 from farfield.transfer.ensembles.selection import select
 from farfield.transfer.ensembles.settings import IMSChoices, IMSSettings
@@ -35,7 +36,7 @@ class FittedIMS:
     weights: Sequence[Tensor]
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class IMS(IMSSettings, EnsembleLearner[FittedIMS]):
     """The last head is the learner LinearHead on the concatenation.
 

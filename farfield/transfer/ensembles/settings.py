@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from farfield.errors import InputError
+from farfield.settings import Positive, keyword_settings
 from farfield.transfer.ensembles.splits import CrossValidation
 from farfield.transfer.linear_head import HeadTraining
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class IMSSettings(HeadTraining):
     """Settings of IMS; the defaults are what the released code does.
 
@@ -23,21 +23,10 @@ class IMSSettings(HeadTraining):
     """
 
     cv: CrossValidation = "released_bug"
-    selector_epochs: int = 20
-    rounds: int | None = None
+    selector_epochs: Positive = 20
+    rounds: Positive | None = None
     with_replacement: bool = True
     early_stop: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.cv not in ("released_bug", "intended"):
-            raise InputError(f"cv must be released_bug or intended, found {self.cv!r}")
-        if not isinstance(self.selector_epochs, int) or self.selector_epochs < 1:
-            raise InputError(
-                f"selector_epochs must be a whole number of at least 1, found {self.selector_epochs!r}"
-            )
-        if self.rounds is not None and (not isinstance(self.rounds, int) or self.rounds < 1):
-            raise InputError(f"rounds must be a whole number of at least 1, or null, found {self.rounds!r}")
 
 
 @dataclass(frozen=True)

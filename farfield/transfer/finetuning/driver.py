@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
@@ -137,5 +137,5 @@ class _Task:
         )
         arrays = {str(name): tensor.cpu().contiguous().numpy() for name, tensor in out.items()}
         with atomic_file(chunk.file) as partial:
-            save_file(arrays, partial)
+            partial.write_bytes(save(arrays))  # by Python, whose error on a full disk says so
         return len(chunk.rows)

@@ -1,18 +1,19 @@
 """What fine-tuning is: the recipe of an episode. Where and how fast it runs is decided elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, get_args
 
 from farfield.errors import InputError
-from farfield.training.recipe import SGD, STRICT
+from farfield.settings import AboveZero, NotNegative, Positive, settings
+from farfield.training.recipe import SGD
 
 Readout = Literal[
     "head", "transductive", "support_features", "query_features", "support_stages", "query_stages"
 ]
 
 
-@dataclass(frozen=True)
+@settings
 class FineTuning:
     """The loop of BSCD-FSL (arXiv 1912.07200); the defaults are those of its released code.
 
@@ -26,33 +27,15 @@ class FineTuning:
     classifier: "linear", or "cosine": scale * cos(feature, class weight), trained jointly.
     """
 
-    __pydantic_config__ = STRICT
-    epochs: int = 100
-    batch_size: int = 4
+    epochs: NotNegative = 100
+    batch_size: Positive = 4
     head: SGD = field(default=SGD(0.01, momentum=0.9, dampening=0.9, weight_decay=0.001))
     backbone: SGD = field(default=SGD(0.01))
-    last: int | None = None
+    last: Positive | None = None
     unit: Literal["block", "layer"] = "block"
     frozen_norm: Literal["eval", "train"] = "eval"
     classifier: Literal["linear", "cosine"] = "linear"
-    scale: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("last", 1)):
-            value = getattr(self, name)
-            if name == "last" and value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise InputError(
-                    f"{name} of fine-tuning must be a whole number of at least {least}, found {value!r}"
-                )
-        choices = {"unit": ("block", "layer"), "frozen_norm": ("eval", "train")}
-        for name, allowed in (choices | {"classifier": ("linear", "cosine")}).items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(f"{name} of fine-tuning must be {' or '.join(allowed)}, found {value!r}")
-        if not isinstance(self.scale, int | float) or self.scale <= 0:
-            raise InputError(f"scale of fine-tuning must be a number above 0, found {self.scale!r}")
+    scale: AboveZero = 10.0
 
 
 def check_readouts(readouts: Sequence[str]) -> None:

@@ -1,18 +1,18 @@
 """The nearest class mean of adapted features (`Mean centroid` of BSCD-FSL)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from farfield.settings import settings
 from farfield.transfer.finetuning.settings import Readout
 from farfield.transfer.learner import AllImages, Head
 from farfield.transfer.nearest_centroid import NearestCentroid
 from farfield.transfer.readouts import ReadoutLearner
 
 
-@dataclass(frozen=True)
+@settings
 class Centroid(ReadoutLearner[Tensor]):
     """`NearestCentroid` on the features of the adapted network, whose head is left aside."""
 
@@ -20,9 +20,6 @@ class Centroid(ReadoutLearner[Tensor]):
     support: ClassVar[tuple[Readout, ...]] = ("support_features",)
     query: ClassVar[tuple[Readout, ...]] = ("query_features",)
     exportable: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        NearestCentroid(self.distance)  # refuses an unknown distance
 
     def fit(self, support: Sequence[Tensor], first: int = 0) -> Tensor:
         [features] = support

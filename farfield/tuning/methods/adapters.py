@@ -1,19 +1,18 @@
 """Residual adapters as a fine-tuning method (arXiv 1705.08045, 1803.10082)."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn
 
-from farfield.backbones.adapters import Init, Placement, adapter_convolutions, check_adapters, with_adapters
 from farfield.backbones.backbone import Backbone
-from farfield.errors import InputError
+from farfield.networks.adapters import Init, Placement, adapter_convolutions, with_adapters
+from farfield.settings import AtLeastZero, BelowOne, keyword_settings
 from farfield.tuning.adapted import Adapted, classifier, freeze
 
 Share = Literal["frozen", "finetune"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class Adapters:
     """Adapters, BatchNorm and head belong to the task; the convolutions of the network are shared.
 
@@ -29,18 +28,10 @@ class Adapters:
     placement: Placement = "parallel"
     init: Init = "he"
     share: Share = "frozen"
-    dropout: float = 0.0
-    adapter_decay: float | None = None
-    conv_decay: float | None = None
-    rest_decay: float | None = None
-
-    def __post_init__(self) -> None:
-        check_adapters(self.placement, self.init, self.dropout)
-        if self.share not in ("frozen", "finetune"):
-            raise InputError(f"share of adapters must be frozen or finetune, found {self.share!r}")
-        for decay in (self.adapter_decay, self.conv_decay, self.rest_decay):
-            if decay is not None and decay < 0:
-                raise InputError(f"a weight decay of adapters must not be negative, found {decay}")
+    dropout: BelowOne = 0.0
+    adapter_decay: AtLeastZero | None = None
+    conv_decay: AtLeastZero | None = None
+    rest_decay: AtLeastZero | None = None
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         with_adapters(backbone, self.placement, self.init, seed=self.seed, dropout=self.dropout)

@@ -1,18 +1,17 @@
 """Auto-RGN: tensors with large gradients for their size learn faster (Lee et al., arXiv 2210.11466)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.errors import InputError
+from farfield.settings import Positive, keyword_settings
 from farfield.tuning.adapted import Adapted, classifier, trained
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class AutoRGN:
     """Learning rate of each pretrained tensor = base * RGN / max RGN, where RGN = ||gradient|| / ||tensor||.
 
@@ -24,11 +23,7 @@ class AutoRGN:
     """
 
     seed: int
-    batches: int = 5
-
-    def __post_init__(self) -> None:
-        if self.batches < 1:
-            raise InputError(f"batches must be at least 1, found {self.batches}")
+    batches: Positive = 5
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         for part in backbone.modules():

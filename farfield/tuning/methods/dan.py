@@ -1,15 +1,14 @@
 """Deep adaptation networks (Rosenfeld and Tsotsos, arXiv 1705.04228)."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.convolutions import StandIn, replace_convolutions
-from farfield.errors import InputError
+from farfield.networks.convolutions import StandIn, replace_convolutions
 from farfield.seeds import integer_seed
+from farfield.settings import keyword_settings
 from farfield.tuning.adapted import Adapted, classifier, freeze, trained
 
 # "identity": training starts at the source network. "random": N(0, 1 / outputs).
@@ -31,7 +30,7 @@ class ControlledConv2d(StandIn):
         return self._conv_forward(input, filters, self.bias)
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class DAN:
     """A controller at each convolution, BatchNorm and head belong to the task; all filters are the
     source's. In ResNet-26 that is 12 % of the network's parameters a task.
@@ -42,10 +41,6 @@ class DAN:
 
     seed: int
     init: Init = "identity"
-
-    def __post_init__(self) -> None:
-        if self.init not in get_args(Init):
-            raise InputError(f"init of DAN must be one of {', '.join(get_args(Init))}, found {self.init!r}")
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         freeze(backbone, norm="adapt")

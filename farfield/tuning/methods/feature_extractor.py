@@ -1,12 +1,11 @@
 """Feature Extractor: a new linear layer on the frozen network (SpotTune, arXiv 1811.08737, first row)."""
 
-from dataclasses import dataclass
-
 from farfield.backbones.backbone import Backbone
-from farfield.tuning.adapted import Adapted, FrozenNorm, check_norm, classifier, freeze, trained
+from farfield.settings import keyword_settings
+from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, freeze, trained
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class FeatureExtractor:
     """Only the head is trained, and with norm "adapt" the scales and shifts of BatchNorm.
 
@@ -16,9 +15,6 @@ class FeatureExtractor:
 
     seed: int
     norm: FrozenNorm = "eval"
-
-    def __post_init__(self) -> None:
-        check_norm(self.norm)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         freeze(backbone, self.norm)

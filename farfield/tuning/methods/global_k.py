@@ -1,12 +1,13 @@
 """Global-k: SpotTune with one policy for all images, that tunes k blocks (arXiv 1811.08737, section 3.3)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
 from farfield.errors import InputError
+from farfield.settings import AtLeastZero, NotNegative, keyword_settings
 from farfield.training.loop import LabelledImages, cross_entropy
 from farfield.tuning.adapted import Adapted
 from farfield.tuning.policies import evaluate_routed
@@ -14,7 +15,7 @@ from farfield.tuning.routed_tuning import RoutedTuning
 from farfield.tuning.routing import Routed
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class GlobalK(RoutedTuning):
     """Of v [L], the share of a batch's images that each block is tuned for, the loss gets
     lambda1 (sum v - k)^2 + lambda2 (sum of -v log v): k blocks for each image, the same for all.
@@ -27,21 +28,14 @@ class GlobalK(RoutedTuning):
     start they would decide before the tuned branches have learnt. epochs: of the training.
     """
 
-    k: int = 3
-    lambda1: float = 0.1
-    lambda2: float = 0.1
+    k: NotNegative = 3
+    lambda1: AtLeastZero = 0.1
+    lambda2: AtLeastZero = 0.1
     ramp: tuple[float, float] = (0.1, 0.5)
     epochs: int
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.k < 0:
-            raise InputError(f"k must not be negative, found {self.k}")
-        if self.lambda1 < 0 or self.lambda2 < 0:
-            raise InputError(
-                f"lambda1 and lambda2 must not be negative, found {self.lambda1}, {self.lambda2}"
-            )
-        if len(self.ramp) != 2 or not 0 <= self.ramp[0] <= self.ramp[1]:
+        if not 0 <= self.ramp[0] <= self.ramp[1]:
             raise InputError(f"ramp must be two rising shares of the training, found {self.ramp}")
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:

@@ -1,20 +1,19 @@
 """L2-SP: weights are pulled back to where they started (Li et al., arXiv 1802.01483)."""
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.errors import InputError
+from farfield.settings import AtLeastZero, keyword_settings
 from farfield.training.loop import cross_entropy
 from farfield.tuning.adapted import Adapted, classifier, trained
 
 Scope = Literal["conv", "all"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class L2SP:
     """Cross-entropy + alpha/2 ||w_S - w_S^0||^2 + beta/2 ||w_new||^2, in the place of weight decay.
 
@@ -23,15 +22,9 @@ class L2SP:
     """
 
     seed: int
-    alpha: float = 0.1
-    beta: float = 0.01
+    alpha: AtLeastZero = 0.1
+    beta: AtLeastZero = 0.01
     scope: Scope = "conv"
-
-    def __post_init__(self) -> None:
-        if self.alpha < 0 or self.beta < 0:
-            raise InputError(f"alpha and beta must not be negative, found {self.alpha}, {self.beta}")
-        if self.scope not in get_args(Scope):
-            raise InputError(f"scope must be one of {', '.join(get_args(Scope))}, found {self.scope!r}")
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         network = classifier(backbone, classes, self.seed)

@@ -1,14 +1,13 @@
 """Fine-tuning last-k: the last residual blocks and the head (SpotTune, arXiv 1811.08737, Table 2)."""
 
-from dataclasses import dataclass
-
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.residual import residual_blocks
 from farfield.errors import InputError
-from farfield.tuning.adapted import Adapted, FrozenNorm, check_norm, classifier, freeze, trained
+from farfield.settings import keyword_settings
+from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, freeze, trained
+from farfield.tuning.residual import residual_blocks
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class LastBlocks:
     """The last `blocks` residual blocks and the head are trained, the rest is frozen.
 
@@ -29,7 +28,6 @@ class LastBlocks:
                 f"blocks must be at least 1, found {self.blocks}; the row that trains no block is the "
                 f"feature extractor"
             )
-        check_norm(self.norm)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         blocks = list(residual_blocks(backbone).values())

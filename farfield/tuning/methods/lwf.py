@@ -1,7 +1,7 @@
 """Learning without forgetting (Li and Hoiem, arXiv 1606.09282)."""
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
 from farfield.errors import InputError
+from farfield.settings import AboveZero, AtLeastZero, NotNegative, keyword_settings
 from farfield.training.classifier import Classifier
 from farfield.training.loop import cross_entropy
 from farfield.tuning.adapted import Adapted, KeepsSourceHead, classifier, trained
@@ -53,7 +54,7 @@ def distillation(logits: Tensor, recorded: Tensor, temperature: float) -> Tensor
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class LwF(KeepsSourceHead):
     """Fine-tuning that is held to what the source network answered: cross-entropy of the new head plus
     `weight` times the distillation of the source head at `temperature`.
@@ -65,19 +66,10 @@ class LwF(KeepsSourceHead):
     """
 
     seed: int
-    temperature: float = 2.0
-    weight: float = 1.0
-    warmup_epochs: int = 5
+    temperature: AboveZero = 2.0
+    weight: AtLeastZero = 1.0
+    warmup_epochs: NotNegative = 5
     source_head: nn.Linear | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise InputError(f"temperature of LwF must be above 0, found {self.temperature}")
-        if self.weight < 0 or self.warmup_epochs < 0:
-            raise InputError(
-                f"weight and warmup_epochs of LwF must not be negative, found {self.weight}, "
-                f"{self.warmup_epochs}"
-            )
 
     def with_source_head(self, head: nn.Linear | None) -> "LwF":
         return replace(self, source_head=head)

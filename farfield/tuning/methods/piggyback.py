@@ -1,15 +1,15 @@
 """PiggyBack: a task is a binary mask on the source's weights (Mallya et al., arXiv 1801.06519)."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.convolutions import StandIn, replace_convolutions
 from farfield.errors import InputError
-from farfield.tuning.adapted import Adapted, FrozenNorm, check_norm, classifier, freeze, trained
+from farfield.networks.convolutions import StandIn, replace_convolutions
+from farfield.settings import keyword_settings
+from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, freeze, trained
 
 
 class MaskedConv2d(StandIn):
@@ -37,7 +37,7 @@ class MaskedConv2d(StandIn):
         return self._conv_forward(input, self.weight * mask, self.bias)
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class PiggyBack:
     """One bit a weight and a head belong to the task. All masks start at one, the source network.
 
@@ -57,7 +57,6 @@ class PiggyBack:
                 f"PiggyBack needs 0 <= threshold < initial, so that all weights are there at first; found "
                 f"a threshold of {self.threshold} and {self.initial}"
             )
-        check_norm(self.norm)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         freeze(backbone, self.norm)

@@ -3,23 +3,22 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.reinitialise import reinitialise
-from farfield.backbones.residual import residual_blocks
-from farfield.errors import InputError
 from farfield.seeds import integer_seed
+from farfield.settings import Positive, keyword_settings
 from farfield.tuning.adapted import Adapted, freeze, trained
+from farfield.tuning.reinitialise import reinitialise
+from farfield.tuning.residual import residual_blocks
 
 Column = Literal["pretrained", "fresh"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class ProgressiveNet:
     """A frozen source column, and a column for the task that sees the source's maps through adapters.
 
@@ -32,13 +31,7 @@ class ProgressiveNet:
 
     seed: int
     column: Column = "pretrained"
-    reduction: int = 4
-
-    def __post_init__(self) -> None:
-        if self.column not in get_args(Column):
-            raise InputError(f"column must be one of {', '.join(get_args(Column))}, found {self.column!r}")
-        if self.reduction < 1:
-            raise InputError(f"reduction must be at least 1, found {self.reduction}")
+    reduction: Positive = 4
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         column = copy.deepcopy(backbone)

@@ -1,13 +1,12 @@
 """Random Policy: SpotTune's two branches under fair coins (SpotTune, arXiv 1811.08737, Table 2)."""
 
-from dataclasses import dataclass
-
 from farfield.backbones.backbone import Backbone
+from farfield.settings import keyword_settings
 from farfield.tuning.adapted import Adapted, FrozenNorm, classifier, trained
-from farfield.tuning.routing import Routed, RoutedPart, Stem, check_routing
+from farfield.tuning.routing import Routed, RoutedPart, Stem
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class RandomPolicy:
     """Each block runs tuned for each image with probability one half, in training and evaluation.
 
@@ -19,9 +18,6 @@ class RandomPolicy:
     routed: RoutedPart = "all"
     frozen_norm: FrozenNorm = "adapt"
     stem: Stem = "trained"
-
-    def __post_init__(self) -> None:
-        check_routing(self.routed, self.frozen_norm, self.stem)
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         network = Routed(

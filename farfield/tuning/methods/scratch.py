@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from farfield.backbones.adapters import with_adapters
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.reinitialise import reinitialise
+from farfield.networks.adapters import with_adapters
 from farfield.tuning.adapted import Adapted, classifier, trained
+from farfield.tuning.reinitialise import reinitialise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,23 @@
 """Stochastic fine-tuning: a random share of the residual blocks (SpotTune, arXiv 1811.08737, Table 2)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.residual import residual_blocks
-from farfield.errors import InputError
 from farfield.seeds import stream
+from farfield.settings import keyword_settings
 from farfield.training.loop import cross_entropy
 from farfield.tuning.adapted import Adapted, classifier, freeze, trained
+from farfield.tuning.residual import residual_blocks
 
 Resample = Literal["run", "epoch", "step"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class StochasticBlocks:
     """A random `share` of the blocks and the head are trained; other blocks, stem and final norm rest.
 
@@ -28,16 +28,8 @@ class StochasticBlocks:
     """
 
     seed: int
-    share: float = 0.5
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
     resample: Resample = "run"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise InputError(f"share must be in (0, 1], found {self.share}")
-        if self.resample not in get_args(Resample):
-            raise InputError(
-                f"resample must be one of {', '.join(get_args(Resample))}, found {self.resample!r}"
-            )
 
     def drawn(self, blocks: int, *key: int) -> set[int]:
         """The blocks to train, of `blocks`: by seed, and the epoch and step in `key` where it has them."""

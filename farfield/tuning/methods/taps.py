@@ -1,15 +1,14 @@
 """TAPS: which layers change is learnt for the task (Wallingford et al., arXiv 2203.16708)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
-from farfield.backbones.convolutions import StandIn, replace_convolutions
-from farfield.errors import InputError
+from farfield.networks.convolutions import StandIn, replace_convolutions
+from farfield.settings import AtLeastZero, NotNegative, keyword_settings
 from farfield.training.loop import cross_entropy
 from farfield.tuning.adapted import Adapted, classifier
 
@@ -17,7 +16,7 @@ THRESHOLD = 0.1  # scores from here on let a layer change
 INITIAL_SCORE = 0.15
 
 
-@dataclass(frozen=True, kw_only=True)
+@keyword_settings
 class TAPS:
     """Weights of a convolution = w + 1[s >= 0.1] delta, with w frozen, delta from 0 and s from 0.15.
 
@@ -28,12 +27,8 @@ class TAPS:
     """
 
     seed: int
-    penalty: float = 0.1
-    warmup: int = 2
-
-    def __post_init__(self) -> None:
-        if self.penalty < 0 or self.warmup < 0:
-            raise InputError(f"penalty and warmup must not be negative, found {self.penalty}, {self.warmup}")
+    penalty: AtLeastZero = 0.1
+    warmup: NotNegative = 2
 
     def __call__(self, backbone: Backbone, classes: int) -> Adapted:
         network = classifier(replace_convolutions(backbone, GatedConvolution), classes, self.seed)

@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from farfield.transfer.finetuning.settings import FineTuning
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Distinct, Name, Section
 
 
 class Target(Section):
-    shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    shots: Annotated[tuple[Positive, ...], Field(min_length=1), Distinct]
     study: Literal["crossdomain", "documents"]
     # Support and queries from splits of their own; none: both from all images.
     support_split: str | None = None
@@ -28,7 +29,8 @@ class Row(Section):
     """A row of the table, as its reader sees it."""
 
     title: str
-    family: Literal["meta-learning", "transfer", "ensemble"]
+    # ImageNet networks stand apart: what they have seen is beyond what the published rows were given.
+    family: Literal["meta-learning", "transfer", "ensemble", "ImageNet network"]
     published: str  # the row's name in the published table, or empty
 
 
@@ -44,8 +46,8 @@ class MetaRow(Row):
     backbone: str
     width: Positive
     transform: Literal["none", "fwt", "learned_fwt"]
-    domains: tuple[str, ...]  # the further sources of learned_fwt
-    shots: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    domains: Annotated[tuple[str, ...], Distinct]  # the further sources of learned_fwt
+    shots: Annotated[tuple[Positive, ...], Field(min_length=1), Distinct]
     query: Positive
     episodes_per_epoch: Positive
     validation_episodes: NotNegative
@@ -85,7 +87,7 @@ class Adaptation(Section):
     model: str
     settings: FineTuning
     episodes: NotNegative
-    rows: Annotated[dict[str, AdaptedRow], Field(min_length=1)]
+    rows: Annotated[dict[Name, AdaptedRow], Field(min_length=1)]
 
 
 class CombinedRow(Row):
@@ -101,7 +103,7 @@ class Ensemble(Section):
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     adapt: FineTuning | None  # none: the features of the models as they are
     episodes: NotNegative
-    rows: Annotated[dict[str, CombinedRow], Field(min_length=1)]
+    rows: Annotated[dict[Name, CombinedRow], Field(min_length=1)]
 
 
 class FewShot(Section):
@@ -109,12 +111,12 @@ class FewShot(Section):
     query: Positive
     episodes: Positive
     reference: str  # the method that paired differences are taken against
-    targets: dict[str, Target]
-    models: tuple[str, ...]  # networks whose features rows and ensembles read
-    meta: dict[str, MetaRow]
-    transfer: dict[str, FrozenRow]
-    finetune: dict[str, Adaptation]
-    ensemble: dict[str, Ensemble]
+    targets: dict[Name, Target]
+    models: Annotated[tuple[str, ...], Distinct]  # networks whose features rows and ensembles read
+    meta: dict[Name, MetaRow]
+    transfer: dict[Name, FrozenRow]
+    finetune: dict[Name, Adaptation]
+    ensemble: dict[Name, Ensemble]
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -135,6 +137,13 @@ class FewShot(Section):
     def units(self) -> list[str]:
         """The stages that answer episodes, each with a file of results."""
         return [*self.meta, *self.transfer, *self.finetune, *self.ensemble]
+
+    @property
+    def adapted(self) -> set[str]:
+        """The networks that are adapted to episodes; the others are only looked through."""
+        ensembles = [unit for unit in self.ensemble.values() if unit.adapt]
+        models = {model for unit in ensembles for model in unit.models}
+        return models | {unit.model for unit in self.finetune.values()}
 
     @model_validator(mode="after")
     def names_exist(self) -> "FewShot":

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from farfield.datasets.cards import Archive
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Name, Section
 
 Channels = tuple[float, float, float]
 
@@ -86,8 +87,8 @@ class Given(Network):
 
 
 class Networks(Section):
-    trained: dict[str, Trained]
-    given: dict[str, Given]
+    trained: dict[Name, Trained]
+    given: dict[Name, Given]
 
     @model_validator(mode="after")
     def names_differ(self) -> "Networks":

@@ -1,13 +1,15 @@
 """The multi-task study: one section for all three tables, since their rows are the same."""
 
+import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from farfield.errors import InputError
+from farfield.settings import NotNegative, Positive
 from farfield.sharing.recipe import DenseRecipe, SearchRecipe
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Distinct, Name, Section
 
 TaskName = Literal["segmentation", "normals", "depth", "keypoints", "edges"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -30,8 +32,8 @@ class Study(Section):
     published: str  # the dataset of the published table
     kind: Literal["scene", "taskonomy"]  # which losses and metrics its tasks have
     dataset: str
-    train: Annotated[tuple[str, ...], Field(min_length=1)]
-    test: Annotated[tuple[str, ...], Field(min_length=1)]
+    train: Annotated[tuple[str, ...], Field(min_length=1), Distinct]
+    test: Annotated[tuple[str, ...], Field(min_length=1), Distinct]
     tasks: Annotated[dict[TaskName, Annotated[float, Field(gt=0)]], Field(min_length=2)]  # weights of losses
     class_weights: tuple[float, ...] | None  # of segmentation's cross-entropy; None: all alike
     network: Network
@@ -90,10 +92,10 @@ class Retrained(Row):
 class Sharing(Section):
     protocol: Literal["fixed", "legacy"]
     reference: str  # the row that relative performance is taken against
-    studies: dict[str, Study]
-    baselines: dict[str, Baseline]
-    searches: dict[str, Search]
-    retrained: dict[str, Retrained]
+    studies: dict[Name, Study]
+    baselines: dict[Name, Baseline]
+    searches: dict[Name, Search]
+    retrained: dict[Name, Retrained]
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -118,7 +120,7 @@ class Sharing(Section):
 def changed(search: SearchRecipe, changes: dict[str, Any], key: str) -> SearchRecipe:
     """`search` with some settings replaced. InputError that names the parameter `key`."""
     try:
-        return TypeAdapter(SearchRecipe).validate_python({**asdict(search), **changes})
+        return TypeAdapter(SearchRecipe).validate_json(json.dumps({**asdict(search), **changes}), strict=True)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         raise InputError(f"{key}.changes: {problems}") from error

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from stages.frame.schema.networks import Channels
-from stages.frame.schema.section import NotNegative, Positive, Section
+from stages.frame.schema.section import Distinct, Name, Section
 
 WITH_POLICY = "spottune"  # the method whose policy is there to be overridden
 
@@ -15,8 +16,8 @@ class Task(Section):
     """A dataset that networks are fine-tuned on."""
 
     dataset: str
-    train: Annotated[tuple[str, ...], Field(min_length=1)]  # splits of the dataset
-    test: tuple[str, ...]  # none: `holdout` of the training images
+    train: Annotated[tuple[str, ...], Field(min_length=1), Distinct]  # splits of the dataset
+    test: Annotated[tuple[str, ...], Distinct]  # none: `holdout` of the training images
     holdout: Annotated[float, Field(ge=0, lt=1)]
     share: Annotated[float, Field(gt=0, le=1)]  # of the training images of each class
     published: str  # the dataset's name in the published table, or empty
@@ -53,7 +54,7 @@ class Training(Section):
     recipe: Recipe
     replicates: Positive  # trainings with seeds of their own
     task_decay: bool  # whether the weight decay of a task replaces the recipe's
-    rows: Annotated[dict[str, TunedRow], Field(min_length=1)]
+    rows: Annotated[dict[Name, TunedRow], Field(min_length=1)]
 
     @model_validator(mode="after")
     def overrides_fit(self) -> "Training":
@@ -69,8 +70,8 @@ class TuningStudy(Section):
     reference: str  # the row that differences are taken against
     image_size: NotNegative  # pixels that networks see; 0: as the other studies
     evaluation_size: NotNegative  # pixels seen in evaluation; 0: as in training
-    tasks: dict[str, Task]
-    methods: dict[str, Training]
+    tasks: dict[Name, Task]
+    methods: dict[Name, Training]
 
     @property
     def used(self) -> set[str]:

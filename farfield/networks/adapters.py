@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from farfield.backbones.convolutions import StandIn, replace_convolutions
 from farfield.errors import InputError
+from farfield.networks.convolutions import StandIn, replace_convolutions
 from farfield.seeds import integer_seed
 
 Placement = Literal["series", "parallel"]

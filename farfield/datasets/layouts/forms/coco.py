@@ -1,0 +1,158 @@
+"""COCO's JSON: images, boxes on them, categories. Each box is an image of its own, cut out when it is decoded."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from farfield.datasets.layouts.forms.found import Labelled, split_in, used_classes
+from farfield.datasets.layouts.forms.holdings import File, Holdings, holdings_of
+from farfield.datasets.layouts.index import Record
+from farfield.datasets.layouts.labels import some
+from farfield.datasets.layouts.names import ImagesByName
+from farfield.datasets.sources import Box
+from farfield.errors import InputError
+
+SUFFIXES = (".json",)
+
+
+def labels_of_file(given: Path) -> Labelled:
+    """The boxes of one file, on the images below its folder."""
+    holdings = holdings_of(given.parent)
+    file = File("", given.name, (given.name,), given.name)
+    [(_, data)] = holdings.read([file])
+    content = _content(data)
+    if content is None:
+        raise InputError(f"{given} is not of the form of COCO, with images, annotations and categories.")
+    return _labelled(holdings, {given.name: content})
+
+
+def labels_in(holdings: Holdings) -> Labelled | None:
+    """By the JSON file among the images, or a file for each split; none if there is none of this form."""
+    files = [file for file in holdings.files if file.ends(*SUFFIXES)] if holdings.images else []
+    contents = {file.path: _content(data) for file, data in holdings.read(files)}
+    read = {path: content for path, content in contents.items() if content is not None}
+    return _labelled(holdings, read) if read else None
+
+
+def _content(data: bytes) -> dict[str, Any] | None:
+    """What a file holds; none if it is not of this form."""
+    if not all(f'"{key}"'.encode() in data for key in ("images", "annotations", "categories")):
+        return None
+    try:
+        content = json.loads(data)
+    except ValueError:
+        return None
+    keys = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
+        return None
+    return content
+
+
+def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labelled:
+    """Rows by file, then as its annotations stand; labels follow the ids of the categories. What is a crowd is
+    left out. The group is the image, so that boxes on one image stay together."""
+    by_place = {(file.archive, file.member): file for file in holdings.images}
+    images = ImagesByName(holdings.given, by_place)
+    splits = {path: split_in(path) for path in contents}
+    several = len(contents) > 1
+    if several and (not all(splits.values()) or len(set(splits.values())) < len(splits)):
+        raise InputError(
+            f"{holdings.given} holds several COCO files: {some(sorted(contents))}. Give the one that counts in "
+            f"place of the folder, or have train, val and test in their names."
+        )
+    categories: dict[Any, str] = {}
+    records: list[Record] = []
+    left_out: dict[str, str] = {}
+    for path, content in sorted(contents.items()):
+        try:
+            known = {entry["id"]: str(entry["name"]).strip() for entry in content["categories"]}
+            folder = PurePosixPath(path).parent.as_posix()
+            names = {
+                entry["id"]: images.called(str(entry["file_name"]), folder) for entry in content["images"]
+            }
+            notes = [
+                (note["id"], note["image_id"], note["category_id"], note) for note in content["annotations"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} is not of the form of COCO: {type(error).__name__}: {error}."
+            ) from error
+        if categories and known != categories:
+            raise InputError(f"{path} has other categories than {min(contents)}; give one file.")
+        categories = known
+        labels = {category: label for label, category in enumerate(sorted(known, key=_by_id))}
+        _require_known(path, notes, names, known, images)
+        boxed = _boxes(path, notes, names, known)
+        for note, image, category, content_ in notes:
+            file = by_place[images[names[image]]]
+            if content_.get("iscrowd"):
+                left_out[f"{file.path}#{note}"] = "a crowd"
+                continue
+            box = boxed[note]
+            called = f"{file.path}#{note}" if box else file.path
+            split = splits[path] if several else "all"
+            records.append(
+                Record(file.archive, file.member, called, labels[category], split, box=box, group=file.path)
+            )
+    ordered = [categories[category] for category in sorted(categories, key=_by_id)]
+    index, remarks = used_classes(holdings.given, records, ordered)
+    used = {record.group for record in index.records} | contents.keys()
+    left_out |= holdings.others(used, "no box on it")
+    return Labelled(f"COCO boxes of {some(sorted(contents))}", holdings.root, index, left_out, remarks)
+
+
+Note = tuple[Any, Any, Any, dict[str, Any]]  # id, image, category, all of it
+
+
+def _by_id(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value
+
+
+def _require_known(
+    path: str, notes: list[Note], names: dict[Any, str], known: dict[Any, str], images: ImagesByName
+) -> None:
+    wrong = [f"{note} has the category {category}" for note, _, category, _ in notes if category not in known]
+    wrong += [f"{note} is on the image {image}" for note, image, _, _ in notes if image not in names]
+    if wrong:
+        raise InputError(f"{path}: annotations of what the file does not list: {some(wrong)}.")
+    counts = Counter(note for note, *_ in notes)
+    if twice := [str(note) for note, count in counts.items() if count > 1]:
+        raise InputError(f"{path}: several annotations have the id {some(twice)}.")
+    needed = dict.fromkeys(names[image] for _, image, _, _ in notes)
+    if missing := [name + images.near(name) for name in needed if name not in images]:
+        raise InputError(
+            f"{path} names {len(missing)} images that {images.raw} does not hold: {some(missing)}."
+        )
+
+
+def _boxes(
+    path: str, notes: list[Note], names: dict[Any, str], known: dict[Any, str]
+) -> dict[Any, Box | None]:
+    """The box of each annotation; none where the file labels whole images. InputError lists the empty ones and
+    those that are there twice."""
+    boxes: dict[Any, Box | None] = {}
+    empty = []
+    at: defaultdict[tuple[Any, Box | None], list[str]] = defaultdict(list)
+    for note, image, category, content in notes:
+        if content.get("iscrowd"):
+            continue
+        box = None
+        if content.get("bbox"):
+            try:
+                left, top, width, height = map(float, content["bbox"])
+                box = math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
+            except (TypeError, ValueError, OverflowError):
+                box = (0, 0, 0, 0)
+            if box[0] >= box[2] or box[1] >= box[3]:
+                empty.append(f"{note} ({PurePosixPath(names[image]).name}, {content['bbox']})")
+        boxes[note] = box
+        at[image, box].append(f"{note} as {known[category]}")
+    twice = [f"{names[image]}: {' and '.join(found)}" for (image, _), found in at.items() if len(found) > 1]
+    if empty or twice:
+        said = [f"empty boxes: {some(empty)}"] * bool(empty) + [
+            f"boxes labelled twice: {some(twice)}"
+        ] * bool(twice)
+        raise InputError(f"{path} has {'; '.join(said)}. Mend these annotations or take them out.")
+    return boxes

@@ -1,0 +1,97 @@
+"""What every form of labels comes to."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from farfield.datasets.layouts.index import Index, Record, build_index
+from farfield.datasets.layouts.labels import some
+from farfield.errors import InputError
+
+# What folders, files and cells call a split, and what it is called here.
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trainset", "train_set"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "valset", "val_set", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "testset", "test_set"), "test"),
+}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with one label each. form: in which form the labels came, for people. root: the folder that the
+    places in the records are relative to, for `read_images`. left_out: {path: reason} of files that are no
+    labelled image. remarks: sentences on what was found. The split of a record is "all" where none is given,
+    and its group empty."""
+
+    form: str
+    root: Path
+    index: Index
+    left_out: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def split_in(path: str) -> str:
+    """The split that the name of a file speaks of, as in train-00000-of-00003.parquet, or else the folders that
+    it lies in; empty if none."""
+    for part in reversed(path.split("/")):
+        words = {SPLITS[word] for word in re.split(r"[^a-z]+", part.lower()) if word in SPLITS}
+        if words:
+            return min(words) if len(words) == 1 else ""
+    return ""
+
+
+def split_of_folder(name: str) -> str:
+    """The split that a folder is, as train or val2017; empty if it is none."""
+    return SPLITS.get(re.sub(r"[\s_-]*\d*$", "", name.lower()), "")
+
+
+def alike(names: Iterable[str]) -> tuple[str, ...]:
+    """A remark on classes that differ in nothing but capitals, spaces and the like; none if there are none."""
+    by_letters: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        by_letters[re.sub(r"[\s_-]+", " ", plain).strip()].append(name)
+    same = [" and ".join(sorted(group)) for _, group in sorted(by_letters.items()) if len(group) > 1]
+    return (f"Classes that may be one by their names: {some(same, '; ')}.",) if same else ()
+
+
+def split_called(value: str) -> str:
+    """A split under its usual name."""
+    return SPLITS.get(value.lower(), value)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Class names in the order of their labels: numbers by size, else as text."""
+    distinct = set(names)
+    if all(re.fullmatch(r"\d{1,18}", name) for name in distinct):
+        return sorted(distinct, key=lambda name: (int(name), name))
+    return sorted(distinct)
+
+
+def used_classes(
+    given: Path, records: Sequence[Record], class_names: Sequence[str]
+) -> tuple[Index, tuple[str, ...]]:
+    """The index without the classes of which no image is there, and a remark that names these.
+
+    InputError if fewer than two are left, two have one name, or an image is there twice.
+    """
+    used = sorted({record.label for record in records})
+    if twice := sorted({name for name in class_names if list(class_names).count(name) > 1}):
+        raise InputError(f"{given}: several classes are called {some(twice)}; give each a name of its own.")
+    if len(used) < 2:
+        names = f" ({class_names[used[0]]})" if used else ""
+        raise InputError(
+            f"{given} has labelled images of {len(used) or 'no'} class{'' if len(used) == 1 else 'es'}{names}; a "
+            f"classifier needs at least two."
+        )
+    idle = [name for label, name in enumerate(class_names) if label not in used]
+    said = f"No image is of {'the class' if len(idle) == 1 else 'the classes'} {some(idle)}."
+    close = alike(class_names)
+    if not idle:
+        return build_index(given, records, class_names), close
+    numbers = {label: number for number, label in enumerate(used)}
+    kept = [replace(record, label=numbers[record.label]) for record in records]
+    return build_index(given, kept, [class_names[label] for label in used]), (said, *close)

@@ -1,0 +1,132 @@
+"""README.md of a classifier's folder: what it is, how well it does, how to use it, and what it is not for."""
+
+from typing import Any
+
+from tabulate import tabulate
+
+from farfield.deployment.description import Description
+
+# The README shows it and predict.py is it: answers with onnxruntime, numpy and pillow alone.
+SNIPPET = '''"""Classes of images: python predict.py IMAGE ... (needs onnxruntime, numpy and pillow)."""
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+folder = Path(__file__).parent
+names = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["class_names"]
+session = onnxruntime.InferenceSession(folder / "classifier.onnx")
+for path in sys.argv[1:]:
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    [[probabilities]] = session.run(None, {"images": np.asarray(image)[None]})
+    print(path, names[probabilities.argmax()], f"{probabilities.max():.4f}", sep=",")
+'''
+
+
+def model_card(description: Description, whole: bool) -> str:
+    """Markdown. whole: whether the ONNX graph that takes images as they are lies beside it."""
+    facts, names = description.facts, description.class_names
+    method = facts.get("method", f"a {description.backbone} with a linear head")
+    parts = [
+        f"# A classifier of {len(names)} classes",
+        f"It names one of {len(names)} classes for an image of any size: {method}. Written by farfield.",
+        "## How well it does",
+        *_measured(facts),
+        "## What it has learned from",
+        _data(facts, names),
+        "## How images become pixels",
+        _pixels(description),
+        "## How to use it",
+        *_use(whole, description),
+        "## What it is not for",
+        _limits(description),
+        "## Licence",
+        str(facts.get("licence", "None is stated for its weights.")),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _measured(facts: dict[str, Any]) -> list[str]:
+    metrics = facts.get("metrics")
+    if not metrics:
+        return ["Nothing was measured of this classifier itself; see the report that was written with it."]
+    rows = [(name.replace("_", " "), *_interval(value)) for name, value in metrics.items()]
+    said = [
+        "On images that were left out, which it had not learned from; 95 % intervals.",
+        tabulate(rows, ["", "%", "interval"], tablefmt="github", disable_numparse=True),
+    ]
+    if recall := facts.get("recall"):
+        counts = facts.get("class_images", {})
+        found = [(_cell(name), counts.get(name, ""), *_interval(value)) for name, value in recall.items()]
+        headers = ["class", "images", "found again, %", "interval"]
+        said.append(tabulate(found, headers, tablefmt="github", disable_numparse=True))
+    return said
+
+
+def _interval(value: dict[str, float]) -> tuple[str, str]:
+    bounds = f"{value['low']:.1f} to {value['high']:.1f}" if "low" in value else ""
+    return f"{value['percent']:.1f}", bounds
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _data(facts: dict[str, Any], names: tuple[str, ...]) -> str:
+    counts = facts.get("class_images", {})
+    seen = facts.get("pretrained_on", "not stated")
+    listed = ", ".join(f"{name} ({counts[name]})" if name in counts else name for name in names)
+    mark = f" Their fingerprint is {facts['fingerprint']}." if "fingerprint" in facts else ""
+    total = f"{sum(counts.values())} images" if counts else "images"
+    return f"The network was pretrained on: {seen}. Then {total} of: {listed}.{mark}"
+
+
+def _pixels(description: Description) -> str:
+    packing, size = description.packing, description.image_size
+    height, width = packing.shape
+    first = (
+        f"to {packing.pre_size} x {packing.pre_size} ({packing.pre_resample}), then "
+        if packing.pre_size
+        else ""
+    )
+    crop = "" if (height, width) == (size, size) else f" The network sees the central {size} x {size}."
+    return (
+        f"Upright by EXIF, RGB, 8 bits, opacity on white; squeezed {first}to {width} x {height} pixels with "
+        f"Pillow's {packing.resample} filter, nothing cut off.{crop} Files of more than 8 bits or of other "
+        "bands become 8-bit RGB by the rule `packing` in classifier.json, which `farfield predict` follows."
+    )
+
+
+def _use(whole: bool, description: Description) -> list[str]:
+    size = description.image_size
+    said = [
+        "`farfield predict FOLDER IMAGES` prints class, probability, prediction set and whether an image is "
+        "unlike all that the classifier has learned from, as CSV.",
+        f"`model.onnx` takes normalised `images` float32 [n, 3, {size}, {size}] and gives `logits`; "
+        "classifier.json has mean and std. `classifier.safetensors` holds the weights.",
+    ]
+    if whole:
+        said.append(
+            "`classifier.onnx` takes `images` uint8 [n, h, w, 3], RGB, of any one size, and gives "
+            "`probabilities`. With `pip install onnxruntime numpy pillow`, this is predict.py:"
+        )
+        said.append(f"```python\n{SNIPPET}```")
+    return said
+
+
+def _limits(description: Description) -> str:
+    sets = description.sets
+    covered = (
+        f" Its prediction sets hold the truth of {sets.coverage:.0f} % of images of the same kind, and no "
+        "such share of others."
+        if sets
+        else ""
+    )
+    return (
+        "It knows its classes alone and names one of them for every image, whatever it shows. Figures hold "
+        "for images of the kind that it was tested on: another camera, place or time can be much worse, so "
+        f"test it there first. Do not let it decide by itself where an error harms someone.{covered}"
+    )
