@@ -58,8 +58,8 @@ def check_choices(params: Params) -> None:
         if card.generator:
             kind = SceneRecipe if card.role == "sharing" else Recipe
             kind.from_section(card.generator)
-    for network in params.networks.all.values():
-        build(network.backbone, width=4, image_size=params.image_size)
+    for name, network in params.networks.all.items():
+        build(network.backbone, width=4, image_size=params.pixels_of(name))
     fewshot = params.fewshot
     for key, meta in fewshot.meta.items():
         backbone = build(meta.backbone, width=4, image_size=params.image_size)

@@ -10,6 +10,7 @@ import pandas as pd
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
 from farfield.local import load_local
+from farfield.networks.licences import mark
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.data_page import data_page
@@ -148,7 +149,12 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
     ]
     seen = seen_by_rows(params)
     rows: dict[str, Row] = {
-        key: {"title": row.title, "family": row.family, "published": row.published, "seen": seen[key]}
+        key: {
+            "title": row.title + mark(*params.licences_of(fewshot.networks.get(key, ()))),
+            "family": row.family,
+            "published": row.published,
+            "seen": seen[key],
+        }
         for key, row in fewshot.rows.items()
     }
     training = {

@@ -47,7 +47,7 @@ def fill(backbone: Backbone, spec: Given) -> str:
     if spec.archive is None:
         return "random weights"
     archive = spec.archive
-    file = Path(archive.path).name
+    file = Path(archive.path or archive.urls[0]).name
     key = hashlib.sha256(repr(archive).encode()).hexdigest()[:16]
     waiting = Path(".farfield/weights") / key / file
     if not waiting.exists():

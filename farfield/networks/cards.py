@@ -51,7 +51,10 @@ class NetworkCard:
         """The extra of farfield that brings its weights; empty if the default set-up does."""
         if not self.package:
             return self.backbone.partition("/")[0] if self.backbone.startswith(("timm/", "onnx")) else ""
-        required = " ".join(metadata.requires("farfield") or [])
+        try:
+            required = " ".join(metadata.requires("farfield") or [])
+        except metadata.PackageNotFoundError:  # run from its source alone, which has no extras
+            return ""
         found = re.search(rf"{re.escape(self.package)}[^;]*; extra == [\"'](\w+)[\"']", required)
         return found[1] if found else ""
 

@@ -12,7 +12,8 @@ FREE = re.compile(
 NON_COMMERCIAL = re.compile(
     r"non-?commercial|[-_ ]nc\b|cc-by-nc|research|apple-amlr|seer-license|swag|imagenet terms", re.I
 )
-MARKS = {"non-commercial": " [non-commercial]", "own terms": " [terms of its own]"}
+# The strictest first.
+MARKS: dict[Terms, str] = {"non-commercial": " [non-commercial]", "own terms": " [terms of its own]"}
 
 
 def terms(licence: str) -> Terms:
@@ -25,6 +26,8 @@ def terms(licence: str) -> Terms:
     return "free" if FREE.match(licence.strip()) else "own terms"
 
 
-def mark(licence: str) -> str:
-    """What stands behind a network's name in tables: nothing if its weights are free."""
-    return MARKS.get(terms(licence), "")
+def mark(*licences: str) -> str:
+    """What stands in tables behind the name of a network, or of a row that has several: of the strictest of their
+    licences, and nothing if all are free."""
+    kinds = {terms(licence) for licence in licences}
+    return next((said for kind, said in MARKS.items() if kind in kinds), "")

@@ -45,13 +45,13 @@ def evaluate(
     """
     require_apart(data, out)
     deterministic(threads=0)
+    backbone = card.load()  # before the images, which may take minutes
     own = own_images(data, wide_packing(card), local.workers)
     groups = groups_by(group, own.paths) if group else groups_given(own.groups)
     require_testable(own, groups)
     notes = remarks(own)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    backbone = card.load()
     probes = probe(own, card, backbone, choose_device(local.device), seed, groups, limit)
     found = left_out(probes.chosen, own.labels)
     classifier, description = fitted(probes, card, backbone, seed)

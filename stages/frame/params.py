@@ -5,6 +5,7 @@ are JSON, since DVC parses a file of parameters anew for every stage that names 
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -106,20 +107,15 @@ class Params(Section):
     @model_validator(mode="after")
     def tests_are_clean(self) -> "Params":
         fewshot = self.fewshot
-        used: dict[str, tuple[str, ...]] = {
-            f"fewshot.transfer.{key}": (row.model,) for key, row in fewshot.transfer.items()
-        }
-        used |= {f"fewshot.finetune.{key}": (unit.model,) for key, unit in fewshot.finetune.items()}
-        used |= {f"fewshot.ensemble.{key}": unit.models for key, unit in fewshot.ensemble.items()}
-        for row, models in used.items():
+        for row, models in fewshot.networks.items():
             for model in models:
                 network = self.networks.all[model]
                 for target in fewshot.targets:
                     if {target, self.datasets[target].title.lower()} & set(network.not_for):
                         raise ValueError(
-                            f"{row} tests the network {model} on {target}, on which its card says that it "
-                            f"must not be tested (not_for): it has seen {network.pretrained_on or 'its images'}. "
-                            f"Leave out the row or the target."
+                            f"the row {row} tests the network {model} on {target}, on which its card says that "
+                            f"it must not be tested (not_for): it has seen "
+                            f"{network.pretrained_on or 'its images'}. Leave out the row or the target."
                         )
         return self
 
@@ -135,6 +131,10 @@ class Params(Section):
         if given is not None:
             return given.origin == "random"
         return self.networks.trained[network].recipe.epochs == 0
+
+    def licences_of(self, networks: Iterable[str]) -> list[str]:
+        """Those of their weights."""
+        return [self.networks.all[name].licence for name in networks]
 
     def pixels_of(self, network: str) -> int:
         """How many a network sees, across and down."""

@@ -7,6 +7,7 @@ import pandas as pd
 
 from farfield.datasets.packed import load_images
 from farfield.files import read_json
+from farfield.networks.licences import mark
 from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
@@ -44,7 +45,12 @@ def _study(params: Params, name: str, datasets: dict[str, Dataset]) -> TuningStu
     folders = {key: paths.PIPELINES / name / "results" / key for key in spec.methods}
     tables = [pd.read_parquet(folder / "predictions.parquet") for folder in folders.values()]
     rows: dict[str, Row] = {
-        row: {"title": said.title, "published": said.published, "training": key, "override": said.override}
+        row: {
+            "title": said.title + mark(*params.licences_of((training.network,))),
+            "published": said.published,
+            "training": key,
+            "override": said.override,
+        }
         for key, training in spec.methods.items()
         for row, said in training.rows.items()
     }

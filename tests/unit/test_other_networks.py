@@ -373,6 +373,8 @@ def test_terms_of_licences():
     for name in ("dinov3-license", "gemma", "nvidia-open-model-license"):
         assert terms(name) == "own terms", name
         assert "terms of its own" in mark(name)
+    assert mark("mit", "gemma", "cc-by-nc-4.0") == mark("cc-by-nc-4.0")
+    assert mark("mit", "gemma") == mark("gemma") != mark("mit", "")
     assert terms("") == terms("unknown") == "not stated"
 
 

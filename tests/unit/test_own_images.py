@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import timm
+import torch
 from click.testing import CliRunner, Result
 from own_folder import coloured
 
@@ -19,6 +21,7 @@ from farfield.errors import InputError
 from farfield.files import read_json
 from farfield.own import images
 from farfield.own.images import own_images
+from farfield.training.checkpoints import save_tensors
 
 
 @pytest.fixture
@@ -181,3 +184,69 @@ def test_labels_in_a_list_give_splits_and_groups(data, here):
     assert own.counts == {"blue": 9, "red": 9}
     assert sorted(set(own.splits)) == ["test", "train"]
     assert list(own.groups[:3]) == ["p0", "p1", "p2"]
+
+
+def test_a_network_of_timm_becomes_a_classifier(data, here, monkeypatch):
+    torch.manual_seed(0)
+    save_tensors(here / "w.safetensors", timm.create_model("resnet10t").state_dict())
+    chosen = ("--network", "timm/resnet10t", "--weights", "w.safetensors", "--pixels", 48)
+    refused = farfield("evaluate", data, *chosen, "--licence", "cc-by-nc-4.0")
+    assert refused.exit_code == 1
+    assert "under cc-by-nc-4.0 (non-commercial)" in refused.stderr
+    assert not Path("evaluation").exists()
+    said = farfield("evaluate", data, *chosen, "--licence", "cc-by-nc-4.0", "--accept-licence")
+    assert said.exit_code == 0, said.stderr
+    assert "timm/resnet10t [non-commercial], its features" in Path("evaluation/report.md").read_text()
+    described = read_json(Path("evaluation/classifier/classifier.json"))
+    assert (described["backbone"], described["image_size"]) == ("timm/resnet10t", 48)
+    assert "cc-by-nc-4.0" in described["facts"]["licence"]
+    rows = list(csv.DictReader(io.StringIO(farfield("predict", "evaluation/classifier", data).stdout)))
+    assert [Path(row["path"]).parent.name for row in rows] == [row["class"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("timm/resnet10u",), "has no network 'resnet10u'; near it are resnet10t"),
+        (("timm/resnet10t",), "are not on this machine"),
+        (("torchvision/resnet18",), "needs its weights"),
+        (("none.onnx",), "there is no ONNX file at none.onnx"),
+        (("lite0", "--weights", "w.safetensors"), "brings its weights in a package"),
+        (("lite0", "--mean", "0.5"), "mean and std are given together"),
+    ],
+)
+def test_networks_that_cannot_be_used_are_one_message(data, here, words, message):
+    said = farfield("evaluate", data, "--network", *words)
+    assert said.exit_code == 1
+    assert message in said.stderr
+    assert said.stderr.count("\n") == 1
+    assert not Path("evaluation").exists()
+
+
+def test_networks_of_libraries_have_cards(here):
+    said = farfield("networks", "timm/resnet18.fb*", "torchvision/resnet18")
+    assert said.exit_code == 0
+    assert "cc-by-nc-4.0 [non-commercial]" in said.stdout
+    [card] = json.loads(farfield("networks", "--json", "timm/vit_small_patch16_dinov3").stdout)
+    assert (card["terms"], card["image_size"], card["installed"]) == ("own terms", 256, False)
+    assert "miniimagenet" in card["not_for"]
+    assert farfield("networks", "timm/nothing*").exit_code == 1
+
+
+def test_help_reads_as_a_table_of_contents(here):
+    said = farfield("--help").stdout
+    titles = ["Your own images:", "Networks, and this machine:", "The studies, in a checkout:"]
+    places = [said.index(title) for title in titles]
+    assert places == sorted(places)
+    for name in main.commands:
+        assert f"  {name} " in said, f"{name} stands in no section"
+
+
+def test_words_are_completed(here):
+    said = farfield_completes("farfield ev")
+    assert "evaluate" in said
+
+
+def farfield_completes(line: str) -> str:
+    environment = {"_FARFIELD_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": "1"}
+    return CliRunner().invoke(main, env=environment, prog_name="farfield").output

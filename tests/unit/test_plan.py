@@ -208,7 +208,8 @@ def test_a_recipe_is_a_parameter_of_the_stages_that_use_it_alone(stages, params)
         }
         group, _, key = stage.name.partition("@")
         studies = ("networks", "fewshot", "spottune", "decathlon")
-        study = next((name for name in studies if f"/{name}/" in stage.path), "")
+        inside = Path(stage.path).relative_to(ROOT).parts  # whatever the checkout is called
+        study = next((name for name in studies if name in inside), "")
         section = {"pretrain": "trained", "metatrain": "meta", "tune": "methods"}.get(group)
         assert names == ({params[study][section][key]["recipe"]} if section else set()), stage.addressing
         if section:

@@ -127,6 +127,13 @@ class FewShot(Section):
         return {key: row for family in families for key, row in family.items()}
 
     @property
+    def networks(self) -> dict[str, tuple[str, ...]]:
+        """The networks behind each row that reads or adapts some that were there before."""
+        used: dict[str, tuple[str, ...]] = {key: (row.model,) for key, row in self.transfer.items()}
+        used |= {key: (unit.model,) for unit in self.finetune.values() for key in unit.rows}
+        return used | {key: unit.models for unit in self.ensemble.values() for key in unit.rows}
+
+    @property
     def units(self) -> list[str]:
         """The stages that answer episodes, each with a file of results."""
         return [*self.meta, *self.transfer, *self.finetune, *self.ensemble]
