@@ -20,9 +20,8 @@ from farfield.probing.diagnosis import Duplicates
 
 SIDE, LOW = 32, 8  # pixels of the grey image that is hashed, frequencies an axis
 # The cosine from which two images are one picture: where hashes agree, more for each bit in which they differ,
-# and where the hash is not asked. Of 200,000 pairs of different images each, textures, satellite images and
-# sketches have a handful beyond it; copies that were compressed, mirrored, turned, brightened or cut by a tenth
-# lie there.
+# and where the hash is not asked. Of 200,000 pairs of different images, textures, satellite images and sketches
+# have a handful beyond it; most copies that were compressed, mirrored, halved, brightened or cut lie there.
 ALIKE, A_BIT, SAME = 0.85, 0.0075, 0.97
 
 

@@ -14,6 +14,7 @@ from farfield.probing.measures import Measures, difference, measure
 
 FOLDS, REPEATS = 5, 2
 AXES = 512  # of features; more change no accuracy that we measured, and take longer
+SIMILAR = 1.25  # times the cost of the cheapest, which no one tells from it: blocks of one pass cost the same
 NEAR = 1.0  # percentage points that a cheaper candidate may lie below the best
 
 
@@ -124,7 +125,8 @@ def ask(
 def recommended(tested: Sequence[Tested], units: np.ndarray | None = None) -> Tested:
     """The cheapest that the images do not tell from the most accurate, and that is within `NEAR` points of it.
 
-    units: int [n], equal for images that belong together. Of two that cost the same, the more accurate.
+    units: int [n], equal for images that belong together. Of those that cost about the same, up to `SIMILAR`
+    times as much, the more accurate.
     """
     best = max(tested, key=lambda one: one.measures.accuracy)
     tied = []
@@ -132,7 +134,9 @@ def recommended(tested: Sequence[Tested], units: np.ndarray | None = None) -> Te
         gap, half = difference(best.right, one.right, units)
         if one is best or (gap <= half and gap <= NEAR):
             tied.append(one)
-    return min(tied, key=lambda one: (one.candidate.cost, -one.measures.accuracy))
+    cheap = SIMILAR * min(one.candidate.cost for one in tied)
+    affordable = [one for one in tied if one.candidate.cost <= cheap]
+    return max(affordable, key=lambda one: (one.measures.accuracy, -one.candidate.cost))
 
 
 def fit_all(features: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -79,7 +79,7 @@ def reason(tested: Sequence[Tested], chosen: Tested, units: np.ndarray | None = 
     if best is not chosen:
         gap, half = difference(best.right, chosen.right, units)
         return (
-            f"{title} is the cheapest that these images do not tell from the most accurate, "
+            f"{title} is among the cheapest of those that these images do not tell from the most accurate, "
             f"{best.candidate.title} ({gap:.1f} ± {half:.1f} points more for "
             f"{best.candidate.cost / chosen.candidate.cost:.2g} times the time)."
         )

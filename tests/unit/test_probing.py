@@ -1,5 +1,7 @@
 """Probes: a solver against scikit-learn's, answers for images left out, intervals that hold what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,6 +145,10 @@ def test_the_cheap_one_is_taken_unless_the_dear_one_is_better():
     assert recommended([tested("good", 2.0), tested("noise", 1.0)]).candidate.key == "good"
     both = [tested("good", 2.0), tested("good", 1.0)]
     assert recommended(both).candidate.cost == 1.0
+    worse = replace(both[1], right=both[1].right.copy(), measures=replace(both[1].measures, accuracy=0.0))
+    assert recommended([both[0], worse]) is both[0]  # about as dear, and more accurate
+    cheap = replace(worse, candidate=replace(worse.candidate, cost=0.1))
+    assert recommended([both[0], cheap]) is cheap
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
