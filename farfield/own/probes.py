@@ -103,7 +103,7 @@ def probe(
     simple = [Candidate(key, title, (f"image.{key}",), plain) for key, title in PLAIN.items()]
     candidates = [
         one
-        for one in of_network(name, cost)
+        for one in of_network(name, cost, card.title)
         if {each.rpartition(".")[2] for each in one.blocks} <= seen.keys()
     ]
     tested = [test(candidate, blocks, labels, parts) for candidate in simple]
