@@ -69,8 +69,8 @@ lint: .venv/installed
 
 # Only after a change of the dependencies in pyproject.toml.
 lock: .venv/installed
-	uv pip compile pyproject.toml --extra dev --extra imagenet --extra s3 --extra ssh --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra imagenet --extra timm --extra onnx --extra s3 --extra ssh \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean-scratch:
 	rm -rf .farfield

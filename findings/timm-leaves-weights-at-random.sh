@@ -12,7 +12,8 @@
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet timm==1.0.31 torch==2.13.0 torchvision==0.28.0
+"$folder/venv/bin/pip" install --quiet uv==0.13.9  # which finds builds of torch and torchvision that fit each other
+"$folder/venv/bin/uv" pip install --quiet --python "$folder/venv/bin/python" timm==1.0.31 torch==2.13.0 torchvision==0.28.0
 cat > "$folder/look.py" <<'P'
 import sys
 

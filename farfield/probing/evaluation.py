@@ -66,8 +66,10 @@ def parts_of(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.nda
     return parts
 
 
-def of_network(name: str, cost: float) -> list[Candidate]:
-    """What is tried of a network that takes `cost` seconds to see an image, from cheap to dear."""
+def of_network(name: str, cost: float, title: str = "") -> list[Candidate]:
+    """What is tried of a network that takes `cost` seconds to see an image, from cheap to dear. title: how tables
+    call it, if not by its name."""
+    title = title or name
     plain, twice = f"{name}.", f"{name} mirrored."
     both, every = ("features", "stages"), BLOCKS
 
@@ -75,19 +77,19 @@ def of_network(name: str, cost: float) -> list[Candidate]:
         return tuple(source + each for each in names)
 
     return [
-        Candidate(name, f"{name}, its features", blocks(plain, both[:1]), cost),
-        Candidate(f"{name}_stages", f"{name}, its features and stages", blocks(plain, both), cost),
-        Candidate(f"{name}_maps", f"{name}, all it makes of its maps", blocks(plain, every), cost),
+        Candidate(name, f"{title}, its features", blocks(plain, both[:1]), cost),
+        Candidate(f"{name}_stages", f"{title}, its features and stages", blocks(plain, both), cost),
+        Candidate(f"{name}_maps", f"{title}, all it makes of its maps", blocks(plain, every), cost),
         Candidate(
             f"{name}_stages_mirrored",
-            f"{name}, its features and stages, of the image and its mirror image",
+            f"{title}, its features and stages, of the image and its mirror image",
             blocks(twice, both),
             2 * cost,
             True,
         ),
         Candidate(
             f"{name}_maps_mirrored",
-            f"{name}, all it makes of its maps, of the image and its mirror image",
+            f"{title}, all it makes of its maps, of the image and its mirror image",
             blocks(twice, every),
             2 * cost,
             True,
