@@ -16,8 +16,8 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     twins = found.duplicates
     if contrary := int((~twins.same_class).sum()):
         said.append(
-            f"{contrary} pairs of nearly the same picture have two different labels: decide on one, or take "
-            "both out."
+            f"{counted(contrary, 'pair', 'pairs')} of nearly the same picture with two different labels: "
+            "decide on one label, or take the pictures out."
         )
     if count := len(found.suspects.rows):
         said.append(

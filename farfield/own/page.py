@@ -157,11 +157,8 @@ def _measured(probes: Probes, card: NetworkCard, found: LeftOut) -> Iterator[Par
 def _tile(own: OwnImages, found: LeftOut, row: int) -> Tile:
     truth, named = (own.class_names[int(label[row])] for label in (found.labels, found.answers))
     said = f"named {named}, {100 * found.confidence[row]:.0f} %"
-    return Tile(
-        thumbnail(own, row, SHOWN),
-        f"{own.paths[row]}: {truth}, {said}",
-        (f"is {truth}", said, own.paths[row]),
-    )
+    alt = f"{own.paths[row]}: {truth}, {said}"
+    return Tile(thumbnail(own, row, SHOWN), alt, (f"is {truth}", said, own.file(row)))
 
 
 def _sheets(own: OwnImages) -> Part:

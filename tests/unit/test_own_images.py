@@ -20,6 +20,7 @@ from farfield.datasets.class_folders import class_folders
 from farfield.errors import InputError
 from farfield.files import read_json
 from farfield.own import images
+from farfield.own.groups import groups_by, groups_given, require_testable
 from farfield.own.images import own_images
 from farfield.training.checkpoints import save_tensors
 
@@ -250,3 +251,34 @@ def test_words_are_completed(here):
 def farfield_completes(line: str) -> str:
     environment = {"_FARFIELD_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": "1"}
     return CliRunner().invoke(main, env=environment, prog_name="farfield").output
+
+
+def test_groups_come_from_paths_or_from_the_labels():
+    paths = ("blue/p1_0.png", "red/p1_1.png", "red/p22_0.png")
+    assert groups_by("(p[0-9]+)_", paths).tolist() == [0, 0, 1]
+    for pattern, message in (
+        ("(p", "is no regular expression"),
+        ("p[0-9]+", "has 0 groups"),
+        ("(p)([0-9])", "has 2 groups"),
+        ("(p[0-9]{2})_", r"not found in 2 of 3 paths: blue/p1_0\.png, red/p1_1\.png"),
+    ):
+        with pytest.raises(InputError, match=message):
+            groups_by(pattern, paths)
+    assert groups_given(np.array(["", ""])) is None
+    one, other, alone, again = groups_given(np.array(["a", "b", "", "a"]))
+    assert one == again
+    assert len({one, other, alone}) == 3
+
+
+def test_classes_of_which_nothing_can_be_left_out_are_named(data, here):
+    own = own_images(data, Packing(18), 1)
+    with pytest.raises(InputError, match="every group is a class"):
+        require_testable(own, groups_by("^([^/]+)/", own.paths))
+    with pytest.raises(InputError, match="all images of red are in one group"):
+        require_testable(own, groups_by("(red|[0-9])", own.paths))
+    require_testable(own, groups_by("([0-9])", own.paths))
+    for place in range(1, 9):
+        (data / f"green/{place}.png").write_bytes(b"damaged")
+    said = farfield("evaluate", data)
+    assert said.exit_code == 1
+    assert "green has fewer. Left out there: green/1.png" in said.stderr
