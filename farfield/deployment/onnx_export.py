@@ -55,7 +55,7 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
         onnx.helper.set_model_props(
             model,
             {
-                "class_names": "\n".join(description.class_names),
+                "class_names": json.dumps(description.class_names, ensure_ascii=False),
                 "mean": " ".join(map(str, description.mean)),
                 "std": " ".join(map(str, description.std)),
                 "ranges": json.dumps(description.ranges),

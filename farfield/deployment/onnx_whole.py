@@ -6,6 +6,7 @@ other and rounds to whole levels each time, so the graph does, on uint8; what is
 one level.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def export_whole(path: Path, network: Path, description: Description) -> None:
     before = helper.make_model(graph, opset_imports=opsets, ir_version=inner.ir_version)
     joined = compose.merge_models(before, inner, io_map=[(_PIXELS, f"network/{INPUT}")], name="classifier")
     _answer_with_probabilities(joined, len(description.class_names))
-    helper.set_model_props(joined, {"class_names": "\n".join(description.class_names)})
+    helper.set_model_props(joined, {"class_names": json.dumps(description.class_names, ensure_ascii=False)})
     onnx.checker.check_model(joined, full_check=True)
     with atomic_file(path) as partial:
         onnx.save(joined, str(partial))

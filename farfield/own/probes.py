@@ -15,6 +15,7 @@ from farfield.deployment.classifier import ImageClassifier
 from farfield.deployment.description import Description, Sets
 from farfield.deployment.familiarity import familiarity
 from farfield.networks.cards import NetworkCard
+from farfield.own.given_split import on_test_split
 from farfield.own.images import OwnImages
 from farfield.probing.diagnosing import diagnose
 from farfield.probing.diagnosis import Diagnosis, Estimate, Scores
@@ -45,7 +46,8 @@ PLAIN = {
 class Probes:
     """What was tried. tested: all candidates. chosen: of those that can be written as one network. parts: how
     images were left out. why: chosen, in a sentence. groups: int [n] from 0, of images that stand on one
-    side; none: each by itself. diagnosis: of the chosen one."""
+    side; none: each by itself. diagnosis: of the chosen one. split: its accuracy on the split test, if the labels
+    have one."""
 
     own: OwnImages
     blocks: Mapping[str, Tensor]
@@ -56,6 +58,7 @@ class Probes:
     parts: np.ndarray
     groups: np.ndarray | None
     diagnosis: Diagnosis
+    split: Estimate | None
 
     @property
     def features(self) -> Tensor:
@@ -134,6 +137,7 @@ def probe(
         parts,
         groups,
         diagnosis,
+        on_test_split(own, chosen.candidate, blocks),
     )
 
 

@@ -24,6 +24,7 @@ def summary(probes: Probes, card: NetworkCard, notes: Sequence[str], out: str) -
         "accuracy": percent(scores.accuracy),
         "balanced_accuracy": percent(scores.balanced),
         "macro_f1": percent(scores.macro_f1),
+        "test_split": None if probes.split is None else percent(probes.split),
         "largest_class": round(most_frequent(own), 2),
         "recall": {
             name: {

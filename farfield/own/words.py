@@ -35,6 +35,8 @@ def answer(probes: Probes, scores: Scores) -> list[str]:
         f"over classes {within(scores.balanced)}; always saying the largest class is right in "
         f"{frequent:.1f} %."
     ]
+    if probes.split is not None:
+        said.append(f"Fitted to all but the split test, it names {within(probes.split)} of that correctly.")
     plain = max(
         (one for one in probes.tested if one.candidate.key in PLAIN), key=lambda one: one.right.mean()
     )

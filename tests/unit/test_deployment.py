@@ -186,7 +186,7 @@ def test_the_onnx_graph_gives_the_same_logits_for_any_number_of_images(tmp_path,
         images = torch.randn(count, 3, SIZE, SIZE)
         [logits] = session.run(["logits"], {"images": images.numpy()})
         np.testing.assert_allclose(logits, classifier(images).detach().numpy(), rtol=1e-4, atol=1e-4)
-    assert session.get_modelmeta().custom_metadata_map["class_names"] == "ant\nbee\ncafé"
+    assert session.get_modelmeta().custom_metadata_map["class_names"] == '["ant", "bee", "café"]'
 
 
 def edited(text: str, key: str, value: object) -> str:

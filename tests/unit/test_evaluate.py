@@ -206,6 +206,7 @@ def test_a_third_learner_is_exported_if_it_says_so(data, models, monkeypatch, ex
 
 def test_a_folder_of_the_user_is_never_replaced(data, models, here):
     (here / "evaluation/classifier").mkdir(parents=True)
+    (here / "evaluation/classifier/mine.txt").touch()
     with pytest.raises(InputError, match=r"holds no classifier\.json"):
         run(data)
     with pytest.raises(InputError, match="lies inside"):

@@ -185,6 +185,12 @@ def test_labels_in_a_list_give_splits_and_groups(data, here):
     assert own.counts == {"blue": 9, "red": 9}
     assert sorted(set(own.splits)) == ["test", "train"]
     assert list(own.groups[:3]) == ["p0", "p1", "p2"]
+    said = json.loads(farfield("evaluate", data / "labels.csv", "--json").stdout)
+    assert said["test_split"]["percent"] == 100
+    assert said["test_split"]["low"] == pytest.approx(
+        100 * 4 / (4 + 1.959964**2), abs=0.01
+    )  # Wilson's, all right
+    assert said["groups"] == 9
 
 
 def test_a_network_of_timm_becomes_a_classifier(data, here, monkeypatch):
