@@ -163,7 +163,7 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
             read_json(paths.NETWORKS / "training" / f"{key}.json"),
         )
         for key in fewshot.models
-        if not params.untrained(key)
+        if key in params.networks.trained and not params.untrained(key)
     }
     return fewshot_study(
         pd.concat(tables, ignore_index=True),
