@@ -143,7 +143,7 @@ def test_the_cheap_one_is_taken_unless_the_dear_one_is_better():
         return test(Candidate(name, name, (name,), cost), blocks, labels.numpy(), parts)
 
     assert recommended([tested("good", 2.0), tested("noise", 1.0)]).candidate.key == "good"
-    both = [tested("good", 2.0), tested("good", 1.0)]
+    both = [tested("good", 1.2), tested("good", 1.0)]
     assert recommended(both).candidate.cost == 1.0
     worse = replace(both[1], right=both[1].right.copy(), measures=replace(both[1].measures, accuracy=0.0))
     assert recommended([both[0], worse]) is both[0]  # about as dear, and more accurate

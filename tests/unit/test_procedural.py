@@ -170,7 +170,7 @@ def test_the_card_expects_what_its_recipe_draws(domain: str) -> None:
     assert card.expected.images == recipe.classes * recipe.images
     assert card.expected.fewest_images == recipe.images
     assert card.expected.shortest_side == recipe.size
-    assert card.expected.modes == ["L" if domain in GREY else "RGB"]
+    assert card.expected.modes == (("L",) if domain in GREY else ("RGB",))
     assert card.options.get("splits", []) == list(recipe.splits)
 
 
