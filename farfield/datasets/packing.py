@@ -70,12 +70,11 @@ def pack(
             **image.read,
         }
 
-    bar = tqdm(total=count, desc=title, unit="image", file=sys.stderr)
+    bar = tqdm(total=count, initial=len(facts), desc=title, unit="image", file=sys.stderr)
 
     def pass_over(rows: list[int]) -> None:
         fill(scratch, images(rows) if rows else (), work, list(arrays.values()), facts, bar, workers)
 
-    bar.update(len(facts))
     pass_over([row for row in range(count) if row not in facts])
     ranges |= ranges_of((record.split, facts[row]) for row, record in enumerate(index.records))
     waiting = [row for row in range(count) if "waiting" in facts[row]]
