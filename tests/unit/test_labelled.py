@@ -130,6 +130,17 @@ def test_a_list_labels_images(tmp_path, table, given):
     assert [data for _, data in read_images(found.root, found.index)] == [name.encode() for name in PICTURES]
 
 
+@pytest.mark.parametrize("given", ["", "labels.csv"])
+def test_a_list_labels_images_whose_names_have_no_ending(tmp_path, given):
+    files: Files = {
+        "IM1": b"\x89PNG\r\n\x1a\n",
+        "IM2": b"\xff\xd8\xff\xe0",
+        "labels.csv": "path,label\nIM1,a\nIM2,b\n",
+    }
+    found = labelled_images(write(tmp_path, files) / given)
+    assert [row[:2] for row in rows(found)] == [("IM1", "a"), ("IM2", "b")]
+
+
 def test_split_and_group_come_along(tmp_path):
     table = (
         "path,label,split,patient id\n0.JPG,a,Training,p1\n1.JPG,b,train,p1\n2.JPG,a,test,p2\n3.JPG,b,odd,\n"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from farfield.datasets.layouts.forms.found import Labelled, split_in, used_classes
-from farfield.datasets.layouts.forms.holdings import File, Holdings, holdings_of
+from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
 from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import ImagesByName
@@ -19,13 +19,12 @@ SUFFIXES = (".json",)
 
 def labels_of_file(given: Path) -> Labelled:
     """The boxes of one file, on the images below its folder."""
-    holdings = holdings_of(given.parent)
-    file = File("", given.name, (given.name,), given.name)
-    [(_, data)] = holdings.read([file])
+    alone = holdings_of(given)
+    [(_, data)] = alone.read(alone.files)
     content = _content(data)
     if content is None:
         raise InputError(f"{given} is not of the form of COCO, with images, annotations and categories.")
-    return _labelled(holdings, {given.name: content})
+    return _labelled(holdings_of(given.parent), {given.name: content})
 
 
 def labels_in(holdings: Holdings) -> Labelled | None:
