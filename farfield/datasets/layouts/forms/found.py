@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,11 +78,11 @@ def used_classes(
 
     InputError if fewer than two are left, two have one name, or an image is there twice.
     """
-    used = sorted({record.label for record in records})
-    if twice := sorted({name for name in class_names if list(class_names).count(name) > 1}):
+    used = {record.label for record in records}
+    if twice := sorted(name for name, count in Counter(class_names).items() if count > 1):
         raise InputError(f"{given}: several classes are called {some(twice)}; give each a name of its own.")
     if len(used) < 2:
-        names = f" ({class_names[used[0]]})" if used else ""
+        names = f" ({class_names[min(used)]})" if used else ""
         raise InputError(
             f"{given} has labelled images of {len(used) or 'no'} class{'' if len(used) == 1 else 'es'}{names}; a "
             f"classifier needs at least two."
@@ -92,6 +92,7 @@ def used_classes(
     close = alike(class_names)
     if not idle:
         return build_index(given, records, class_names), close
-    numbers = {label: number for number, label in enumerate(used)}
+    kept_labels = sorted(used)
+    numbers = {label: number for number, label in enumerate(kept_labels)}
     kept = [replace(record, label=numbers[record.label]) for record in records]
-    return build_index(given, kept, [class_names[label] for label in used]), (said, *close)
+    return build_index(given, kept, [class_names[label] for label in kept_labels]), (said, *close)
