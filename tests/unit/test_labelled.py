@@ -170,6 +170,28 @@ def test_lists_of_splits_are_joined_and_see_their_own_folders(tmp_path):
     assert list(found.left_out) == ["test/3.png"]
 
 
+@pytest.mark.parametrize(
+    ("content", "names", "message"),
+    [
+        (
+            "path,label\n1.png,a\n2.png,b\n",
+            ("a.csv", "b.csv"),
+            "several lists of its images: a.csv, b.csv. Give the",
+        ),
+        (
+            "path,label\n1.png,a\n2.png,b\n",
+            ("train.csv", "train2.csv"),
+            "several lists of its images: train.csv",
+        ),
+        ("COCO", ("a.json", "test.json"), "several COCO files: a.json, test.json. Give the one that counts"),
+    ],
+)
+def test_of_several_lists_each_must_be_of_a_split(tmp_path, content, names, message):
+    content = coco() if content == "COCO" else content
+    with pytest.raises(InputError, match=message):
+        labelled_images(write(tmp_path, {**named("1.png", "2.png"), **dict.fromkeys(names, content)}))
+
+
 def test_classes_of_a_list_stay_text_and_numbers_are_in_order(tmp_path):
     for values, classes in (
         (["yes", "no", "012", "12:30"], ("012", "12:30", "no", "yes")),
@@ -217,6 +239,7 @@ def test_wrong_rows_are_listed(tmp_path, rows, message):
         ("image,size,age\n0,3,4\n1,5,6\n", "it is open which column holds the labels; the columns are image"),
         ("path,label,split\n0.JPG,a,train\n1.JPG,b,\n", r"gives 1 images no split: 1\.JPG"),
         (b"path,label\n0.JPG,caf\xe9\n", "no text in UTF-8"),
+        (b"sep=;\r\npath;label\r\n0.JPG;a\r\n1.JPG;\r\n", r"line 4, 1\.JPG, has ''"),
     ],
 )
 def test_tables_that_leave_something_open_are_named(tmp_path, table, message):

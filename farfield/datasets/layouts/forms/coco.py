@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from farfield.datasets.layouts.forms.found import Labelled, split_in, used_classes
+from farfield.datasets.layouts.forms.found import Labelled, splits_of_files, used_classes
 from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
 from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import some
@@ -54,13 +54,7 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
     left out. The group is the image, so that boxes on one image stay together."""
     by_place = {(file.archive, file.member): file for file in holdings.images}
     images = ImagesByName(holdings.given, by_place)
-    splits = {path: split_in(path) for path in contents}
-    several = len(contents) > 1
-    if several and (not all(splits.values()) or len(set(splits.values())) < len(splits)):
-        raise InputError(
-            f"{holdings.given} holds several COCO files: {some(sorted(contents))}. Give the one that counts in "
-            f"place of the folder, or have train, val and test in their names."
-        )
+    splits = splits_of_files(holdings.given, contents, "COCO files")
     categories: dict[Any, str] = {}
     records: list[Record] = []
     left_out: dict[str, str] = {}
@@ -91,7 +85,7 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
                 continue
             box = boxed[note]
             called = f"{file.path}#{note}" if box else file.path
-            split = splits[path] if several else "all"
+            split = splits[path] or "all"
             records.append(
                 Record(file.archive, file.member, called, labels[category], split, box=box, group=file.path)
             )

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -41,6 +41,23 @@ def split_in(path: str) -> str:
         if words:
             return min(words) if len(words) == 1 else ""
     return ""
+
+
+def splits_of_files(given: Path, paths: Collection[str], what: str) -> dict[str, str]:
+    """{file: split that its name speaks of}, where each of several label files is of a split of its own; of one
+    file alone, empty.
+
+    what: what they are, for messages. InputError if it is open which of them counts.
+    """
+    if len(paths) == 1:
+        return dict.fromkeys(paths, "")
+    splits = {path: split_in(path) for path in paths}
+    if not all(splits.values()) or len(set(splits.values())) < len(splits):
+        raise InputError(
+            f"{given} holds several {what}: {some(sorted(paths))}. Give the one that counts in place of the "
+            f"folder, or have train, val and test in their names."
+        )
+    return splits
 
 
 def split_of_folder(name: str) -> str:
