@@ -71,6 +71,13 @@ def test_class_folders_are_scanned_once_and_read_once(tmp_path, passes, kind):
     assert passes == [[f"a.{kind}", 3]] * 2
 
 
+def test_miniimagenet_is_scanned_once_to_tell_its_form_and_to_list_it(tmp_path, passes):
+    lists = {f"{split}.csv": f"filename,label\n{split}.jpg,{split}\n" for split in ("train", "val", "test")}
+    pack(tmp_path / "a.tar", {**lists, **named("images/train.jpg", "images/val.jpg", "images/test.jpg")})
+    assert len(index_of("mini_imagenet", tmp_path).records) == 3
+    assert passes == [["a.tar", 6], ["a.tar", 3]]  # one scan, one pass for the lists
+
+
 def test_a_tar_inside_an_archive_is_passed_through_once(tmp_path, passes):
     pack(tmp_path / "a.tar.gz", {"x.tar": b"", "set.tar": tar_of(named("1.jpg", "2.jpg", "3.jpg"))})
     wanted = {row: Source("a.tar.gz", f"{row}.jpg", "set.tar") for row in (3, 1)}
