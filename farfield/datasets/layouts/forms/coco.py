@@ -1,14 +1,13 @@
 """COCO's JSON: images, boxes on them, categories. Each box is an image of its own, cut out when it is decoded."""
 
 import json
-import math
 from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from farfield.datasets.layouts.forms.found import Labelled, splits_of_files, used_classes
 from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
-from farfield.datasets.layouts.index import Record
+from farfield.datasets.layouts.index import Record, box_of
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.datasets.sources import Box
@@ -133,13 +132,10 @@ def _boxes(
             continue
         box = None
         if content.get("bbox"):
-            try:
-                left, top, width, height = map(float, content["bbox"])
-                box = math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
-            except (TypeError, ValueError, OverflowError):
-                box = (0, 0, 0, 0)
-            if box[0] >= box[2] or box[1] >= box[3]:
+            box = box_of(content["bbox"])
+            if box is None:
                 empty.append(f"{note} ({PurePosixPath(names[image]).name}, {content['bbox']})")
+                continue
         boxes[note] = box
         at[image, box].append(f"{note} as {known[category]}")
     twice = [f"{names[image]}: {' and '.join(found)}" for (image, _), found in at.items() if len(found) > 1]
