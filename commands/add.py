@@ -51,7 +51,7 @@ def add(name: str, folder: Path, title: str = "", licence: str = "") -> tuple[in
         "defaults": ["card"],
         "title": title or name.replace("_", " ").capitalize(),
         "role": "target",
-        "layout": "folder",
+        "layout": "labelled",  # reads what `class_folders` does, with folders around the classes
         "folder": str(folder),
         "licence": licence or "not stated",
         "citation": "own images",

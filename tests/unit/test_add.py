@@ -1,6 +1,7 @@
 """`farfield add`: a folder of images becomes a target of the study, or nothing is changed."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from test_plan import ROOT
 
 from commands import compose
 from commands.add import add
+from farfield.datasets.layouts import LAYOUTS
+from farfield.datasets.zipping import zip_folder
 from farfield.errors import InputError
 from stages.frame.params import load_params
 
@@ -43,6 +46,18 @@ def test_a_folder_becomes_a_target(here):
     assert (card.title, card.role, card.licence) == ("Moths of my garden", "target", "CC0")
     assert Path(card.folder) == (here / "../My Moths").resolve()
     assert yaml.safe_load(Path("params.yaml").read_text())["overrides"] == ["+dataset@datasets.moths=moths"]
+
+
+def test_what_is_counted_is_what_is_packed(here, tmp_path):
+    mine = tmp_path / "exported/My Moths"
+    mine.parent.mkdir()
+    (tmp_path / "My Moths").rename(mine)
+    shutil.copy(mine / "a/0.png", mine / "overview.png")
+    assert add("moths", mine.parent) == (1, 5)
+    card = load_params().card("moths")
+    zip_folder(Path(card.folder), tmp_path / "raw/moths.zip")
+    index = LAYOUTS.find(card.layout)(tmp_path / "raw", card.options)
+    assert Counter(index.class_names[record.label] for record in index.records) == dict.fromkeys("abcde", 20)
 
 
 def test_what_cannot_be_a_target_changes_nothing(here, tmp_path):

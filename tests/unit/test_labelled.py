@@ -130,6 +130,17 @@ def test_a_list_labels_images(tmp_path, table, given):
     assert [data for _, data in read_images(found.root, found.index)] == [name.encode() for name in PICTURES]
 
 
+@pytest.mark.parametrize("given", ["", "labels.csv"])
+def test_a_list_labels_images_whose_names_have_no_ending(tmp_path, given):
+    files: Files = {
+        "IM1": b"\x89PNG\r\n\x1a\n",
+        "IM2": b"\xff\xd8\xff\xe0",
+        "labels.csv": "path,label\nIM1,a\nIM2,b\n",
+    }
+    found = labelled_images(write(tmp_path, files) / given)
+    assert [row[:2] for row in rows(found)] == [("IM1", "a"), ("IM2", "b")]
+
+
 def test_split_and_group_come_along(tmp_path):
     table = (
         "path,label,split,patient id\n0.JPG,a,Training,p1\n1.JPG,b,train,p1\n2.JPG,a,test,p2\n3.JPG,b,odd,\n"
@@ -157,6 +168,28 @@ def test_lists_of_splits_are_joined_and_see_their_own_folders(tmp_path):
         ("train/2.png", "b", "train"),
     ]
     assert list(found.left_out) == ["test/3.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "message"),
+    [
+        (
+            "path,label\n1.png,a\n2.png,b\n",
+            ("a.csv", "b.csv"),
+            "several lists of its images: a.csv, b.csv. Give the",
+        ),
+        (
+            "path,label\n1.png,a\n2.png,b\n",
+            ("train.csv", "train2.csv"),
+            "several lists of its images: train.csv",
+        ),
+        ("COCO", ("a.json", "test.json"), "several COCO files: a.json, test.json. Give the one that counts"),
+    ],
+)
+def test_of_several_lists_each_must_be_of_a_split(tmp_path, content, names, message):
+    content = coco() if content == "COCO" else content
+    with pytest.raises(InputError, match=message):
+        labelled_images(write(tmp_path, {**named("1.png", "2.png"), **dict.fromkeys(names, content)}))
 
 
 def test_classes_of_a_list_stay_text_and_numbers_are_in_order(tmp_path):
@@ -206,6 +239,7 @@ def test_wrong_rows_are_listed(tmp_path, rows, message):
         ("image,size,age\n0,3,4\n1,5,6\n", "it is open which column holds the labels; the columns are image"),
         ("path,label,split\n0.JPG,a,train\n1.JPG,b,\n", r"gives 1 images no split: 1\.JPG"),
         (b"path,label\n0.JPG,caf\xe9\n", "no text in UTF-8"),
+        (b"sep=;\r\npath;label\r\n0.JPG;a\r\n1.JPG;\r\n", r"line 4, 1\.JPG, has ''"),
     ],
 )
 def test_tables_that_leave_something_open_are_named(tmp_path, table, message):

@@ -9,13 +9,14 @@ from functools import partial
 import h5py
 import numpy as np
 import pytest
-from made_up_archives import index_of, named, pack, tar_of
+from made_up_archives import index_of, named, pack, tar_of, write_parquet
 from PIL import Image, ImageOps
 
 from farfield.datasets import archive_kinds, packing
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders.containers import images_in
 from farfield.datasets.layouts import read_images
+from farfield.datasets.layouts.forms import labelled_images
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.reading import read_sources
 from farfield.datasets.sources import Source, Stack
@@ -69,6 +70,24 @@ def test_class_folders_are_scanned_once_and_read_once(tmp_path, passes, kind):
     assert passes == [[f"a.{kind}", 3]]
     assert len(dict(read_images(tmp_path, index))) == 3
     assert passes == [[f"a.{kind}", 3]] * 2
+
+
+def test_miniimagenet_is_scanned_once_to_tell_its_form_and_to_list_it(tmp_path, passes):
+    lists = {f"{split}.csv": f"filename,label\n{split}.jpg,{split}\n" for split in ("train", "val", "test")}
+    pack(tmp_path / "a.tar", {**lists, **named("images/train.jpg", "images/val.jpg", "images/test.jpg")})
+    assert len(index_of("mini_imagenet", tmp_path).records) == 3
+    assert passes == [["a.tar", 6], ["a.tar", 3]]  # one scan, one pass for the lists
+
+
+def test_parquet_files_in_an_archive_are_looked_at_in_one_pass(tmp_path, passes):
+    for number in range(3):
+        write_parquet(tmp_path / f"one/{number}.parquet", [0, 1], first=2 * number)
+    pack(
+        tmp_path / "hub.tar.gz",
+        {f"{n}.parquet": (tmp_path / f"one/{n}.parquet").read_bytes() for n in range(3)},
+    )
+    assert len(labelled_images(tmp_path / "hub.tar.gz").index.records) == 6
+    assert passes == [["hub.tar.gz", 3]] * 2  # one scan, one pass for all labels
 
 
 def test_a_tar_inside_an_archive_is_passed_through_once(tmp_path, passes):

@@ -1,11 +1,10 @@
 """CUB-200-2011: photographs of birds in one tar, with a list for each thing that is known of them."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts, require_found
-from farfield.datasets.layouts.index import Index, Record, build_index
+from farfield.datasets.layouts.index import Index, Record, box_of, build_index
 from farfield.datasets.layouts.options import require_choice, take_options
 from farfield.datasets.sources import Box
 from farfield.errors import InputError
@@ -70,11 +69,6 @@ def _of(listed: dict[str, str], image: str, name: str) -> str:
 
 def _box(content: str, image: str) -> Box:
     """left, top, width, height; whole numbers written as 60.0."""
-    try:
-        left, top, width, height = map(float, content.split())
-        box = math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
-    except (ValueError, OverflowError):
-        box = (0, 0, 0, 0)
-    if box[0] >= box[2] or box[1] >= box[3]:
+    if (box := box_of(content.split())) is None:
         raise InputError(f"{BOXES}: image {image} has {content!r}; expected left, top, width and height.")
     return box

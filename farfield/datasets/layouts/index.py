@@ -1,9 +1,11 @@
 """Which images a dataset has, and reading them in the order in which they lie in the archives."""
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.reading import read_sources
@@ -40,6 +42,17 @@ class Index:
 
     records: tuple[Record, ...]
     class_names: tuple[str, ...]
+
+
+def box_of(values: Iterable[Any]) -> Box | None:
+    """The pixels that left, top, width and height, whole or not, touch; none if they are no four numbers or span
+    nothing."""
+    try:
+        left, top, width, height = map(float, values)
+        box = math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return box if box[0] < box[2] and box[1] < box[3] else None
 
 
 def build_index(raw: Path, records: Sequence[Record], class_names: Sequence[str]) -> Index:

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from farfield.datasets.decoders.containers.pickles import field_of
-from farfield.datasets.layouts.contents import archives_in, contents_of, label_texts, table
+from farfield.datasets.layouts.contents import Contents, archives_in, contents_of, label_texts, table
 from farfield.datasets.layouts.forms.found import split_in
 from farfield.datasets.layouts.forms.parquet import read_shard
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.labels import some
+from farfield.datasets.layouts.names import Place
 from farfield.datasets.layouts.options import take_options
-from farfield.datasets.layouts.pickled import Place, unpickled
+from farfield.datasets.layouts.pickled import unpickled
 from farfield.datasets.layouts.split_lists import SPLITS, in_split_lists
 from farfield.datasets.sources import Stack
 from farfield.errors import InputError
@@ -43,24 +44,23 @@ def mini_imagenet(raw: Path, options: dict[str, Any]) -> Index:
     """Rows by split, then as the files have them. Classes are the WordNet ids, sorted; in the third form, which
     does not tell them, the numbers. No options."""
     take_options("mini_imagenet", options)
-    places = _places(raw)
+    beside = {path.name.lower(): ("", path.name) for path in sorted(raw.glob("*"))}
+    contents = contents_of(raw) if archives_in(raw) or not beside else {}
+    places = beside | {
+        PurePosixPath(member.name).name.lower(): (archive, member.name)
+        for archive, members in contents.items()
+        for member in members
+        if not member.folder
+    }
     if any(name.endswith(".parquet") for name in places):
-        return _from_hub(raw)
+        return _from_hub(raw, contents)
     for files, variable, rows_of in ((CACHE, "image_data", _cached), (CATEGORY, "data", _numbered)):
         if any(name in places for name in files.values()):
             if absent := [name for name in files.values() if name not in places]:
                 raise InputError(f"{raw} holds one of miniImageNet's three pickles, but not {absent[0]}.")
             wanted = {split: places[name] for split, name in files.items()}
             return _from_pickles(raw, wanted, variable, rows_of)
-    return in_split_lists(raw)
-
-
-def _places(raw: Path) -> dict[str, Place]:
-    """Where each file lies, in an archive or beside it, by its name in small letters."""
-    places = {path.name.lower(): ("", path.name) for path in sorted(raw.glob("*"))}
-    for archive, members in (contents_of(raw) if archives_in(raw) or not places else {}).items():
-        places |= {PurePosixPath(m.name).name.lower(): (archive, m.name) for m in members if not m.folder}
-    return places
+    return in_split_lists(raw, contents)
 
 
 def _from_pickles(
@@ -113,10 +113,8 @@ def _numbered(content: Any, name: str, images: int) -> Rows:
     return rows
 
 
-def _from_hub(raw: Path) -> Index:
-    texts = label_texts(
-        raw, contents_of(raw) if archives_in(raw) else {}, [f"{split}.csv" for split in SPLITS]
-    )
+def _from_hub(raw: Path, contents: Contents) -> Index:
+    texts = label_texts(raw, contents, [f"{split}.csv" for split in SPLITS])
     classes = {
         split: {
             row["label"]: [line]

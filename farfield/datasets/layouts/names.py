@@ -10,6 +10,7 @@ from farfield.errors import InputError
 
 Place = tuple[str, str]  # archive, member
 
+LONGEST_FIRST = sorted(SUFFIXES, key=len, reverse=True)
 # Endings that are two spellings of one format.
 SPELLINGS = {
     ".jpeg": ".jpg",
@@ -82,7 +83,7 @@ def _taken_apart(name: str) -> tuple[tuple[str, ...], str, str]:
     """(folders, stem, ending of an image or "") in one spelling."""
     plain = unicodedata.normalize("NFC", name.strip()).casefold().replace("\\", "/")
     *folders, file = [part for part in plain.split("/") if part not in ("", ".")] or [""]
-    ending = next((suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if file.endswith(suffix)), "")
+    ending = next((suffix for suffix in LONGEST_FIRST if file.endswith(suffix)), "")
     return tuple(folders), file.removesuffix(ending), SPELLINGS.get(ending, ending)
 
 

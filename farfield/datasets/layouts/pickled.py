@@ -11,10 +11,9 @@ from farfield.datasets.archive_checks import Member
 from farfield.datasets.decoders.containers.pickles import unpickle
 from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.labels import some
+from farfield.datasets.layouts.names import Place
 from farfield.datasets.visible import opened
 from farfield.errors import InputError
-
-Place = tuple[str, str]  # archive, member
 
 
 def find_files(raw: Path, names: Iterable[str], dataset: str) -> dict[str, Place]:

@@ -1,14 +1,15 @@
 """RVL-CDIP: scanned pages in one large tar, and a list of labelled paths for each split."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from farfield.datasets.layouts.contents import contents_of, images_by_name, label_texts, require_found
+from farfield.datasets.layouts.contents import contents_of
 from farfield.datasets.layouts.index import Index, Record, build_index
 from farfield.datasets.layouts.options import take_options
+from farfield.datasets.layouts.split_lists import Row, listed_by_split
 from farfield.errors import InputError
 
-SPLITS = ("train", "val", "test")
 CLASSES = (
     "letter",
     "form",
@@ -36,27 +37,19 @@ def rvl_cdip(raw: Path, options: dict[str, Any]) -> Index:
     The lists `{train,val,test}.txt` lie in the archive's `labels/` or beside the archive. No options.
     """
     take_options("rvl_cdip", options)
-    contents = contents_of(raw)
-    images = images_by_name(raw, contents)
-    texts = label_texts(raw, contents, [f"{split}.txt" for split in SPLITS])
-    records = []
-    for split in SPLITS:
-        name = f"{split}.txt"
-        listed = [
-            _labelled(name, number, line)
-            for number, line in enumerate(texts[name].splitlines(), start=1)
-            if line.strip()
-        ]
-        require_found(name, [path for path, _ in listed], images, raw)
-        records += [Record(*images[path], images[path][1], label, split) for path, label in listed]
+    listed = listed_by_split(raw, contents_of(raw), ".txt", _rows)
+    records = [Record(*place, place[1], int(label), split) for place, label, split in listed]
     return build_index(raw, records, CLASSES)
 
 
-def _labelled(name: str, number: int, line: str) -> tuple[str, int]:
-    path, _, label = line.strip().rpartition(" ")
-    if not path or not label.isdecimal() or int(label) >= len(CLASSES):
-        raise InputError(
-            f"{name}, line {number}: found {line.strip()!r}; expected a path and a label from 0 to "
-            f"{len(CLASSES) - 1}."
-        )
-    return path.strip(), int(label)
+def _rows(text: str, name: str) -> Iterator[Row]:
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line:
+            continue
+        path, _, label = line.rpartition(" ")
+        if not path or not label.isdecimal() or int(label) >= len(CLASSES):
+            raise InputError(
+                f"{name}, line {number}: found {line!r}; expected a path and a label from 0 to "
+                f"{len(CLASSES) - 1}."
+            )
+        yield number, path.strip(), label

@@ -1,14 +1,13 @@
 """COCO's JSON: images, boxes on them, categories. Each box is an image of its own, cut out when it is decoded."""
 
 import json
-import math
 from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from farfield.datasets.layouts.forms.found import Labelled, split_in, used_classes
-from farfield.datasets.layouts.forms.holdings import File, Holdings, holdings_of
-from farfield.datasets.layouts.index import Record
+from farfield.datasets.layouts.forms.found import Labelled, splits_of_files, used_classes
+from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
+from farfield.datasets.layouts.index import Record, box_of
 from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.datasets.sources import Box
@@ -19,13 +18,12 @@ SUFFIXES = (".json",)
 
 def labels_of_file(given: Path) -> Labelled:
     """The boxes of one file, on the images below its folder."""
-    holdings = holdings_of(given.parent)
-    file = File("", given.name, (given.name,), given.name)
-    [(_, data)] = holdings.read([file])
+    alone = holdings_of(given)
+    [(_, data)] = alone.read(alone.files)
     content = _content(data)
     if content is None:
         raise InputError(f"{given} is not of the form of COCO, with images, annotations and categories.")
-    return _labelled(holdings, {given.name: content})
+    return _labelled(holdings_of(given.parent), {given.name: content})
 
 
 def labels_in(holdings: Holdings) -> Labelled | None:
@@ -55,13 +53,7 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
     left out. The group is the image, so that boxes on one image stay together."""
     by_place = {(file.archive, file.member): file for file in holdings.images}
     images = ImagesByName(holdings.given, by_place)
-    splits = {path: split_in(path) for path in contents}
-    several = len(contents) > 1
-    if several and (not all(splits.values()) or len(set(splits.values())) < len(splits)):
-        raise InputError(
-            f"{holdings.given} holds several COCO files: {some(sorted(contents))}. Give the one that counts in "
-            f"place of the folder, or have train, val and test in their names."
-        )
+    splits = splits_of_files(holdings.given, contents, "COCO files")
     categories: dict[Any, str] = {}
     records: list[Record] = []
     left_out: dict[str, str] = {}
@@ -92,7 +84,7 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
                 continue
             box = boxed[note]
             called = f"{file.path}#{note}" if box else file.path
-            split = splits[path] if several else "all"
+            split = splits[path] or "all"
             records.append(
                 Record(file.archive, file.member, called, labels[category], split, box=box, group=file.path)
             )
@@ -140,13 +132,10 @@ def _boxes(
             continue
         box = None
         if content.get("bbox"):
-            try:
-                left, top, width, height = map(float, content["bbox"])
-                box = math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
-            except (TypeError, ValueError, OverflowError):
-                box = (0, 0, 0, 0)
-            if box[0] >= box[2] or box[1] >= box[3]:
+            box = box_of(content["bbox"])
+            if box is None:
                 empty.append(f"{note} ({PurePosixPath(names[image]).name}, {content['bbox']})")
+                continue
         boxes[note] = box
         at[image, box].append(f"{note} as {known[category]}")
     twice = [f"{names[image]}: {' and '.join(found)}" for (image, _), found in at.items() if len(found) > 1]

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +43,23 @@ def split_in(path: str) -> str:
     return ""
 
 
+def splits_of_files(given: Path, paths: Collection[str], what: str) -> dict[str, str]:
+    """{file: split that its name speaks of}, where each of several label files is of a split of its own; of one
+    file alone, empty.
+
+    what: what they are, for messages. InputError if it is open which of them counts.
+    """
+    if len(paths) == 1:
+        return dict.fromkeys(paths, "")
+    splits = {path: split_in(path) for path in paths}
+    if not all(splits.values()) or len(set(splits.values())) < len(splits):
+        raise InputError(
+            f"{given} holds several {what}: {some(sorted(paths))}. Give the one that counts in place of the "
+            f"folder, or have train, val and test in their names."
+        )
+    return splits
+
+
 def split_of_folder(name: str) -> str:
     """The split that a folder is, as train or val2017; empty if it is none."""
     return SPLITS.get(re.sub(r"[\s_-]*\d*$", "", name.lower()), "")
@@ -78,11 +95,11 @@ def used_classes(
 
     InputError if fewer than two are left, two have one name, or an image is there twice.
     """
-    used = sorted({record.label for record in records})
-    if twice := sorted({name for name in class_names if list(class_names).count(name) > 1}):
+    used = {record.label for record in records}
+    if twice := sorted(name for name, count in Counter(class_names).items() if count > 1):
         raise InputError(f"{given}: several classes are called {some(twice)}; give each a name of its own.")
     if len(used) < 2:
-        names = f" ({class_names[used[0]]})" if used else ""
+        names = f" ({class_names[min(used)]})" if used else ""
         raise InputError(
             f"{given} has labelled images of {len(used) or 'no'} class{'' if len(used) == 1 else 'es'}{names}; a "
             f"classifier needs at least two."
@@ -92,6 +109,7 @@ def used_classes(
     close = alike(class_names)
     if not idle:
         return build_index(given, records, class_names), close
-    numbers = {label: number for number, label in enumerate(used)}
+    kept_labels = sorted(used)
+    numbers = {label: number for number, label in enumerate(kept_labels)}
     kept = [replace(record, label=numbers[record.label]) for record in records]
-    return build_index(given, kept, [class_names[label] for label in used]), (said, *close)
+    return build_index(given, kept, [class_names[label] for label in kept_labels]), (said, *close)

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from farfield.datasets import archives
@@ -42,10 +43,10 @@ class Holdings:
     files: tuple[File, ...]
     folders: frozenset[tuple[str, ...]] = frozenset()
     unopened: frozenset[str] = frozenset()
-    images: tuple[File, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "images", tuple(file for file in self.files if file.is_image))
+    @cached_property
+    def images(self) -> tuple[File, ...]:
+        return tuple(file for file in self.files if file.is_image)
 
     def others(self, used: Container[str], why: str) -> dict[str, str]:
         """{path: reason} of all files but the used ones; `why` images are not used."""
@@ -87,16 +88,16 @@ def holdings_of(given: Path) -> Holdings:
         loose = [path.relative_to(given) for path in paths if path.is_file()]
         folders = {path.relative_to(given).parts for path in paths if path.is_dir()}
         packed = [path for path in loose if _is_archive(path.name)]
-        files = [File("", p.as_posix(), p.parts, p.as_posix(), holds_image(given / p)) for p in loose]
+        files = [loose_file(given, path.as_posix()) for path in loose]
         if any(file.is_image for file in files):
             unopened = frozenset(path.as_posix() for path in packed)
             return Holdings(given, given, tuple(files), frozenset(folders), unopened)
-        files = [file for file, path in zip(files, loose, strict=True) if path not in packed]
+        files = [file for file in files if not _is_archive(file.parts[-1])]
         root = given
     else:
         root, files, folders, packed = given.parent, [], set(), [Path(given.name)]
         if not _is_archive(given.name):
-            return Holdings(given, root, (File("", given.name, (given.name,), given.name),))
+            return Holdings(given, root, (loose_file(root, given.name),))
     found = [part for archive in packed for part in _unpacked(root, archive.as_posix())]
     several = len({archive for archive, _, _ in found}) > 1
     for archive, member, folder in found:
@@ -106,6 +107,11 @@ def holdings_of(given: Path) -> Holdings:
         else:
             files.append(File(archive, member, parts, f"{archive}/{member}" if several else member))
     return Holdings(given, root, tuple(files), frozenset(folders))
+
+
+def loose_file(root: Path, path: str) -> File:
+    """The file that lies at `path` below `root`, in no archive."""
+    return File("", path, PurePosixPath(path).parts, path, holds_image(root / path))
 
 
 def _is_archive(name: str) -> bool:

@@ -4,8 +4,14 @@ with a column a class, one of which is 1 in each row. `columns` says which colum
 from pathlib import Path, PurePosixPath
 
 from farfield.datasets.layouts.forms.columns import Columns, columns_of, is_marked
-from farfield.datasets.layouts.forms.found import Labelled, in_order, split_called, split_in, used_classes
-from farfield.datasets.layouts.forms.holdings import File, Holdings, holdings_of
+from farfield.datasets.layouts.forms.found import (
+    Labelled,
+    in_order,
+    split_called,
+    splits_of_files,
+    used_classes,
+)
+from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of, loose_file
 from farfield.datasets.layouts.forms.tables import Table, table_of
 from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import MISSING, require_labels, some
@@ -18,7 +24,8 @@ FOUND_BY_NAME = (".csv", ".tsv", ".tab")  # in a folder; a text may be anything
 
 def labels_of_file(given: Path) -> Labelled:
     """The images that a list names, below its folder or anywhere on this machine."""
-    [(_, data)] = holdings_of(given).read([File("", given.name, (given.name,), given.name)])
+    alone = holdings_of(given)
+    [(_, data)] = alone.read(alone.files)
     table = table_of(data, str(given))
     direct = _named_directly(given.parent, table)
     holdings = direct if direct is not None else holdings_of(given.parent)
@@ -50,8 +57,7 @@ def _named_directly(folder: Path, table: Table) -> Holdings | None:
             cells = [PurePosixPath(row[column].replace("\\", "/")) for _, row in rows.rows]
             if cells and all(_is_file(folder / cell) for cell in cells):
                 paths = list(dict.fromkeys(cell.as_posix() for cell in cells))
-                files = tuple(File("", path, PurePosixPath(path).parts, path) for path in paths)
-                return Holdings(folder, folder, files)
+                return Holdings(folder, folder, tuple(loose_file(folder, path) for path in paths))
     return None
 
 
@@ -71,16 +77,11 @@ def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -
             read[name] = found
     if not read:
         return None
-    splits = {name: split_in(name) for name in read}
-    if len(read) > 1 and (not all(splits.values()) or len(set(splits.values())) < len(splits)):
-        raise InputError(
-            f"{holdings.given} holds several lists of its images: {some(sorted(read))}. Give the one that counts "
-            f"in place of the folder, or call them train, val and test."
-        )
+    splits = splits_of_files(holdings.given, read, "lists of its images")
     rows = [
         row
         for name, (table, columns) in sorted(read.items())
-        for row in _rows(holdings, name, (table, columns), images, splits[name] if len(read) > 1 else "")
+        for row in _rows(holdings, name, (table, columns), images, splits[name])
     ]
     class_names = in_order(
         [label for _, label, _, _ in rows]

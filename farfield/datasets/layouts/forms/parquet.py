@@ -2,13 +2,15 @@
 names are in the schema."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from farfield.datasets import archives
+from farfield.datasets.archive_checks import Member
 from farfield.datasets.decoders.containers.parquet import parquet_file
 from farfield.datasets.layouts.forms.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.forms.found import (
@@ -48,9 +50,7 @@ class Shard:
 
 def labels_in(holdings: Holdings) -> Labelled | None:
     """Rows by file, then as it holds them; none if there is no parquet file with pictures."""
-    files = [file for file in holdings.files if file.ends(SUFFIX)]
-    read = [(file.path, read_shard(holdings.root, file.member, file.archive)) for file in files]
-    shards = {path: shard for path, shard in read if shard is not None}
+    shards = _shards(holdings)
     if not shards:
         return None
     named = {shard.names for shard in shards.values()}
@@ -72,6 +72,25 @@ def labels_in(holdings: Holdings) -> Labelled | None:
             records += _records(path, shard, class_names, splits[path] if known else "all")
     index, remarks = used_classes(holdings.given, records, class_names)
     return Labelled("parquet", holdings.root, index, left_out, remarks)
+
+
+def _shards(holdings: Holdings) -> dict[str, Shard]:
+    """Those with pictures by path, in the order of the files; each archive in one pass."""
+    files = [file for file in holdings.files if file.ends(SUFFIX)]
+    packed: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for file in files:
+        packed[file.archive][file.member] = file.path
+    shards = {path: read_shard(holdings.root, member) for member, path in packed.pop("", {}).items()}
+    for archive, members in packed.items():
+        found = archives.visit(holdings.root / archive, members, partial(_of_member, holdings.root, archive))
+        shards |= {members[name]: shard for name, shard in found}
+    return {file.path: shard for file in files if (shard := shards[file.path]) is not None}
+
+
+def _of_member(
+    root: Path, archive: str, member: Member, source: IO[bytes]
+) -> Iterator[tuple[str, Shard | None]]:
+    yield member.name, _shard(source, root / archive / member.name, archive, member.name)
 
 
 def _records(path: str, shard: Shard, class_names: list[str], split: str) -> list[Record]:
@@ -97,13 +116,17 @@ def _records(path: str, shard: Shard, class_names: list[str], split: str) -> lis
     ]
 
 
-def read_shard(root: Path, file: str, archive: str = "") -> Shard | None:
+def read_shard(root: Path, file: str) -> Shard | None:
     """What a file says of its rows, the pictures not among it; none if it has no column of pictures.
 
     InputError if it is damaged, or has no column of labels.
     """
-    place = root / archive / file
-    with _opened(root, file, archive) as source, parquet_file(source, str(place)) as content:
+    with opened(root / file) as source:
+        return _shard(source, root / file, "", file)
+
+
+def _shard(source: IO[bytes], place: Path, archive: str, file: str) -> Shard | None:
+    with parquet_file(source, str(place)) as content:
         schema = content.schema_arrow
         features = _features(schema)
         picture = _picture(schema, features)
@@ -123,16 +146,6 @@ def read_shard(root: Path, file: str, archive: str = "") -> Shard | None:
             raise InputError(f"{place} has the label {beyond[0]}; its schema names {len(names)} classes.")
         texts["label"] = [names[int(text)] if text not in ("", HIDDEN) else text for text in texts["label"]]
     return Shard(archive, file, picture, texts["label"], texts["split"], texts["group"], names)
-
-
-@contextmanager
-def _opened(root: Path, file: str, archive: str) -> Iterator[IO[bytes]]:
-    if not archive:
-        with opened(root / file) as source:
-            yield source
-        return
-    with closing(archives.visit(root / archive, [file], lambda _, source: [source])) as sources:
-        yield next(sources)
 
 
 def _features(schema: "pa.Schema") -> dict[str, dict[str, Any]]:

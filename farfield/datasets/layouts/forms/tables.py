@@ -29,7 +29,7 @@ def table_of(data: bytes, name: str) -> Table:
     text = _text(data, name)
     rows = text.splitlines()
     if rows and rows[0].lower().startswith("sep=") and len(rows[0]) == 5:
-        separator, text = rows[0][4], text.split("\n", 1)[-1]
+        separator, text = rows[0][4], text[len(rows[0]) :]  # the empty line that is left counts as a line
     else:
         separator = _separator(rows[:20])
     if separator == " ":  # of a path with spaces and a label

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from farfield.datasets import archives
 from farfield.datasets.layouts.forms.columns import GROUP, LABELS, SPLIT
 from farfield.datasets.layouts.forms.found import (
     Labelled,
@@ -40,7 +39,8 @@ def labels_in(holdings: Holdings) -> Labelled | None:
     labelled = {image: files for image, files in pairs.items() if files}
     if not labelled or 2 * len(labelled) < len(pairs):
         return None
-    said = _said(holdings, {file for files in labelled.values() for file in files})
+    label_files = dict.fromkeys(file for files in labelled.values() for file in files)
+    said = {file: _of_file(file, data) for file, data in holdings.read(label_files)}
     if not any(label for label, _, _ in said.values()):
         return None  # JSON about other things
     told = {image: [said[file] for file in files] for image, files in labelled.items()}
@@ -101,19 +101,8 @@ def _require_agreement(holdings: Holdings, told: Mapping[File, Sequence[tuple[st
         )
 
 
-def _said(holdings: Holdings, files: set[File]) -> dict[File, tuple[str, str, str]]:
-    """(label, split, group) in each label file, each archive in one pass."""
-    by_archive: defaultdict[str, dict[str, File]] = defaultdict(dict)
-    for file in files:
-        by_archive[file.archive][file.member] = file
-    return {
-        members[member]: _of_file(members[member], data)
-        for archive, members in by_archive.items()
-        for member, data in archives.stream(holdings.root / archive, members)
-    }
-
-
 def _of_file(file: File, data: bytes) -> tuple[str, str, str]:
+    """(label, split, group) in a label file."""
     try:
         if file.ends(*CLASS):
             return data.decode("utf-8-sig").strip(), "", ""
