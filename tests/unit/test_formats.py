@@ -289,7 +289,6 @@ def test_opacity_beside_bands_that_are_averaged_is_in_the_numbers_of_the_file(dt
     assert np.abs(pixels - expected[..., None]).max() <= 1
 
 
-
 def png16(values: np.ndarray, *chunks: bytes) -> bytes:
     """A PNG of 16 bits of any colours; written row by row without a filter, by the standard."""
     import struct
