@@ -3,7 +3,7 @@
 #
 # apply_modality_lut and apply_voi_lut look at the top of the data set alone: of such a file they give back the stored
 # values, without an error or a warning. The same numbers at the top are applied. Whoever windows CT files sees the
-# enhanced ones in stored units among the others in Hounsfield units. No function of the three turns MONOCHROME1.
+# enhanced ones in stored units among the others in Hounsfield units. Neither of them turns MONOCHROME1.
 #
 # Seen 2026-11-29, Python 3.11.7, numpy 2.4.6. Fails if any of it changes.
 set -euo pipefail

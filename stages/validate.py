@@ -38,7 +38,7 @@ def main(dataset: str) -> None:
             f"After mending {card.folder}: dvc repro --force data/dvc.yaml:download@{dataset}, then dvc repro"
         )
         require_valid(dataset, result, again if card.folder else "")
-        sheet = contact_sheet(images, load_manifest(packed)["label"].to_numpy())
+        sheet = contact_sheet(images, data["images"]["label"].to_numpy())
     for line in result["remarks"]:
         print(f"{dataset}: {line}.")
     with atomic_folder(paths.validated(dataset, card)) as partial:

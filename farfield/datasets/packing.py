@@ -8,22 +8,21 @@ Files that do not say which of their values are black and white, as 16-bit ones 
 for their quantiles, of which the range of the data set comes, and once to be shown in it. Others are read once.
 """
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import UnreadableImageError, look, read, show
+from farfield.datasets.decoders import UnreadableImageError
 from farfield.datasets.decoders.ranges import Range, ranges_of
 from farfield.datasets.decoders.rgb import read_columns
+from farfield.datasets.first_look import packed_image
 from farfield.datasets.layouts import Index
-from farfield.datasets.sources import Box, Data
+from farfield.datasets.sources import Data
 from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
 from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
@@ -53,22 +52,12 @@ def pack(
     def work(row: Key, data: Data) -> Fact:
         box = index.records[int(row)].box
         try:
-            values = read(data)
-            seen = look(values, packing, box)
-            if seen is not None and seen.kind not in ranges:
-                return {"waiting": True, **asdict(seen)}
-            image = show(values, packing, box, known=ranges)
+            fact, pixels = packed_image(data, packing, ranges, facts.get(row), box=box)
         except UnreadableImageError as error:
             return {"reason": str(error)}
-        arrays["images.npy"][row] = image.pixels
-        return {
-            **({} if seen is None else asdict(seen)),
-            "width": image.width,
-            "height": image.height,
-            "mode": image.mode,
-            "sha256": _hash(data, box),
-            **image.read,
-        }
+        if pixels is not None:
+            arrays["images.npy"][row] = pixels
+        return fact
 
     bar = tqdm(total=count, initial=len(facts), desc=title, unit="image", file=sys.stderr)
 
@@ -84,13 +73,6 @@ def pack(
     arrays.clear()
     _write(index, facts, ranges, scratch / "images.npy", folder)
     shutil.rmtree(scratch)
-
-
-def _hash(data: Data, box: Box | None) -> str:
-    digest = hashlib.sha256(data if isinstance(data, bytes) else data.tobytes())
-    if box is not None:
-        digest.update(repr(box).encode())
-    return digest.hexdigest()
 
 
 def _write(

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-USUAL = "8 bits, one page, one or three bands"  # of these, nothing is said
-
 
 def remarks_on(manifest: "pd.DataFrame") -> list[str]:
-    """One line a kind of file that is not `USUAL`: '118 files: 12 bits in 16, shown from 212 to 3,890'.
+    """One line a kind of file that is not usual: '118 files: 12 bits in 16, shown from 212 to 3,890'.
 
+    Nothing is said of 8 bits, one page, and one or three bands.
     manifest: as `packing.pack` writes it. The lines are in the order of what they say: range, pages, the rest.
     """
     lines = []

@@ -278,6 +278,17 @@ def test_opacity_of_16_bits_is_composited_on_white():
     near(tiff(values, photometric="rgb", extrasamples=["unassalpha"]), expected * share + 255 * (1 - share))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_opacity_beside_bands_that_are_averaged_is_in_the_numbers_of_the_file(dtype):
+    top = np.iinfo(dtype).max
+    values = np.stack([(X * top).astype(dtype)] * 5 + [(Y * top).astype(dtype)], axis=2)
+    share = scaled(values[..., 5], 0, top) / 255
+    data = tiff(values, extrasamples=[0, 0, 0, 0, 2], planarconfig="contig")
+    pixels = decode(data, Packing(size=SIZE, range=(0.0, float(top)))).pixels
+    expected = scaled(values[..., 0], 0, top) * share + 255 * (1 - share)
+    assert np.abs(pixels - expected[..., None]).max() <= 1
+
+
 def png16(values: np.ndarray, *chunks: bytes) -> bytes:
     """A PNG of 16 bits of any colours; written row by row without a filter, by the standard."""
     import struct

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from farfield.datasets.cards import Packing
+from farfield.datasets.decoders import ranges
 from farfield.datasets.decoders.rgb import READ
 from farfield.datasets.layouts import Index, Record
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
@@ -188,6 +189,14 @@ def test_files_are_read_once_where_their_range_is_known(tmp_path):
     wanted.clear()
     pack_deep(tmp_path, reader(FILES | {row: DEEP[row] for row in range(20)}, wanted), "mixed")
     assert [sorted(rows) for rows in wanted] == [list(range(COUNT)), list(range(20))]
+
+
+def test_quantiles_are_of_one_pass(tmp_path, monkeypatch):
+    asked = []
+    quantiles = ranges.quantiles
+    monkeypatch.setattr(ranges, "quantiles", lambda *given: asked.append(1) or quantiles(*given))
+    pack_deep(tmp_path, reader(DEEP))
+    assert len(asked) == COUNT
 
 
 @pytest.mark.parametrize("stop", [150, 450])

@@ -27,8 +27,8 @@ def look(values: Values, packing: Packing, box: Box | None = None) -> Look | Non
     """What is asked of a file whose range its data set must give; None if it needs none."""
     if _own_range(values, packing) is not None:
         return None
-    part = _cut(values, box, packing)
-    found = ranges.quantiles(_colours(part), part.valid)
+    part, _ = _cut(values, box, packing)
+    found = ranges.quantiles(part.array, part.valid)
     return None if found is None else Look(kind_of(values), found)
 
 
@@ -48,14 +48,14 @@ def to_rgb(
 ) -> tuple[Image.Image, Range, str]:
     """The part of the values in `box` as an RGB image by the table of `rgb`, not yet turned; the range that it is
     shown in; what else was done."""
-    part = _cut(values, box, packing, span)
+    part, opacity = _cut(values, box, packing, span)
     remarks = [values.remark, bands.shown(values.bands - values.alpha, values.colour, packing.channels)]
     if values.alpha and not part.alpha:
         remarks.append(NO_OPACITY)
     remark = "; ".join(filter(None, remarks))
     if not isinstance(part.held, np.ndarray):
         return _on_white(part.held, part.alpha), (0.0, 255.0), remark
-    array, opacity = _colours(part), _opacity(part.held[..., -1]) if part.alpha else None
+    array = part.held
     if span is not None:
         _require_within(array, span)
     low, high = _range(part, packing, span, known, kind_of(values))
@@ -65,11 +65,14 @@ def to_rgb(
     if part.inverted and span is None:
         grey = np.subtract(255, grey)
     grey = _filled(grey, array, part.valid)
-    return _image(grey, opacity), (low, high), remark
+    return _image(grey, None if opacity is None else _opacity(opacity)), (low, high), remark
 
 
-def _cut(values: Values, box: Box | None, packing: Packing, span: Range | None = None) -> Values:
-    """What lies in the box, as one band or three, and opacity if it counts."""
+def _cut(
+    values: Values, box: Box | None, packing: Packing, span: Range | None = None
+) -> tuple[Values, np.ndarray | None]:
+    """What lies in the box, as one band or three, and opacity [h, w] in the file's own numbers if it counts
+    (`alpha`) and an image of Pillow does not hold it."""
     held, valid = values.held, values.valid
     alpha = values.alpha and _opaque_somewhere(held)
     if box is not None:
@@ -81,13 +84,11 @@ def _cut(values: Values, box: Box | None, packing: Packing, span: Range | None =
         valid = None if valid is None else valid[top:bottom, left:right]
     plain = span is None and valid is None and not packing.channels and not packing.range
     if not isinstance(held, np.ndarray) and plain:
-        return replace(values, held=held, alpha=alpha)
+        return replace(values, held=held, alpha=alpha), None
     array = replace(values, held=held).array
     colours = array[..., :-1] if values.alpha else array
     colours = bands.to_three(bands.chosen(colours, packing.channels), values.colour and not packing.channels)
-    if alpha:
-        colours = np.concatenate([colours, array[..., -1:].astype(colours.dtype)], axis=2)
-    return replace(values, held=colours, alpha=alpha, valid=valid)
+    return replace(values, held=colours, alpha=alpha, valid=valid), array[..., -1] if alpha else None
 
 
 def _opaque_somewhere(held: "np.ndarray | Image.Image") -> bool:
@@ -130,13 +131,12 @@ def _range(
     own = _own_range(part, packing)
     if own is None:
         own = (known or {}).get(kind)
-    array = _colours(part)
     if own is None:
-        found = ranges.quantiles(array, part.valid)
+        found = ranges.quantiles(part.array, part.valid)
         if found is None:
             return 0.0, 1.0  # no value is a number: all of it becomes mid-grey
         own = ranges.pooled_range([found])
-    return own if own[0] != own[1] else ranges.without_contrast(array.dtype, own[0])
+    return own if own[0] != own[1] else ranges.without_contrast(part.array.dtype, own[0])
 
 
 def _require_within(array: np.ndarray, span: Range) -> None:
@@ -153,11 +153,6 @@ def _filled(grey: np.ndarray, array: np.ndarray, valid: np.ndarray | None) -> np
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         invalid = ~finite if invalid is None else ~finite | invalid[..., None]
     return grey if invalid is None else ranges.filled(grey, invalid)
-
-
-def _colours(part: Values) -> np.ndarray:
-    """The values without opacity."""
-    return part.array[..., :-1] if part.alpha else part.array
 
 
 def _opacity(band: np.ndarray) -> np.ndarray:

@@ -27,11 +27,9 @@ def read(data: bytes, *, stored: bool) -> Values:
     if bands == 1 or (stored and bands == 0):
         values = np.asarray(first)[..., None]
     else:
-        values = _both_bytes(
-            data if metadata.without(data) is None else metadata.without(data) or data, bands
-        )
+        values = _both_bytes(metadata.without(data) or data, first, bands)
     if stored:
-        return of_array(values[..., 0] if bands == 1 else values)
+        return of_array(values)
     used = _significant(data, values)
     return Values(
         values,
@@ -44,13 +42,13 @@ def read(data: bytes, *, stored: bool) -> Values:
     )
 
 
-def _both_bytes(data: bytes, bands: int) -> np.ndarray:
-    """uint16 [h, w, bands], of 2 to 4 bands."""
+def _both_bytes(data: bytes, high: Image.Image, bands: int) -> np.ndarray:
+    """uint16 [h, w, bands], of 2 to 4 bands. high: what Pillow makes of the file, the high bytes."""
     if bands == 2:  # four bytes a pixel, as four bands of 8 bits have them
         halves = _as(data, "RGBA", "RGBA")
         return halves[..., 0::2].astype(np.uint16) << 8 | halves[..., 1::2]
     mode = "RGB" if bands == 3 else "RGBA"
-    return _as(data, mode, f"{mode};16B").astype(np.uint16) << 8 | _as(data, mode, f"{mode};16L")
+    return np.asarray(high).astype(np.uint16) << 8 | _as(data, mode, f"{mode};16L")
 
 
 def _as(data: bytes, mode: str, raw: str) -> np.ndarray:

@@ -38,7 +38,7 @@ def read(data: bytes, *, stored: bool) -> Values:
         numbers = np.array(words, dtype=np.uint16)
     values = numbers.reshape(height, width, bands)
     if stored:
-        return of_array(values[..., 0] if bands == 1 else values)
+        return of_array(values)
     # The largest 16-bit number is what a writer puts there that does not look at its values.
     stated = None if largest == 65535 else (0.0, float(largest))
     mode = "I;16" if bands == 1 else "RGB;16"

@@ -96,8 +96,8 @@ def without_contrast(dtype: np.dtype, value: float) -> Range:
     return value - half, value + half
 
 
-def to_grey(values: np.ndarray, span: Range, inverted: bool = False) -> np.ndarray:
-    """uint8, of the shape of the values, by the formula above; what is no number becomes 0."""
+def to_grey(values: np.ndarray, span: Range) -> np.ndarray:
+    """uint8, of the shape of the values, by the formula above, not inverted; what is no number becomes 0."""
     low, high = span
     # In place and in single precision where that tells the values apart: pictures may be large.
     wide = values.dtype.itemsize > 4 or (values.dtype.kind in "ui" and values.dtype.itemsize > 2)
@@ -109,7 +109,7 @@ def to_grey(values: np.ndarray, span: Range, inverted: bool = False) -> np.ndarr
     np.clip(grey, 0, 255, out=grey)
     np.rint(grey, out=grey)
     out: np.ndarray = grey.astype(np.uint8)
-    return np.subtract(255, out, out=out) if inverted else out
+    return out
 
 
 def filled(grey: np.ndarray, invalid: np.ndarray) -> np.ndarray:

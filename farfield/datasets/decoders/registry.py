@@ -78,9 +78,8 @@ def holds_image(path: Path) -> bool:
         return False
     if path.name.lower().endswith(SUFFIXES):
         return True
-    if (
-        path.suffix and not path.suffix[1:].isdigit()
-    ):  # the names of DICOM files are often numbers with points
+    # The names of DICOM files are often numbers with points.
+    if path.suffix and not path.suffix[1:].isdigit():
         return False
     try:
         with path.open("rb") as file:

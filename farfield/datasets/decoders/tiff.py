@@ -66,7 +66,7 @@ def read(data: bytes, *, stored: bool) -> Values:
     else:
         array, orientation = _in_known_colours(_array(data, page), page), _orientation(page)
     if stored:
-        return of_array(array[..., 0] if array.shape[2] == 1 else array)
+        return of_array(array)
     bits, extra = min(_bits(page), 8 * array.dtype.itemsize), page.extrasamples or ()
     deep = not plain
     return Values(

@@ -4,11 +4,9 @@ Files are read kind by kind in the order of the archives, so that a tar is passe
 Unfinished work continues as in `datasets.packing`.
 """
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +15,12 @@ from numpy.typing import DTypeLike
 from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import UnreadableImageError, look, read, show
+from farfield.datasets.decoders import UnreadableImageError
 from farfield.datasets.decoders.ranges import Range, ranges_of
 from farfield.datasets.decoders.rgb import read_columns
 from farfield.datasets.dense import targets
 from farfield.datasets.dense.records import DenseIndex
+from farfield.datasets.first_look import packed_image
 from farfield.datasets.reading import read_sources
 from farfield.datasets.sources import Data, Source
 from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
@@ -64,7 +63,7 @@ def pack_dense(
 
     def pass_over(kind: str, todo: dict[int, Source]) -> None:
         files = ((f"{kind} {row}", data) for row, data in read_sources(raw, todo))
-        worker = _Worker(index, packing, arrays, kind, ranges)
+        worker = _Worker(index, packing, arrays, kind, facts, ranges)
         fill(scratch, files, worker, worker.written(), facts, bar, workers)
 
     for kind in kinds:
@@ -100,9 +99,16 @@ class _Worker:
     """Decodes the files of one kind into their rows; what it says of each goes to the journal."""
 
     def __init__(
-        self, index: DenseIndex, packing: Packing, arrays: Arrays, kind: str, ranges: Mapping[str, Range]
+        self,
+        index: DenseIndex,
+        packing: Packing,
+        arrays: Arrays,
+        kind: str,
+        facts: Mapping[Key, Fact],
+        ranges: Mapping[str, Range],
     ) -> None:
-        self.index, self.packing, self.arrays, self.kind, self.ranges = index, packing, arrays, kind, ranges
+        self.index, self.packing, self.arrays, self.kind = index, packing, arrays, kind
+        self.facts, self.ranges = facts, ranges
 
     def written(self) -> list[np.memmap]:
         names = {"image": ["images"], "segmentation": ["segmentation", *self.index.derived]}
@@ -120,20 +126,12 @@ class _Worker:
             return {"reason": str(error)}
 
     def _image(self, row: int, data: Data) -> Fact:
-        values = read(data)
-        seen = look(values, self.packing) if self.index.span is None else None
-        if seen is not None and seen.kind not in self.ranges:
-            return {"waiting": True, **asdict(seen)}
-        image = show(values, self.packing, span=self.index.span, known=self.ranges)
-        self.arrays["images.npy"][row] = image.pixels
-        content = data if isinstance(data, bytes) else data.tobytes()
-        return {
-            **({} if seen is None else asdict(seen)),
-            "size": [image.width, image.height],
-            "mode": image.mode,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            **image.read,
-        }
+        before = self.facts.get(f"image {row}")
+        fact, pixels = packed_image(data, self.packing, self.ranges, before, span=self.index.span)
+        if pixels is None:
+            return fact
+        self.arrays["images.npy"][row] = pixels
+        return {**fact, "size": [fact["width"], fact["height"]]}
 
     def _target(self, row: int, data: Data) -> Fact:
         whole = self.index.readers[self.kind](data)
