@@ -118,7 +118,6 @@ def probe(
     chosen = recommended(networks, groups)
     diagnosis = diagnose(
         own.images,
-        joined(blocks, chosen.candidate.blocks),
         blocks[f"{name}.features"],
         labels,
         chosen,
@@ -147,7 +146,7 @@ def fitted(
     """The chosen candidate fitted to all images, with the temperature that left-out images ask for."""
     own, chosen, diagnosis = probes.own, probes.chosen, probes.diagnosis
     features, scores, sets = probes.features, probes.scores, diagnosis.sets
-    weight, bias = fit_all(features, own.labels)
+    weight, bias = fit_all(chosen.basis, own.labels)
     head = Head(weight / scores.temperature, bias / scores.temperature)
     inside = tuple(block.rpartition(".")[2] for block in chosen.candidate.blocks)
     metrics = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced, "macro_f1": scores.macro_f1}
