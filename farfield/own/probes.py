@@ -172,10 +172,7 @@ def fitted(
                 "expected_calibration_error": {"percent": round(scores.ece_calibrated, 2)},
                 "prediction_set_coverage": percent(sets.coverage),
             },
-            "recall": {
-                name: percent(Estimate(*map(float, row)))
-                for name, row in zip(own.class_names, scores.recall, strict=True)
-            },
+            "recall": recalls(own, scores),
             "temperature": round(scores.temperature, 4),
             "class_images": own.counts,
             "groups": diagnosis.groups,
@@ -188,6 +185,12 @@ def fitted(
     )
     known = familiarity(features, probes.parts[0], seed)
     return ImageClassifier(backbone, head, inside, description.mirrored, known).cpu().eval(), description
+
+
+def recalls(own: OwnImages, scores: Scores) -> dict[str, dict[str, float]]:
+    """By class, as of `percent`."""
+    found = zip(own.class_names, scores.recall.tolist(), strict=True)
+    return {name: percent(Estimate(*row)) for name, row in found}
 
 
 def percent(one: Estimate) -> dict[str, float]:
