@@ -105,7 +105,7 @@ def probe(
 
     def blocks_of(candidate: Candidate) -> Mapping[str, Tensor]:
         if not set(candidate.blocks) <= set(blocks):
-            twice = seen_by(backbone, own.images, card.image_size, device, mirrored=True)
+            twice = seen_by(backbone, own.images, card.image_size, device, plain=seen)
             blocks.update({f"{name} mirrored.{key}": block for key, block in twice.items()})
         return blocks
 
