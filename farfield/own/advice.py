@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from farfield.own.images import OwnImages, counted
+from farfield.own.images import OwnImages, counted, named
 from farfield.probing.diagnosis import Diagnosis, Leakage
 
 WIDE = 40.0  # points between the ends of a class's interval, beyond which it has too few images to be judged
-NAMED = 5  # classes in one sentence
+PAIRS = 5  # of classes that are named
 
 
 def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
@@ -24,7 +24,7 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
             f"Look at the {counted(count, 'label that seems', 'labels that seem')} wrong (about "
             f"{found.suspects.expected} in all are expected to be), mend what is, and run again."
         )
-    for one, other in found.same_classes.pairs[:NAMED].tolist():
+    for one, other in found.same_classes.pairs[:PAIRS].tolist():
         said.append(
             f"{names[one]} and {names[other]} are told apart no better than by chance: join them, or look "
             "whether the pictures show the difference at all."
@@ -37,9 +37,8 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     reach = found.scores.recall[:, 2] - found.scores.recall[:, 1]
     wide = [names[i] for i in np.argsort(-reach, kind="stable") if reach[i] > WIDE]
     if wide and len(wide) < len(names):
-        more = f" and {len(wide) - NAMED} more" if len(wide) > NAMED else ""
         said.append(
-            f"Too few images to judge {', '.join(wide[:NAMED])}{more}: the interval of how many are found "
+            f"Too few images to judge {named(wide)}: the interval of how many are found "
             f"again is wider than {WIDE:.0f} points. Add images there first."
         )
     said.append(

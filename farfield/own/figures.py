@@ -3,10 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy.stats import binomtest
 
 from farfield.own.left_out import LeftOut
 from farfield.probing.diagnosis import LearningCurve, PredictionSets
+from farfield.probing.intervals import wilson
 from farfield.report.figure_style import FAINT, INK, PALETTE, panels, style, svg
 
 DIGITS, NAMED = 16, 60  # classes with digits in the cells; with names at the axes
@@ -65,11 +65,10 @@ def reliability_curve(found: LeftOut) -> bytes:
         ax.plot([0, 100], [0, 100], color=FAINT, linewidth=1.2)
         for place in np.unique(places):
             inside = places == place
-            said, hits, count = 100 * found.confidence[inside].mean(), int(right[inside].sum()), inside.sum()
-            bounds = binomtest(hits, int(count)).proportion_ci(method="wilson")
-            share = 100 * hits / count
-            reach = [[share - 100 * bounds.low], [100 * bounds.high - share]]
-            ax.errorbar(said, share, reach, fmt="o", color=PALETTE[0], elinewidth=1.1, zorder=3)
+            said, share = found.confidence[inside].mean(), right[inside].mean()
+            low, high = wilson(share, inside.sum())
+            reach = [[100 * (share - low)], [100 * (high - share)]]
+            ax.errorbar(100 * said, 100 * share, reach, fmt="o", color=PALETTE[0], elinewidth=1.1, zorder=3)
         counts = np.bincount(places, minlength=BINS)
         below.bar((np.arange(BINS) + 0.5) * 100 / BINS, counts, 100 / BINS - 1, color=PALETTE[0], zorder=3)
         ax.set(xlim=(0, 100), ylim=(0, 102), ylabel="right (%)")

@@ -10,6 +10,7 @@ from farfield.own.figures import learning_curve, set_sizes
 from farfield.own.images import OwnImages, counted
 from farfield.own.page import Item, Part, Tile, figure
 from farfield.own.pictures import contact_sheet, thumbnail
+from farfield.own.words import within
 from farfield.probing.diagnosis import Diagnosis, Duplicates
 
 SIDE, MOST = 136, 24  # pixels of an image; images or pairs shown
@@ -52,9 +53,8 @@ def _sets(found: Diagnosis) -> Part:
     text = (
         "farfield predict gives for each image the classes that it may be, such that the right one is "
         f"among them for {sets.stated:.0f} % of new images of the same kind. On left-out images it was for "
-        f"{sets.coverage.value:.1f} % (95 % interval {sets.coverage.low:.1f} to {sets.coverage.high:.1f} "
-        f"%), with {sets.mean_size:.1f} classes in a set on average. Beside it stands whether an image is "
-        "unlike all that was learned from."
+        f"{within(sets.coverage)}, with {sets.mean_size:.1f} classes in a set on average. Beside it stands "
+        "whether an image is unlike all that was learned from."
     )
     return Part(
         "Sets that hold the right class",

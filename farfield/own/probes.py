@@ -105,7 +105,7 @@ def probe(
 
     def blocks_of(candidate: Candidate) -> Mapping[str, Tensor]:
         if not set(candidate.blocks) <= set(blocks):
-            twice = seen_by(backbone, own.images, card.image_size, device, mirrored=True)
+            twice = seen_by(backbone, own.images, card.image_size, device, plain=seen)
             blocks.update({f"{name} mirrored.{key}": block for key, block in twice.items()})
         return blocks
 
@@ -118,7 +118,6 @@ def probe(
     chosen = recommended(networks, groups)
     diagnosis = diagnose(
         own.images,
-        joined(blocks, chosen.candidate.blocks),
         blocks[f"{name}.features"],
         labels,
         chosen,
@@ -147,7 +146,7 @@ def fitted(
     """The chosen candidate fitted to all images, with the temperature that left-out images ask for."""
     own, chosen, diagnosis = probes.own, probes.chosen, probes.diagnosis
     features, scores, sets = probes.features, probes.scores, diagnosis.sets
-    weight, bias = fit_all(features, own.labels)
+    weight, bias = fit_all(chosen.basis, own.labels)
     head = Head(weight / scores.temperature, bias / scores.temperature)
     inside = tuple(block.rpartition(".")[2] for block in chosen.candidate.blocks)
     metrics = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced, "macro_f1": scores.macro_f1}
@@ -173,10 +172,7 @@ def fitted(
                 "expected_calibration_error": {"percent": round(scores.ece_calibrated, 2)},
                 "prediction_set_coverage": percent(sets.coverage),
             },
-            "recall": {
-                name: percent(Estimate(*map(float, row)))
-                for name, row in zip(own.class_names, scores.recall, strict=True)
-            },
+            "recall": recalls(own, scores),
             "temperature": round(scores.temperature, 4),
             "class_images": own.counts,
             "groups": diagnosis.groups,
@@ -189,6 +185,12 @@ def fitted(
     )
     known = familiarity(features, probes.parts[0], seed)
     return ImageClassifier(backbone, head, inside, description.mirrored, known).cpu().eval(), description
+
+
+def recalls(own: OwnImages, scores: Scores) -> dict[str, dict[str, float]]:
+    """By class, as of `percent`."""
+    found = zip(own.class_names, scores.recall.tolist(), strict=True)
+    return {name: percent(Estimate(*row)) for name, row in found}
 
 
 def percent(one: Estimate) -> dict[str, float]:

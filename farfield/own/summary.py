@@ -6,7 +6,7 @@ from typing import Any
 
 from farfield.networks.cards import NetworkCard
 from farfield.own.advice import next_steps
-from farfield.own.probes import Probes, percent
+from farfield.own.probes import Probes, percent, recalls
 from farfield.own.words import most_frequent
 from farfield.probing.diagnosis import Diagnosis
 
@@ -26,13 +26,7 @@ def summary(probes: Probes, card: NetworkCard, notes: Sequence[str], out: str) -
         "macro_f1": percent(scores.macro_f1),
         "test_split": None if probes.split is None else percent(probes.split),
         "largest_class": round(most_frequent(own), 2),
-        "recall": {
-            name: {
-                key: round(float(value), 2)
-                for key, value in zip(("percent", "low", "high"), row, strict=True)
-            }
-            for name, row in zip(own.class_names, scores.recall, strict=True)
-        },
+        "recall": recalls(own, scores),
         "confusion": scores.confusion.tolist(),
         "temperature": round(scores.temperature, 4),
         "expected_calibration_error": round(scores.ece_calibrated, 2),

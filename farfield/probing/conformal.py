@@ -61,7 +61,6 @@ def prediction_sets(
         each_class=each_class,
         thresholds=thresholds(softmax(logits / heat, axis=-1), labels, stated, each_class),
         coverage=estimate(100 * float(covered.mean()), 100 * interval(covered, units)),
-        class_coverage=100 * np.bincount(labels, weights=covered) / np.bincount(labels),
         sizes=sizes,
         temperature=heat,
     )

@@ -1,17 +1,16 @@
 """The diagnosis of a user's images and of the classifier recommended for them, from what probing found."""
 
-from dataclasses import replace
-
 import numpy as np
 from torch import Tensor
 
 from farfield.errors import InputError
 from farfield.probing.conformal import STATED, prediction_sets
-from farfield.probing.diagnosis import Diagnosis, Duplicates, Estimate, Leakage
+from farfield.probing.diagnosis import Diagnosis, Estimate, Leakage
 from farfield.probing.duplicates import merged, near_duplicates
-from farfield.probing.evaluation import Candidate, Tested, parts_of, test
+from farfield.probing.evaluation import Tested, left_out_logits, parts_of
 from farfield.probing.intervals import scores
 from farfield.probing.learning_curve import learning_curve
+from farfield.probing.logistic import Basis
 from farfield.probing.measures import difference
 from farfield.probing.suspects import NEIGHBOURS, nearest, outliers, same_classes, suspects
 
@@ -20,7 +19,6 @@ LEAST = 1.0  # point by which an estimate must be too high to be called misleadi
 
 def diagnose(
     images: np.ndarray,
-    features: Tensor,
     looks: Tensor,
     labels: np.ndarray,
     tested: Tested,
@@ -30,9 +28,8 @@ def diagnose(
     suggested: np.ndarray | None = None,
     stated: float = STATED,
 ) -> Diagnosis:
-    """images: uint8 [n, h, w, 3]. features: [n, d], of the recommended classifier's blocks. looks: [n, e], of
-    length one, in which images are compared. tested: the classifier's left-out answers, under `parts`
-    [repeats, n].
+    """images: uint8 [n, h, w, 3]. looks: [n, e], of length one, in which images are compared. tested: the
+    recommended classifier's left-out answers, under `parts` [repeats, n].
 
     groups: int [n] from 0, whose images `parts` keep together. suggested: groups that file names suggest
     (`duplicates.groups_of_names`), to be tried where none are given.
@@ -42,47 +39,40 @@ def diagnose(
     rows, distances = nearest(known, NEIGHBOURS, twins.clusters)
     leaks = []
     if groups is not None:
-        alone = answers_with(None, tested.candidate, features, labels, seed)
+        alone = answers_with(None, tested.basis, labels, seed)
         leaks.append(leakage("groups", groups, alone, tested.right))
     if not twins.same_part.all():
         together = twins.clusters if groups is None else merged(groups, twins.clusters)
-        leaks.append(
-            leakage(
-                "duplicates",
-                together,
-                tested.right,
-                answers_with(together, tested.candidate, features, labels, seed),
-            )
-        )
+        right = answers_with(together, tested.basis, labels, seed)
+        leaks.append(leakage("duplicates", together, tested.right, right))
     if groups is None and suggested is not None:
         together = merged(suggested, twins.clusters)
-        right = answers_with(together, tested.candidate, features, labels, seed)
+        right = answers_with(together, tested.basis, labels, seed)
         leaks.append(leakage("names", together, tested.right, right))
     return Diagnosis(
         images=len(labels),
         classes=tested.logits.shape[-1],
         groups=len(labels) if groups is None else len(np.unique(groups)),
-        scores=scores(tested.logits, labels, parts, seed, groups),
+        scores=scores(tested.logits, labels, tested.measures, seed, groups),
         duplicates=twins,
         leakage=tuple(leak for leak in leaks if leak is not None),
         sets=prediction_sets(tested.logits, labels, parts, stated, units=groups),
         suspects=suspects(tested.logits, labels, rows),
         outliers=outliers(distances),
         same_classes=same_classes(tested.logits, labels),
-        curve=learning_curve(features, labels, parts[0], seed, groups),
+        curve=learning_curve(tested.basis, labels, parts[0], seed, groups),
     )
 
 
-def answers_with(
-    units: np.ndarray | None, candidate: Candidate, features: Tensor, labels: np.ndarray, seed: int
-) -> np.ndarray | None:
-    """bool [n], whether it is right about an image left out with all of its unit; None where a class lies in a
-    single unit, so that nothing could be left out."""
+def answers_with(units: np.ndarray | None, found: Basis, labels: np.ndarray, seed: int) -> np.ndarray | None:
+    """bool [n], whether fits in the basis are right about an image left out with all of its unit; None where a
+    class lies in a single unit, so that nothing could be left out."""
     try:
         parts = parts_of(labels, units, seed)[:1]
     except InputError:
         return None
-    return test(replace(candidate, blocks=("",)), {"": features}, labels, parts).right
+    right: np.ndarray = left_out_logits(found, labels, parts)[0].argmax(-1) == labels
+    return right
 
 
 def leakage(
@@ -101,11 +91,3 @@ def leakage(
         excess=Estimate(gap, gap - half, gap + half),
         misleading=gap > max(half, LEAST),
     )
-
-
-def safe_groups(groups: np.ndarray | None, duplicates: Duplicates) -> np.ndarray | None:
-    """What should stand on one side: given groups, joined where they share nearly the same picture; None if
-    nothing belongs together."""
-    if not len(duplicates.pairs):
-        return groups
-    return duplicates.clusters if groups is None else merged(groups, duplicates.clusters)

@@ -82,16 +82,14 @@ class PredictionSets:
     """Conformal sets: all classes whose calibrated probability is at least the threshold of the class.
 
     stated: the coverage that is promised of new images of the same kind. thresholds: [classes], all alike
-    unless `each_class`. coverage: what sets calibrated on other images cover of left-out ones. class_coverage:
-    the same of each class, [classes].
-    sizes: int [classes + 1], images by the number of classes in their set. temperature: of the probabilities.
+    unless `each_class`. coverage: what sets calibrated on other images cover of left-out ones. sizes: int
+    [classes + 1], images by the number of classes in their set. temperature: of the probabilities.
     """
 
     stated: float
     each_class: bool
     thresholds: np.ndarray
     coverage: Estimate
-    class_coverage: np.ndarray
     sizes: np.ndarray
     temperature: float
 
@@ -122,14 +120,10 @@ class Suspects:
 @dataclass(frozen=True)
 class Outliers:
     """Images unlike all others. rows: int [m], the farthest first. distances: [n], of every image, the mean
-    cosine distance to its `neighbours` nearest others. threshold: beyond it a new image is unlike anything
-    trained on; `share` percent of these images are."""
+    cosine distance to its nearest few others. New images are judged by `farfield.deployment.familiarity`."""
 
     rows: np.ndarray
     distances: np.ndarray
-    threshold: float
-    share: float
-    neighbours: int
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from farfield.probing.diagnosis import Duplicates
+from farfield.probing.features import stretches
 
 SIDE, LOW = 32, 8  # pixels of the grey image that is hashed, frequencies an axis
 # The cosine from which two images are one picture: where hashes agree, more for each bit in which they differ,
@@ -43,11 +44,8 @@ def _low(image: np.ndarray) -> np.ndarray:
 @cache
 def _box(side: int) -> np.ndarray:
     """[32, side]: means over as many stretches of equal length, pixels at their ends taken in part."""
-    ends = np.linspace(0, side, SIDE + 1)
-    covered = np.clip(ends[1:, None] - np.arange(side), 0, 1) - np.clip(
-        ends[:-1, None] - np.arange(side), 0, 1
-    )
-    return (covered * SIDE / side).astype(np.float32)
+    means: np.ndarray = stretches(side, SIDE).numpy()
+    return means
 
 
 def signs(spectrum: np.ndarray) -> np.ndarray:

@@ -33,9 +33,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tested:
-    """logits: float32 [repeats, n, classes] of left-out images."""
+    """basis: of what it learns from. logits: float32 [repeats, n, classes] of left-out images."""
 
     candidate: Candidate
+    basis: Basis
     logits: np.ndarray
     measures: Measures
     right: np.ndarray  # [n], the share of its answers that are right
@@ -104,13 +105,20 @@ def joined(blocks: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
 def test(candidate: Candidate, blocks: Mapping[str, Tensor], labels: np.ndarray, parts: np.ndarray) -> Tested:
     """Fit it without each part of each repeat, and ask it about that part."""
     found = basis(joined(blocks, candidate.blocks), AXES)
+    logits = left_out_logits(found, labels, parts)
+    right = (logits.argmax(-1) == labels).mean(0)
+    return Tested(candidate, found, logits, measure(logits, labels, parts), right)
+
+
+def left_out_logits(found: Basis, labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """float32 [repeats, n, classes], of fits that leave out the image with its part [repeats, n]."""
     left_out = [(repeat, own == part) for repeat, own in enumerate(parts) for part in np.unique(own)]
     used = torch.from_numpy(np.stack([~inside for _, inside in left_out])).float()
     given = _fits(found, labels, used).logits(found.coordinates).numpy()
     logits = np.zeros((len(parts), *given.shape[1:]), dtype=np.float32)
     for (repeat, inside), answers in zip(left_out, given, strict=True):
         logits[repeat, inside] = answers[inside]
-    return Tested(candidate, logits, measure(logits, labels, parts), (logits.argmax(-1) == labels).mean(0))
+    return logits
 
 
 def ask(
@@ -119,7 +127,7 @@ def ask(
     """Logits [m, classes] of the images that `asked`, bool [n], marks, of a fit to the others: a test split."""
     features = joined(blocks, candidate.blocks)
     learned = torch.from_numpy(~asked)
-    weight, bias = fit_all(features[learned], labels[~asked])
+    weight, bias = fit_all(basis(features[learned], AXES), labels[~asked])
     logits: np.ndarray = (features[~learned] @ weight.T + bias).numpy()
     return logits
 
@@ -141,9 +149,8 @@ def recommended(tested: Sequence[Tested], units: np.ndarray | None = None) -> Te
     return max(affordable, key=lambda one: (one.measures.accuracy, -one.candidate.cost))
 
 
-def fit_all(features: Tensor, labels: np.ndarray) -> tuple[Tensor, Tensor]:
-    """weight [classes, d] and bias [classes] of the classifier of all images, for features [n, d]."""
-    found = basis(features, AXES)
+def fit_all(found: Basis, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    """weight [classes, d] and bias [classes] of the classifier of all images, for features as `found` is of."""
     fits = _fits(found, labels, torch.ones(1, len(labels)))
     weight = found.axes @ fits.weight[0]
     return weight.T.contiguous(), fits.bias[0] - found.mean @ weight

@@ -5,7 +5,7 @@ divided by their length. Nothing is fitted, so a left-out image has no part in w
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -104,16 +104,19 @@ def seen_by(
     device: torch.device,
     batch_size: int = 32,
     *,
-    mirrored: bool = False,
+    plain: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """All of `network_blocks` of uint8 images [n, h, w, 3], on the CPU."""
+    """All of `network_blocks` of uint8 images [n, h, w, 3], on the CPU. plain: what this gave of them; then the
+    `mirrored` ones, for which mirror images alone are looked at."""
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
-        blocks = network_blocks(backbone, evaluation_view(batch, image_size), mirrored=mirrored)
+        view = evaluation_view(batch, image_size)
+        blocks = network_blocks(backbone, view if plain is None else view.flip(3))
         parts.append({name: block.float().cpu() for name, block in blocks.items()})
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    seen = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return seen if plain is None else {name: (plain[name] + seen[name]) / 2 for name in seen}
 
 
 def pixel_blocks(images: np.ndarray) -> dict[str, Tensor]:

@@ -7,11 +7,10 @@ images, of the same kind, so that a test on images kept aside should fall into t
 import numpy as np
 
 from farfield.probing.diagnosis import Estimate, Scores
-from farfield.probing.measures import NEW, interval, measure, variance_of_mean
+from farfield.probing.measures import NEW, Measures, Z, interval, variance_of_mean
 from farfield.seeds import stream
 
 SAMPLES = 1000
-Z = 1.959964
 
 
 def estimate(value: float, half: float) -> Estimate:
@@ -22,13 +21,12 @@ def estimate(value: float, half: float) -> Estimate:
 def scores(
     logits: np.ndarray,
     labels: np.ndarray,
-    parts: np.ndarray,
+    measures: Measures,
     seed: int,
     units: np.ndarray | None = None,
-    heat: float | None = None,
 ) -> Scores:
-    """Of left-out images, as `measure` takes them. units: int [n], from 0, equal for images of one group."""
-    measures = measure(logits, labels, parts, heat)
+    """Of left-out images, as `measure` takes them. measures: what it gave. units: int [n], from 0, equal for
+    images of one group."""
     answers = logits.argmax(-1)
     right = (answers == labels).mean(0)
     asked, given = measures.confusion.sum(1), measures.confusion.sum(0)

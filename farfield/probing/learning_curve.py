@@ -7,12 +7,10 @@ with an interval; where the law's limit lies above what is asked for, no number 
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from farfield.probing.diagnosis import Estimate, LearningCurve
-from farfield.probing.evaluation import AXES
-from farfield.probing.logistic import averaged, basis, fit
-from farfield.probing.measures import interval
+from farfield.probing.logistic import Basis, averaged, fit
+from farfield.probing.measures import NEW, interval
 from farfield.seeds import stream
 
 SHARES = (0.25, 0.4, 0.65, 1.0)  # of the images that a fold learns from
@@ -22,24 +20,22 @@ DRAWS, GAIN = 400, 2.0  # points
 
 
 def learning_curve(
-    features: Tensor,
+    found: Basis,
     labels: np.ndarray,
     part: np.ndarray,
     seed: int,
     units: np.ndarray | None = None,
     gain: float = GAIN,
 ) -> LearningCurve | None:
-    """features: [n, d]. part: int [n], images are asked of fits without their part. None if the least share
-    leaves fewer than two images a class, or a class without any."""
+    """found: basis of the features. part: int [n], images are asked of fits without their part. None if the
+    least share leaves fewer than two images a class, or a class without any."""
     used, asked, sizes = sub_samples(labels, part, seed, units)
     if min(len(np.unique(labels[row])) for row in used) < labels.max() + 1 or sizes[0] < 2 * (
         labels.max() + 1
     ):
         return None
-    found, classes = basis(features, AXES), int(labels.max()) + 1
-    fits = fit(
-        found, torch.from_numpy(labels).long(), classes, torch.from_numpy(used).float(), PENALTIES, STEPS
-    )
+    targets, inside = torch.from_numpy(labels).long(), torch.from_numpy(used).float()
+    fits = fit(found, targets, int(labels.max()) + 1, inside, PENALTIES, STEPS)
     answers = averaged(fits, len(PENALTIES)).logits(found.coordinates).argmax(-1).numpy()
     right = np.zeros((len(SHARES), len(labels)))
     for row, (answer, left_out) in enumerate(zip(answers, asked, strict=True)):
@@ -92,7 +88,7 @@ def curve_through(
     return LearningCurve(
         sizes=sizes,
         accuracy=100 * right.mean(1),
-        ci95=np.array([100 * interval(row, units) / 3**0.5 for row in right]),
+        ci95=np.array([100 * interval(row, units) / NEW**0.5 for row in right]),
         limit=100 * (1 - a),
         factor=100 * b,
         power=c,

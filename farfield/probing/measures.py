@@ -10,7 +10,7 @@ BINS = 15  # of confidence, in the expected calibration error
 NEW = (
     3  # how much more a mean of half as many new images varies about one found here than the latter by itself
 )
-_Z = float(ndtri(0.975))
+Z = float(ndtri(0.975))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def interval(right: np.ndarray, units: np.ndarray | None = None) -> float:
     more = np.concatenate([right, [0.0, 0.0, 1.0, 1.0]])
     if units is not None:
         units = np.concatenate([units, units.max() + 1 + np.arange(4)])
-    return _Z * float(np.sqrt(NEW * variance_of_mean(more, units)))
+    return Z * float(np.sqrt(NEW * variance_of_mean(more, units)))
 
 
 def variance_of_mean(values: np.ndarray, units: np.ndarray | None = None) -> float:
@@ -86,7 +86,7 @@ def difference(first: np.ndarray, second: np.ndarray, units: np.ndarray | None =
     """Mean of `first` - `second` over images [n] in percentage points, and half its 95 % interval."""
     gaps = 100 * (first - second)
     spread = variance_of_mean(gaps, units) * len(gaps) / (len(gaps) - 1)
-    return float(gaps.mean()), _Z * spread**0.5
+    return float(gaps.mean()), Z * spread**0.5
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -55,12 +55,10 @@ def nearest(
     """Rows int [n, k] of the k <= `count` nearest others of features [n, d] of length one, and cosine distances
     [n, k]. clusters: int [n]; images of one are not asked about each other while there are others."""
     alike = features @ features.T
-    if clusters is not None:
-        alike = alike - 4 * (clusters[:, None] == clusters)
-    np.fill_diagonal(alike, -np.inf)
-    rows = np.argsort(-alike, axis=1, kind="stable")[:, : min(count, len(features) - 1)]
-    distances = 1 - np.take_along_axis(features @ features.T, rows, 1)
-    return rows, distances
+    apart = -alike if clusters is None else 4 * (clusters[:, None] == clusters) - alike
+    np.fill_diagonal(apart, np.inf)
+    rows = np.argsort(apart, axis=1, kind="stable")[:, : min(count, len(features) - 1)]
+    return rows, 1 - np.take_along_axis(alike, rows, 1)
 
 
 def outliers(distances: np.ndarray) -> Outliers:
@@ -68,22 +66,8 @@ def outliers(distances: np.ndarray) -> Outliers:
     `FENCE` times the distance of the quartiles; of a normal law 4 in 10,000 lie beyond."""
     own = distances[:, :NEAREST].mean(1)
     low, high = np.quantile(np.log(np.maximum(own, 1e-6)), [0.25, 0.75])
-    threshold = float(np.exp(high + FENCE * (high - low)))
-    beyond = np.flatnonzero(own > threshold)
-    return Outliers(
-        rows=beyond[np.argsort(-own[beyond], kind="stable")],
-        distances=own,
-        threshold=threshold,
-        share=100 * len(beyond) / len(own),
-        neighbours=min(NEAREST, distances.shape[1]),
-    )
-
-
-def strangeness(features: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """[m], what `Outliers.threshold` is for, of new images' features [m, d] beside those trained on, [n, d]."""
-    alike = np.sort(features @ known.T, axis=1)[:, -min(NEAREST, len(known)) :]
-    distances: np.ndarray = 1 - alike.mean(1)
-    return distances
+    beyond = np.flatnonzero(own > np.exp(high + FENCE * (high - low)))
+    return Outliers(rows=beyond[np.argsort(-own[beyond], kind="stable")], distances=own)
 
 
 def same_classes(logits: np.ndarray, labels: np.ndarray) -> SameClasses:

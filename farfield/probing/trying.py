@@ -1,7 +1,6 @@
 """Candidates from cheap to dear within a limit of time, and why one is recommended.
 
-Costs are seconds of the processor that this process used, the least of several, so another program that runs
-beside it does not decide.
+Costs are seconds of the processor that this process used, so another program that runs beside it does not decide.
 """
 
 import time
@@ -21,16 +20,6 @@ class Skipped:
 
     candidate: Candidate
     why: str
-
-
-def cpu_seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """The least that `work` took of the processor."""
-    taken = []
-    for _ in range(repeats):
-        begin = time.process_time()
-        work()
-        taken.append(time.process_time() - begin)
-    return min(taken)
 
 
 def try_candidates(

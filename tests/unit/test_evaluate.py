@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from own_folder import coloured
 
 from commands import drawing, evaluate
 from commands.answering import choose
@@ -39,18 +38,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def data(tmp_path) -> Path:
-    return coloured(tmp_path / "mine")
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    """An empty folder to run in, with the parameters of the profile tiny."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FARFIELD_WORKERS", "1")
-    monkeypatch.setenv("FARFIELD_DEVICE", "cpu")
-    write_params(tmp_path)
-    return tmp_path
+def here(here) -> Path:
+    """The folder to run in, with the parameters of the profile tiny."""
+    write_params(here)
+    return here
 
 
 @cache

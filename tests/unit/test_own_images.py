@@ -12,7 +12,6 @@ import pytest
 import timm
 import torch
 from click.testing import CliRunner, Result
-from own_folder import coloured
 
 from farfield.command.main import main
 from farfield.datasets.cards import Packing
@@ -23,20 +22,6 @@ from farfield.own import images
 from farfield.own.groups import groups_by, groups_given, require_testable
 from farfield.own.images import own_images
 from farfield.training.checkpoints import save_tensors
-
-
-@pytest.fixture
-def data(tmp_path) -> Path:
-    return coloured(tmp_path / "mine")
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    """An empty folder to run in, which is no checkout."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FARFIELD_WORKERS", "1")
-    monkeypatch.setenv("FARFIELD_DEVICE", "cpu")
-    return tmp_path
 
 
 def farfield(*words: object) -> Result:

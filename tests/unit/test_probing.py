@@ -15,6 +15,7 @@ from farfield.deployment.classifier import Description, ImageClassifier, load_cl
 from farfield.deployment.onnx_export import export_onnx
 from farfield.errors import InputError
 from farfield.probing.evaluation import (
+    AXES,
     Candidate,
     ask,
     fit_all,
@@ -72,7 +73,7 @@ def test_the_mean_of_all_penalties_is_one_linear_classifier():
     mean = fits.logits(found.coordinates).log_softmax(-1).mean(0).softmax(-1)
     one = averaged(fits, len(PENALTIES)).logits(found.coordinates)[0].softmax(-1)
     torch.testing.assert_close(one, mean, rtol=1e-4, atol=1e-5)
-    weight, bias = fit_all(features, labels.numpy())
+    weight, bias = fit_all(basis(features, AXES), labels.numpy())
     torch.testing.assert_close((features @ weight.T + bias).softmax(-1), mean, rtol=1e-3, atol=1e-4)
 
 
@@ -85,7 +86,7 @@ def test_no_image_is_answered_by_what_learned_from_it():
     for repeat in range(2):
         for part in range(5):
             inside = torch.from_numpy(parts[repeat] == part)
-            weight, bias = fit_all(features[~inside], labels[~inside].numpy())
+            weight, bias = fit_all(basis(features[~inside], AXES), labels[~inside].numpy())
             right = (features[inside] @ weight.T + bias).softmax(-1)
             given = torch.from_numpy(found.logits[repeat])[inside].softmax(-1)
             torch.testing.assert_close(given, right, rtol=5e-3, atol=5e-3)
@@ -156,12 +157,14 @@ def test_a_written_classifier_answers_as_the_probe(mirrored, tmp_path):
     torch.manual_seed(0)
     network = build("resnet10", width=4).eval()
     images = np.random.default_rng(0).integers(0, 256, (12, 110, 110, 3)).astype(np.uint8)
-    seen = seen_by(network, images, 96, torch.device("cpu"), batch_size=5, mirrored=mirrored)
+    seen = seen_by(network, images, 96, torch.device("cpu"), batch_size=5)
+    if mirrored:
+        seen = seen_by(network, images, 96, torch.device("cpu"), batch_size=5, plain=seen)
     assert {name: block.shape[1] for name, block in seen.items()} == block_widths(network)
     features = joined(seen, BLOCKS)
     if not mirrored:
         torch.testing.assert_close(features[:, :32].norm(dim=1), torch.ones(12))
-    weight, bias = fit_all(features, np.arange(12) % 3)
+    weight, bias = fit_all(basis(features, AXES), np.arange(12) % 3)
     classifier = ImageClassifier(network, Head(weight, bias), BLOCKS, mirrored).eval()
     views = evaluation_view(torch.from_numpy(images), 96)
     with torch.inference_mode():
@@ -230,7 +233,7 @@ def test_a_test_split_is_asked_of_a_fit_to_the_others():
     features, labels = clouds()
     asked = np.arange(120) % 4 == 1
     given = ask(Candidate("own", "own", ("all",), 1.0), {"all": features}, labels.numpy(), asked)
-    weight, bias = fit_all(features[~torch.from_numpy(asked)], labels.numpy()[~asked])
+    weight, bias = fit_all(basis(features[~torch.from_numpy(asked)], AXES), labels.numpy()[~asked])
     np.testing.assert_allclose(given, (features @ weight.T + bias).numpy()[asked], rtol=1e-3, atol=1e-4)
     parts = np.zeros((1, len(given)), dtype=int)
     found = measure(given[None], labels.numpy()[asked], parts, heat=2.0)

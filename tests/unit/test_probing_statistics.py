@@ -18,8 +18,9 @@ from farfield.probing.learning_curve import (
     power_law,
     sub_samples,
 )
-from farfield.probing.measures import interval
-from farfield.probing.trying import could_win, cpu_seconds, reason, try_candidates
+from farfield.probing.logistic import basis
+from farfield.probing.measures import interval, measure
+from farfield.probing.trying import could_win, reason, try_candidates
 
 test.__test__ = False  # not one of these
 
@@ -40,7 +41,8 @@ def split(generator, n, parts=5):
 def test_scores_are_those_of_scikit_learn():
     labels, logits = answers(np.random.default_rng(0), 300)
     given = logits.argmax(1)
-    found = scores(logits[None], labels, split(np.random.default_rng(0), 300), seed=0)
+    parts = split(np.random.default_rng(0), 300)
+    found = scores(logits[None], labels, measure(logits[None], labels, parts), seed=0)
     assert found.accuracy.value == pytest.approx(100 * (given == labels).mean())
     assert found.balanced.value == pytest.approx(100 * balanced_accuracy_score(labels, given))
     assert found.macro_f1.value == pytest.approx(100 * f1_score(labels, given, average="macro"))
@@ -80,7 +82,8 @@ def test_half_as_many_new_images_fall_into_the_intervals():
                 (labels, np.where(wrong, (labels + generator.integers(1, 3, len(labels))) % 3, labels))
             )
         (labels, given), (new, new_given) = sides
-        found = scores(np.eye(3)[given][None], labels, split(generator, len(labels)), seed=draw)
+        logits, parts = np.eye(3)[given][None], split(generator, len(labels))
+        found = scores(logits, labels, measure(logits, labels, parts), seed=draw)
         held[0] += found.balanced.holds(100 * balanced_accuracy_score(new, new_given))
         held[1] += found.macro_f1.holds(100 * f1_score(new, new_given, average="macro"))
         held[2] += Estimate(*found.recall[0]).holds(100 * (new_given == new)[new == 0].mean())
@@ -100,7 +103,8 @@ def test_images_that_are_right_or_wrong_together_make_intervals_wider():
     assert apart < 0.8
     labels, logits = np.arange(360) // 6 % 4, np.eye(4)[np.arange(360) // 6 % 4]
     logits[right[:180].nonzero()[0]] = 0.25
-    both = [scores(logits[None], labels, split(generator, 360), 0, each) for each in (units, None)]
+    measures = measure(logits[None], labels, split(generator, 360))
+    both = [scores(logits[None], labels, measures, 0, each) for each in (units, None)]
     for name in ("accuracy", "balanced", "macro_f1"):
         wide, narrow = (getattr(one, name) for one in both)
         assert wide.high - wide.low > 1.2 * (narrow.high - narrow.low)
@@ -196,13 +200,13 @@ def test_more_labels_help_where_they_do():
     labels = torch.arange(480) % 4
     features = torch.randn(480, 120) + 0.2 * torch.randn(4, 120)[labels]
     part = parts_of(labels.numpy(), None, 0)[0]
-    found = learning_curve(features, labels.numpy(), part, seed=0)
+    found = learning_curve(basis(features), labels.numpy(), part, seed=0)
     assert found.accuracy[-1] > found.accuracy[0] + 5
     assert found.more is not None
     assert "more labels for +2 points" in found.sentence
-    noise = learning_curve(torch.randn(480, 120), labels.numpy(), part, seed=0)
+    noise = learning_curve(basis(torch.randn(480, 120)), labels.numpy(), part, seed=0)
     assert abs(noise.accuracy[-1] - 25) < 12
-    assert learning_curve(features[:16], labels[:16].numpy(), np.arange(16) % 2, seed=0) is None
+    assert learning_curve(basis(features[:16]), labels[:16].numpy(), np.arange(16) % 2, seed=0) is None
 
 
 def test_sentences_of_a_curve():
@@ -269,15 +273,3 @@ def test_nothing_dearer_is_tried_where_it_could_not_be_recommended():
     assert all("no more could be told from it" in one.why for one in skipped)
     assert reason(tested, tested[1]).startswith("good is the most accurate, by 8")
     assert "the cheapest of those that these images do not tell" in reason([*tested, tested[1]], tested[0])
-
-
-def test_a_cost_is_the_processors_and_the_least_of_several():
-    calls = []
-
-    def work():
-        calls.append(0)
-        if len(calls) == 1:
-            sum(range(3_000_000))
-
-    assert cpu_seconds(work) < cpu_seconds(lambda: sum(range(3_000_000)), 1)
-    assert len(calls) == 3
