@@ -392,6 +392,36 @@ def test_a_network_of_the_pipeline_is_taken_by_its_file(tmp_path):
         choose_network(str(tmp_path / "other.safetensors"))
 
 
+@pytest.mark.parametrize("name", ["timm/resnet10t", "torchvision/resnet18"])
+def test_a_network_of_the_pipeline_is_no_other_one(name, tmp_path):
+    network = build("resnet10", width=4, image_size=32)
+    path = tmp_path / "objects.safetensors"
+    facts = {"backbone": "resnet10", "width": 4, "image_size": 32, "mean": None, "std": None}
+    save_tensors(path, {f"backbone.{key}": each for key, each in network.state_dict().items()}, facts)
+    with pytest.raises(InputError, match=r"objects\.safetensors does not hold the weights of this .*missing"):
+        choose_network(name, Said(path)).load()
+    wider = build("resnet10", width=8, image_size=32)
+    before = {key: each.clone() for key, each in wider.state_dict().items()}
+    with pytest.raises(InputError, match=r"of another form \(stem\.0\.weight is float"):
+        load_weights(wider, path)
+    assert all(torch.equal(each, before[key]) for key, each in wider.state_dict().items())
+
+
+def test_an_onnx_network_of_the_pipeline_is_taken_by_its_file(traced, tmp_path):
+    network, path = traced
+    card = choose_network(str(path), Said(card={"image_size": 32}))
+    state = {f"backbone.{key}": each for key, each in card.load().state_dict().items()}
+    facts = {"backbone": "onnx", "width": card.width, "image_size": 32, "mean": None, "std": None}
+    save_tensors(tmp_path / "mine.safetensors", state, facts)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        found = choose_network(str(tmp_path / "mine.safetensors")).load().eval()(images)
+        torch.testing.assert_close(found, network(images), rtol=1e-4, atol=1e-4)
+    save_tensors(tmp_path / "mine.safetensors", {"weight": torch.zeros(2)})
+    with pytest.raises(InputError, match="does not hold the weights of this OnnxNetwork"):
+        load_weights(build("onnx", width=card.width, image_size=32), tmp_path / "mine.safetensors")
+
+
 def test_packaged_cards_say_all():
     for card in network_cards().values():
         assert card.not_for == ("miniimagenet", "tieredimagenet")
