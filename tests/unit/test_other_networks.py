@@ -1,6 +1,9 @@
 """Networks of other libraries and of files: features as those give them, and one message for what cannot be."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +135,22 @@ def test_without_a_file_weights_come_from_the_cache_of_the_hub_alone(tmp_path):
     with torch.inference_mode():
         found = theirs.get_classifier()(card.load().eval()(evaluation_view(images, 176)))
         torch.testing.assert_close(found, theirs((pixels - mean) / std), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_are_asked_for_where_the_user_allows_it(tmp_path):
+    code = (
+        "import time; time.sleep = lambda seconds: None  # between its tries\n"
+        "from farfield.networks.choice import Said, choose_network\n"
+        "try: choose_network('timm/resnet10t', Said(download=True))\n"
+        "finally:\n"
+        "    from huggingface_hub import constants\n"
+        "    print('offline:', constants.HF_HUB_OFFLINE)\n"
+    )
+    nobody = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    known = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    done = subprocess.run([sys.executable, "-c", code], env=known | nobody, capture_output=True, text=True)
+    assert done.stdout == "offline: False\n"
+    assert "model.safetensors of timm/resnet10t.c3_in1k could not be fetched" in done.stderr
 
 
 # torchvision
