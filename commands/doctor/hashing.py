@@ -1,12 +1,11 @@
 """The MD5 of many files, at the speed at which they can be read."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-PIECE = 1 << 20  # bytes read at once
+from farfield.files import file_hash
 
 
 class Hashes:
@@ -39,12 +38,7 @@ def identity_of(path: Path) -> tuple[int, int]:
 
 def md5(path: Path) -> str:
     """As DVC has it; empty for a file that cannot be read."""
-    digest, buffer = hashlib.md5(usedforsecurity=False), bytearray(PIECE)
-    view = memoryview(buffer)
     try:
-        with path.open("rb", buffering=0) as file:
-            while size := file.readinto(buffer):
-                digest.update(view[:size])
+        return file_hash(path, "md5")
     except OSError:
         return ""
-    return digest.hexdigest()

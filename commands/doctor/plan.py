@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -101,18 +101,18 @@ def _remove(contents: Contents, path: Path) -> None:
 def stale(repo: "Repo", contents: Contents) -> Iterator[Finding]:
     """Stages whose lock names other parameters than there are now, or that have no lock."""
     other, missing = [], []
+    locked: dict[Path, dict[str, Any]] = {}  # many stages to a file, which is read once
     for stage in repo.index.stages:
         path = Path(stage.path).with_name("dvc.lock")
-        locks = yaml.load(path.read_bytes(), yaml.CSafeLoader)["stages"] if path.exists() else {}
-        if stage.name not in locks:
+        if path not in locked:
+            locked[path] = yaml.load(path.read_bytes(), yaml.CSafeLoader)["stages"] if path.exists() else {}
+        lock = locked[path].get(stage.name)
+        if lock is None:
             missing.append(stage.addressing)
             continue
+        params = lock.get("params", {})
         for dep in stage.params:
-            said = (
-                locks[stage.name]
-                .get("params", {})
-                .get(Path(dep.fs_path).relative_to(stage.wdir).as_posix(), {})
-            )
+            said = params.get(Path(dep.fs_path).relative_to(stage.wdir).as_posix(), {})
             if said != dep.read_params():
                 other.append(stage.addressing)
     for names, what in (

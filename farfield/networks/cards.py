@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # In a checkout the cards are those of the pipeline; a wheel brings them along.
 _PACKAGED = Path(__file__).with_name("cards")
 CARDS = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "conf/network"
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels in 0..1
+# The datasets of the house whose classes or images are ImageNet's. Weights are taken to have seen it unless their
+# card says otherwise: nearly all have, and a test that should have been refused cannot be told by its numbers.
+IMAGENET = ("miniimagenet", "tieredimagenet")
 
 
 @dataclass(frozen=True)

@@ -2,39 +2,15 @@
 
 import dataclasses
 import fnmatch
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from farfield.errors import InputError
-from farfield.networks.cards import NetworkCard, network_card
+from farfield.networks.cards import IMAGENET, MEAN, STD, NetworkCard, network_card
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels in 0..1
-# The datasets of the house whose classes or images are ImageNet's. Weights are taken to have seen it unless their
-# card says otherwise: nearly all have, and a test that should have been refused cannot be told by its numbers.
-IMAGENET = ("miniimagenet", "tieredimagenet")
 # Fields of a card that a user may give.
 FIELDS = ("image_size", "mean", "std", "licence", "pretrained_on", "not_for")
-# What the tags of timm's weights say that they have seen.
-SEEN = {
-    "in1k": "ImageNet-1k",
-    "in12k": "ImageNet-12k",
-    "in21k": "ImageNet-21k",
-    "in22k": "ImageNet-22k",
-    "lvd142m": "LVD-142M",
-    "lvd1689m": "LVD-1689M",
-    "laion2b": "LAION-2B",
-    "laion400m": "LAION-400M",
-    "openai": "the pairs of images and texts of OpenAI's CLIP",
-    "webli": "WebLI",
-    "datacompxl": "DataComp-XL",
-    "inat21": "iNaturalist 2021",
-    "yfcc15m": "YFCC-15M",
-    "yfcc100m": "YFCC-100M",
-    "ig1b": "a billion images of Instagram",
-}
 
 
 @dataclass(frozen=True)
@@ -60,9 +36,10 @@ def choose_network(name: str, said: Said = Said()) -> NetworkCard:
             raise InputError(f"--network {name} is the file of weights already; leave --weights out.")
         return _described(_onnx(path, said) if path.suffix != ".safetensors" else _own(path), path, said)
     if of_library and library == "timm":
-        card = _timm(model)
-        weights = said.weights or _cached(model, said.download)
-        return _described(card, weights, said)
+        from farfield.networks.timm_cards import timm_card, timm_weights
+
+        weights = said.weights or timm_weights(model, said.download)  # first: it says whether to stay offline
+        return _described(timm_card(model), weights, said)
     if of_library and library == "torchvision":
         if said.weights is None:
             raise InputError(
@@ -80,13 +57,11 @@ def cards_of_library(pattern: str) -> list[NetworkCard]:
     their names; weights are those in the cache of the hub. InputError if there is none."""
     library, _, name = pattern.partition("/")
     if library == "timm":
-        from farfield.backbones.from_timm import timm, timm_config
+        from farfield.backbones.from_timm import timm
+        from farfield.networks.timm_cards import timm_card
 
         names = timm().list_pretrained(name) if set("*?") & set(name) else [name]
-        cards = [
-            dataclasses.replace(_timm(each), weights=str(_in_cache(timm_config(each)) or ""))
-            for each in names
-        ]
+        cards = [timm_card(each) for each in names]
     elif library == "torchvision":
         from torchvision import models
 
@@ -141,63 +116,6 @@ def _with(card: NetworkCard, values: Any, source: str) -> NetworkCard:
         raise InputError(f"{source}: image_size must be a number of pixels above 0, found {size!r}")
     values["not_for"] = tuple(values.get("not_for", card.not_for))
     return dataclasses.replace(card, **values)
-
-
-def _timm(model: str) -> NetworkCard:
-    from farfield.backbones.from_timm import timm_config
-
-    config = timm_config(model)
-    tag = config.get("tag") or ""
-    tokens = re.split(r"[_.]", tag)
-    seen = [title for token, title in SEEN.items() if token in tokens]
-    return NetworkCard(
-        name=f"timm/{model}",
-        backbone=f"timm/{model}",
-        image_size=tuple(config.get("input_size", (3, 224, 224)))[1],
-        mean=tuple(config.get("mean", MEAN)),
-        std=tuple(config.get("std", STD)),
-        licence=config.get("license") or "",
-        pretrained_on=f"{' and '.join(seen) or 'images that timm does not name'} ({tag or 'no tag'})",
-        not_for=IMAGENET,
-    )
-
-
-def _cached(model: str, download: bool) -> Path:
-    """The file of timm's weights in the cache of the hub; fetched into it if the user asks for that."""
-    if download:
-        os.environ["HF_HUB_OFFLINE"] = "0"
-    from farfield.backbones.from_timm import timm_config
-
-    config = timm_config(model)
-    found, (repo, file) = _in_cache(config), _address(config)
-    if found:
-        return found
-    if repo and download:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
-
-        try:
-            return Path(hf_hub_download(repo, file))
-        except (HfHubHTTPError, OSError, ValueError) as error:
-            raise InputError(f"{file} of {repo} could not be fetched from Hugging Face: {error}") from error
-    raise InputError(
-        f"the weights of timm/{model} are not on this machine: give --weights FILE.safetensors, with timm's "
-        f"names, or let them be fetched into the cache of Hugging Face with --download"
-        + (f" ({file} of {repo})" if repo else "; but timm names no address of them")
-    )
-
-
-def _address(config: dict[str, Any]) -> tuple[str, str]:
-    """The repository at Hugging Face, empty if there is none, and the file in it."""
-    return config.get("hf_hub_id") or "", config.get("hf_hub_filename") or "model.safetensors"
-
-
-def _in_cache(config: dict[str, Any]) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    repo, file = _address(config)
-    found = try_to_load_from_cache(repo, file) if repo else None
-    return Path(found) if isinstance(found, str) else None
 
 
 def _torchvision(model: str, weights: Path | None) -> NetworkCard:

@@ -53,12 +53,14 @@ def load_weights(backbone: Backbone, path: Path) -> None:
     weights of another architecture.
     """
     refuse_pickles(path)
-    if isinstance(backbone, OnnxNetwork):
+    if isinstance(backbone, OnnxNetwork) and path.suffix != ".safetensors":
         backbone.read(path)
         return
     tensors, facts = load_tensors(path)
-    if "backbone" in facts:  # one that a stage of the pipeline wrote
-        backbone.load_state_dict(subset(tensors, "backbone."))
+    if isinstance(backbone, OnnxNetwork) and facts.get("backbone") == "onnx":
+        backbone.load_state_dict(subset(tensors, "backbone."))  # a graph has no length to compare
+    elif "backbone" in facts:  # one that a stage of the pipeline wrote, with names of its own
+        _take(backbone, subset(tensors, "backbone."), path)
     elif isinstance(backbone, TimmNetwork):
         backbone.take(tensors, path)
     else:
@@ -93,9 +95,11 @@ def load_packaged(backbone: Backbone, package: str, file: str, sha256: str) -> N
 
 def fill(backbone: Backbone, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Give `backbone` these tensors, named as it or its publisher does. InputError unless all fit."""
-    given = {_own_name(backbone, name): tensor for name, tensor in tensors.items()}
-    expected = backbone.state_dict()
-    problems = _differences(given, expected)
+    _take(backbone, {_own_name(backbone, name): tensor for name, tensor in tensors.items()}, path)
+
+
+def _take(backbone: Backbone, given: dict[str, Tensor], path: Path) -> None:
+    problems = _differences(given, backbone.state_dict())
     if problems:
         raise InputError(
             f"{path} does not hold the weights of this {type(backbone).__name__} with "

@@ -1,6 +1,9 @@
 """Networks of other libraries and of files: features as those give them, and one message for what cannot be."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +135,22 @@ def test_without_a_file_weights_come_from_the_cache_of_the_hub_alone(tmp_path):
     with torch.inference_mode():
         found = theirs.get_classifier()(card.load().eval()(evaluation_view(images, 176)))
         torch.testing.assert_close(found, theirs((pixels - mean) / std), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_are_asked_for_where_the_user_allows_it(tmp_path):
+    code = (
+        "import time; time.sleep = lambda seconds: None  # between its tries\n"
+        "from farfield.networks.choice import Said, choose_network\n"
+        "try: choose_network('timm/resnet10t', Said(download=True))\n"
+        "finally:\n"
+        "    from huggingface_hub import constants\n"
+        "    print('offline:', constants.HF_HUB_OFFLINE)\n"
+    )
+    nobody = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    known = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    done = subprocess.run([sys.executable, "-c", code], env=known | nobody, capture_output=True, text=True)
+    assert done.stdout == "offline: False\n"
+    assert "model.safetensors of timm/resnet10t.c3_in1k could not be fetched" in done.stderr
 
 
 # torchvision
@@ -390,6 +409,36 @@ def test_a_network_of_the_pipeline_is_taken_by_its_file(tmp_path):
     save_tensors(tmp_path / "other.safetensors", state)
     with pytest.raises(InputError, match="does not say what network it holds"):
         choose_network(str(tmp_path / "other.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["timm/resnet10t", "torchvision/resnet18"])
+def test_a_network_of_the_pipeline_is_no_other_one(name, tmp_path):
+    network = build("resnet10", width=4, image_size=32)
+    path = tmp_path / "objects.safetensors"
+    facts = {"backbone": "resnet10", "width": 4, "image_size": 32, "mean": None, "std": None}
+    save_tensors(path, {f"backbone.{key}": each for key, each in network.state_dict().items()}, facts)
+    with pytest.raises(InputError, match=r"objects\.safetensors does not hold the weights of this .*missing"):
+        choose_network(name, Said(path)).load()
+    wider = build("resnet10", width=8, image_size=32)
+    before = {key: each.clone() for key, each in wider.state_dict().items()}
+    with pytest.raises(InputError, match=r"of another form \(stem\.0\.weight is float"):
+        load_weights(wider, path)
+    assert all(torch.equal(each, before[key]) for key, each in wider.state_dict().items())
+
+
+def test_an_onnx_network_of_the_pipeline_is_taken_by_its_file(traced, tmp_path):
+    network, path = traced
+    card = choose_network(str(path), Said(card={"image_size": 32}))
+    state = {f"backbone.{key}": each for key, each in card.load().state_dict().items()}
+    facts = {"backbone": "onnx", "width": card.width, "image_size": 32, "mean": None, "std": None}
+    save_tensors(tmp_path / "mine.safetensors", state, facts)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        found = choose_network(str(tmp_path / "mine.safetensors")).load().eval()(images)
+        torch.testing.assert_close(found, network(images), rtol=1e-4, atol=1e-4)
+    save_tensors(tmp_path / "mine.safetensors", {"weight": torch.zeros(2)})
+    with pytest.raises(InputError, match="does not hold the weights of this OnnxNetwork"):
+        load_weights(build("onnx", width=card.width, image_size=32), tmp_path / "mine.safetensors")
 
 
 def test_packaged_cards_say_all():
