@@ -3,7 +3,7 @@
 import json
 import re
 
-from conftest import ran
+from tests.pipeline.clones import ran
 
 
 def test_a_changed_parameter_reruns_what_it_touches_and_going_back_nothing(done):

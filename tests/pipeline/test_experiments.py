@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from conftest import Clone, ran
+
+from tests.pipeline.clones import Clone, ran
 
 MINE = ("+dataset@datasets.mine=leaves", "+fewshot.targets.mine={shots: [5], study: crossdomain}")
 

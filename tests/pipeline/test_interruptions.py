@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ran
+
+from tests.pipeline.clones import ran
 
 MANY = "datasets.leaves.generator={domain: leaves, classes: 5, images: 600, size: 20}"
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from conftest import Clone, ran
+
+from tests.pipeline.clones import Clone, ran
 
 
 def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
