@@ -1,6 +1,7 @@
 """report_fewshot: the few-shot study as a chapter of the report, from the results of every row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
@@ -11,9 +12,8 @@ from farfield.networks.licences import mark
 from farfield.report.chapters import write_chapter
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
-from farfield.report.fewshot import fewshot_headlines, fewshot_pages, flat
-from farfield.report.index_page import Headline
-from farfield.report.site import Drawn, Page
+from farfield.report.fewshot import fewshot_headline, fewshot_page, flat
+from farfield.report.site import Drawn
 from farfield.report.tables import metrics
 from farfield.results.claims import claims_metrics
 from farfield.results.families import FewShotStudy, fewshot_study
@@ -37,27 +37,31 @@ def main() -> None:
     params = load_params()
     prune_undeclared(params, paths.VALID_TARGETS, paths.FEWSHOT / "results", paths.FEWSHOT / "choices")
     found = Findings(read_study(params), judge_fewshot)
-    # Most of the time goes to pictures.
+    facts = metrics(found.summary)
+    claims = {name: claims_metrics(part.claims) for name, part in found.parts.items()}
+    for part in found.parts.values():
+        _ = part.comparisons  # which the pages of both processes show
+    # The rest of the time goes to pictures.
     parts: list[Callable[[], Part]] = [
-        lambda: drawn(fewshot_headlines(found), fewshot_pages(found)),
-        lambda: drawn([], [comparisons_page(found)]),
-        lambda: drawn([claims_headline(found)], [claims_page(found)]),
+        *(partial(study_page, name, part) for name, part in found.parts.items()),
+        lambda: ([], [comparisons_page(found).drawn]),
+        lambda: ([claims_headline(found).drawn], [claims_page(found).drawn]),
     ]
     made = forked(parts, load_local().workers)
     write_chapter(
         paths.CHAPTERS / "fewshot",
         [page for _, pages in made for page in pages],
         [headline for headlines, _ in made for headline in headlines],
-        metrics={"fewshot": metrics(found.summary)},
+        metrics={"fewshot": facts},
         tables={"fewshot": plotted(found)},
-        claims={name: claims_metrics(part.claims) for name, part in found.parts.items()},
+        claims=claims,
         ran={"Episodes": episodes_in_words(found)},
         reservations=found.study.reservations,
     )
 
 
-def drawn(headlines: Sequence[Headline], pages: Sequence[Page]) -> Part:
-    return [headline.drawn for headline in headlines], [page.drawn for page in pages]
+def study_page(name: str, part: Findings[FewShotStudy]) -> Part:
+    return [fewshot_headline(name, part).drawn], [fewshot_page(name, part).page.drawn]
 
 
 def read_study(params: Params) -> FewShotStudy:
