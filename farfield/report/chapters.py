@@ -83,6 +83,6 @@ def _written(folder: Path, drawn: Drawn, name: str) -> dict[str, Any]:
 
 
 def _read(folder: Path, written: Mapping[str, Any]) -> Drawn:
-    html = (folder / _HTML / f"{written['html']}.html").read_text(encoding="utf-8")
+    html = (folder / _HTML / f"{written['html']}.html").read_bytes().decode()
     assets = {place: folder / _ASSETS / place for place in written["assets"]}
     return Drawn(written["slug"], written["title"], html, assets)
