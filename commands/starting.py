@@ -22,8 +22,8 @@ from farfield.parents import FORKS_OF, end_with_starter, signalled_with_parent
 
 # `stages` first, since it sets what torch reads when it loads, and ends what forks with what started it.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
-# What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds, and
-# each chapter of the report draws with matplotlib, a third of one.
+# What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds,
+# and the chapters of the report matplotlib, a third of one.
 TRAINING = ("pretrain", "metatrain", "tune", "baseline", "warmup", "search", "retrain")
 CHAPTERS = ("fewshot", "tuning", "sharing", "training")
 PRELOADED_FOR = {
