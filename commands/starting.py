@@ -22,11 +22,14 @@ from farfield.parents import FORKS_OF, end_with_starter, signalled_with_parent
 
 # `stages` first, since it sets what torch reads when it loads, and ends what forks with what started it.
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
-# What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds.
+# What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds,
+# and the chapters of the report matplotlib, a third of one.
 TRAINING = ("pretrain", "metatrain", "tune", "baseline", "warmup", "search", "retrain")
+CHAPTERS = ("fewshot", "tuning", "sharing", "training")
 PRELOADED_FOR = {
     "stages.validate": ("great_expectations",),
     **{f"stages.{name}": ("torch._dynamo",) for name in TRAINING},
+    **{f"stages.report_{name}": ("matplotlib.backends.backend_svg",) for name in CHAPTERS},
 }
 
 SHELL = set("|&;<>$`(){}*?~#!\\\n")

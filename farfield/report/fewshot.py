@@ -12,7 +12,7 @@ from farfield.report.dots import episode_dots
 from farfield.report.episode_tables import choices_table, episodes_table, overview_table
 from farfield.report.histograms import episode_distribution
 from farfield.report.index_page import Headline
-from farfield.report.site import Page, Picture, anchor, csv
+from farfield.report.site import Picture, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
 from farfield.report.tables import paired_table
 from farfield.results.families import FewShotStudy
@@ -30,16 +30,6 @@ FEW_EPISODES = 50
 Found = Findings[FewShotStudy]
 
 
-def fewshot_pages(found: Found) -> list[Page]:
-    """A page for each part of the study that has results."""
-    return [fewshot_page(name, part).page for name, part in found.parts.items()]
-
-
-def fewshot_headlines(found: Found) -> list[Headline]:
-    """What the first page shows of each part: a figure, and the mean accuracies."""
-    return [_headline(name, part) for name, part in found.parts.items()]
-
-
 def flat(summary: pd.DataFrame) -> pd.DataFrame:
     """Columns method, dataset, shot, episodes, accuracy, ci95, as files have them."""
     named = summary.rename(columns={"row": "method", "units": "episodes", "mean": "accuracy"})
@@ -48,6 +38,7 @@ def flat(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def fewshot_page(name: str, found: Found) -> StudyPage:
+    """Of a part of the study."""
     study, slug = found.study, SLUGS[name]
     names, hollow, wide = study.names, _hollow(study), len(study.shown_datasets) > 1
     shot, reference = found.shots[0], study.title_of(study.reference)
@@ -127,7 +118,8 @@ def fewshot_page(name: str, found: Found) -> StudyPage:
     )
 
 
-def _headline(name: str, found: Found) -> Headline:
+def fewshot_headline(name: str, found: Found) -> Headline:
+    """What the first page shows of a part: a figure, and the mean accuracies."""
     study, slug, shots = found.study, SLUGS[name], found.shots
     shot = shots[min(1, len(shots) - 1)] if name == "documents" else shots[0]
     if len(study.shown_datasets) > 1:

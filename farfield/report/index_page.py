@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from farfield.report.cells import Table
-from farfield.report.site import Page, Picture, assets_of
+from farfield.report.site import Drawn, Page, Picture, assets_of, environment
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,14 @@ class Headline:
     table: Table
     picture: Picture | None = None
 
+    @property
+    def drawn(self) -> Drawn:
+        html = environment().get_template("headline.html.j2").render(headline=self)
+        return Drawn(self.slug, self.title, html, assets_of([self.picture] if self.picture else []))
 
-def index_page(
-    headlines: Sequence[Headline], ran: Mapping[str, str], reservations: Sequence[str] = ()
-) -> Page:
+
+def index_page(headlines: Sequence[Drawn], ran: Mapping[str, str], reservations: Sequence[str] = ()) -> Page:
     """`ran` names what was run ("Profile": "mini"); `reservations` are what a reader must not overlook."""
     context = {"headlines": headlines, "ran": ran, "reservations": reservations}
-    assets = assets_of([headline.picture for headline in headlines if headline.picture])
+    assets = {place: data for headline in headlines for place, data in headline.assets.items()}
     return Page("index", "Overview", "index.html.j2", context, assets)

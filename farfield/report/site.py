@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +36,33 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page: its file name without `.html`, its title in the navigation, and what its template needs.
+class Drawn:
+    """A page, or what the first page says of one, as HTML: all but the frame, whose navigation knows every page.
 
-    `assets` are the files beside it, by their place in the site: bytes, or a file to copy.
+    slug: its file name without `.html`. title: in the navigation. assets: the files beside it, by their place in
+    the site: bytes, or a file to copy.
     """
+
+    slug: str
+    title: str
+    html: str
+    assets: Mapping[str, bytes | Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page before it is drawn: the fields of `Drawn`, and what its template needs."""
 
     slug: str
     title: str
     template: str
     context: Mapping[str, Any]
     assets: Mapping[str, bytes | Path] = field(default_factory=dict)
+
+    @property
+    def drawn(self) -> Drawn:
+        html = environment().get_template(self.template).render(**self.context, page=self)
+        return Drawn(self.slug, self.title, html, self.assets)
 
 
 def assets_of(pictures: Sequence[Picture]) -> dict[str, bytes | Path]:
@@ -58,7 +75,7 @@ def csv(frame: "pd.DataFrame", digits: int) -> bytes:
     return frame.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n").encode()
 
 
-def write_site(folder: Path, pages: Sequence[Page]) -> None:
+def write_site(folder: Path, pages: Sequence[Drawn]) -> None:
     """Write `pages`, in the order of the navigation, and their files; `folder` is replaced whole.
 
     The same pages give the same bytes. Raises InputError when there is no page `index`, when two
@@ -70,18 +87,18 @@ def write_site(folder: Path, pages: Sequence[Page]) -> None:
             f"A site needs a page 'index' and every page a slug of its own, but the slugs are "
             f"{', '.join(slugs) or 'none'}. Add the page or rename one of them."
         )
-    templates = environment()
+    frame = environment().get_template("frame.html.j2")
     with atomic_folder(folder) as partial:
         for page in pages:
-            template = templates.get_template(page.template)
-            text = template.render(**page.context, page=page, pages=pages)
+            text = frame.render(page=page, pages=pages)
             (partial / f"{page.slug}.html").write_text(text, encoding="utf-8")
             for place, data in page.assets.items():
-                _place(partial / place, data)
+                place_file(partial / place, data)
         for name in _SHARED_FILES:
             shutil.copyfile(TEMPLATES / name, partial / name)
 
 
+@cache
 def environment(*folders: Path) -> Environment:
     """Of the report's templates, and of those in `folders`."""
     made = Environment(
@@ -102,7 +119,8 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _place(path: Path, data: bytes | Path) -> None:
+def place_file(path: Path, data: bytes | Path) -> None:
+    """Write `data` or copy it. InputError if another page has brought a different file for the same place."""
     content = data if isinstance(data, bytes) else data.read_bytes()
     if path.exists() and path.read_bytes() != content:
         raise InputError(

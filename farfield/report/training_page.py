@@ -6,28 +6,23 @@ from typing import Any
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.curves import meta_training_curves, training_curves
 from farfield.report.site import Page, Picture, anchor, assets_of
-from farfield.results.families import FewShotStudy
 from farfield.results.inputs import MetaTraining, Training
 
 
-def training_page(study: FewShotStudy) -> Page:
-    """Meta-learners on held-out classes of their source, and the curves of all trainings."""
-    sources = [(name, training.final, _picture(name, training)) for name, training in study.training.items()]
-    meta = [(training, _meta_picture(key, training)) for key, training in study.meta.items()]
-    context = {
-        "sources": sources,
-        "meta": meta,
-        "table": meta_table(study) if study.meta else None,
-    }
-    assets = assets_of([*(picture for *_, picture in sources), *(picture for _, picture in meta)])
+def training_page(sources: Mapping[str, Training], meta: Mapping[str, MetaTraining]) -> Page:
+    """Meta-learners on held-out classes of their source, and the curves of all trainings, by name."""
+    shown = [(name, training.final, _picture(name, training)) for name, training in sources.items()]
+    learned = [(training, _meta_picture(key, training)) for key, training in meta.items()]
+    context = {"sources": shown, "meta": learned, "table": meta_table(meta) if meta else None}
+    assets = assets_of([*(picture for *_, picture in shown), *(picture for _, picture in learned)])
     return Page("training", "Training", "training.html.j2", context, assets)
 
 
-def meta_table(study: FewShotStudy) -> Table:
+def meta_table(meta: Mapping[str, MetaTraining]) -> Table:
     """Accuracy on episodes of held-out source classes, untrained and trained; a meta-learner a row."""
-    shots = sorted({shot for training in study.meta.values() for shot in training.final})
+    shots = sorted({shot for training in meta.values() for shot in training.final})
     rows = []
-    for training in study.meta.values():
+    for training in meta.values():
         cells = [words(training.title)]
         for shot in shots:
             final = training.final.get(shot, {})

@@ -8,6 +8,7 @@ episode hard for everyone cancels before anything is averaged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,16 +90,30 @@ def sign_flip_p(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> np.nd
     """
     value, flipped = np.zeros(len(contrasts)), np.zeros((len(contrasts), FLIPS))
     for cell, rows, weights, accuracies in _strata(cells, contrasts):
-        count = accuracies.shape[1]
         value[rows] += weights @ accuracies.mean(axis=1)
-        generator = stream(seed, "sign flips", *map(_word, cell), count)
-        for start in range(0, FLIPS, _CHUNK):
-            part = slice(start, min(start + _CHUNK, FLIPS))
-            signs = 2.0 * generator.integers(0, 2, (part.stop - start, count), dtype=np.int8) - 1.0
-            flipped[rows, part] += weights @ (accuracies @ signs.T / count)
+        start = 0
+        for means in _flipped_means(seed, cell, accuracies.shape[1], accuracies.tobytes()):
+            stop = start + means.shape[1]
+            flipped[rows, start:stop] += weights @ means
+            start = stop
     # Accuracies are multiples of one query, so ties are common; rounding must not break them.
     as_far = np.abs(flipped) >= np.abs(value)[:, None] - 1e-9
     return (1 + as_far.sum(axis=1)) / (1 + FLIPS)
+
+
+@lru_cache(maxsize=64)  # three megabytes each; pairs, their mean and that of each dataset ask for the same
+def _flipped_means(seed: int, cell: Cell, count: int, accuracies: bytes) -> list[np.ndarray]:
+    """The means of each method in a cell under all sign patterns, [methods, _CHUNK] and fewer at last.
+
+    accuracies: those of the methods, float64 [methods, count], as bytes.
+    """
+    values = np.frombuffer(accuracies).reshape(-1, count)
+    generator = stream(seed, "sign flips", *map(_word, cell), count)
+    found = []
+    for start in range(0, FLIPS, _CHUNK):
+        drawn = generator.integers(0, 2, (min(_CHUNK, FLIPS - start), count), dtype=np.int8)
+        found.append(values @ (2.0 * drawn - 1.0).T / count)
+    return found
 
 
 def resample_counts(seed: int, cell: Cell, episodes: int) -> np.ndarray:

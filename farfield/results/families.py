@@ -11,7 +11,7 @@ import pandas as pd
 from farfield.errors import InputError
 from farfield.results import published
 from farfield.results.headings import METRICS, metrics_of
-from farfield.results.inputs import Dataset, MetaTraining, Training, labelled
+from farfield.results.inputs import Dataset, labelled
 from farfield.results.scores import of_answers, of_episodes, of_samples
 from farfield.results.study import Row, Study, Varies
 
@@ -25,16 +25,13 @@ FEW_IMAGES = 100  # below, a test set is called too small to rank methods by
 class FewShotStudy(Study):
     """Few-shot methods: a score an episode; datasets from near to far.
 
-    published: columns family, method, dataset, shot, accuracy, ci95. training: curves of the source models
-    that methods build on, by name. meta: how meta-learners were trained, by method or model. choices: what
-    ensembles that select chose: columns method, dataset, shot, choice, episodes, with how often `choice` (a
-    layer or model, in words) was taken, over all episodes.
+    published: columns family, method, dataset, shot, accuracy, ci95. choices: what ensembles that select chose:
+    columns method, dataset, shot, choice, episodes, with how often `choice` (a layer or model, in words) was
+    taken, over all episodes.
     """
 
     varies: Varies = _BY_EPISODES
     split: str = "study"
-    training: Mapping[str, Training] = field(default_factory=dict)
-    meta: Mapping[str, MetaTraining] = field(default_factory=dict)
     choices: pd.DataFrame | None = None
     way: int = 5
     query: int = 15

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Dataset(TypedDict):
@@ -54,7 +55,7 @@ class Training:
     be NaN), learning_rate. `final` holds figures of the finished model by name.
     """
 
-    curve: pd.DataFrame
+    curve: "pd.DataFrame"
     final: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -70,7 +71,7 @@ class MetaTraining:
     """
 
     title: str
-    curve: pd.DataFrame
+    curve: "pd.DataFrame"
     final: Mapping[int, Mapping[str, Any]]
 
 

@@ -9,7 +9,7 @@ from tests.pipeline.clones import ran
 def test_a_changed_parameter_reruns_what_it_touches_and_going_back_nothing(done):
     done.run("git", "switch", "-qc", "shorter")
     done.compose("fewshot.transfer.fixed.settings.epochs=3")
-    assert ran(done.dvc("repro")) == ["transfer@fixed", "report"]
+    assert ran(done.dvc("repro")) == ["transfer@fixed", "report_fewshot", "report"]
     done.commit("three epochs")
     difference = done.dvc("metrics", "diff", "main", "--md")
     row = r"\| metrics/fewshot.json +\| fixed.leaves.5-shot.accuracy +\| [\d.]+ +\| [\d.]+ +\|"

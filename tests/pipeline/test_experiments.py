@@ -23,7 +23,7 @@ def test_an_experiment_starts_from_what_the_commit_says(done):
 
 def test_an_experiment_runs_what_its_parameter_touches(done):
     output = done.dvc("exp", "run", "-S", "++fewshot.transfer.fixed.settings.epochs=3")
-    assert ran(output) == ["compose", "transfer@fixed", "report"]
+    assert ran(output) == ["compose", "transfer@fixed", "report_fewshot", "report"]
     shown = done.dvc("exp", "show", "--only-changed", "--md")
     assert "fewshot.transfer.fixed.settings.epochs" in shown
     assert "fewshot.transfer.random.settings.epochs" not in shown

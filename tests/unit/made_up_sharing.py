@@ -10,7 +10,7 @@ from made_up_study import dataset
 from farfield.report.index_page import index_page
 from farfield.report.policies import sharing_page
 from farfield.report.sharing import sharing_headlines, sharing_pages
-from farfield.report.site import Page
+from farfield.report.site import Drawn
 from farfield.results.families import SharingStudy, sharing_study
 from farfield.results.findings import Findings
 from farfield.results.judging import judge_sharing
@@ -216,13 +216,11 @@ def studies() -> dict[str, SharingStudy]:
     }
 
 
-def sharing_site() -> list[Page]:
+def sharing_site() -> list[Drawn]:
     shown = studies()
     found = {name: Findings(study, judge_sharing) for name, study in shown.items()}
     sharing = sharing_page(shown)
     assert sharing is not None
-    return [
-        index_page(sharing_headlines(found), {"Profile": "tiny"}),
-        *sharing_pages(found),
-        sharing,
-    ]
+    headlines = [headline.drawn for headline in sharing_headlines(found)]
+    pages = [index_page(headlines, {"Profile": "tiny"}), *sharing_pages(found), sharing]
+    return [page.drawn for page in pages]

@@ -8,10 +8,10 @@ import pandas as pd
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.data_page import LISTED_FILES, data_page
-from farfield.report.fewshot import fewshot_headlines, fewshot_pages
+from farfield.report.fewshot import fewshot_headline, fewshot_page
 from farfield.report.index_page import index_page
 from farfield.report.provenance_page import provenance_page
-from farfield.report.site import Page
+from farfield.report.site import Drawn
 from farfield.report.training_page import training_page
 from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
@@ -85,7 +85,8 @@ def results(count: int = 12, datasets: dict = DATASETS) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def study(datasets: dict = DATASETS) -> FewShotStudy:
+def training() -> tuple[dict[str, Training], dict[str, MetaTraining]]:
+    """Of a source model and of a meta-learner."""
     epochs = np.arange(1, 6)
     curve = pd.DataFrame(
         {
@@ -103,15 +104,18 @@ def study(datasets: dict = DATASETS) -> FewShotStudy:
         "trained_accuracy": 48.25,
         "trained_ci95": 0.9,
     }
+    meta = {"protonet": MetaTraining("ProtoNet", validated, {5: final})}
+    return {"mini source": Training(curve, {"epochs": 5})}, meta
+
+
+def study(datasets: dict = DATASETS) -> FewShotStudy:
     choices = [("own", "crops", 5, "block <4>", 9), ("own", "crops", 5, "block 3", 3)]
     return fewshot_study(
         results(datasets=datasets),
         METHODS,
         datasets,
         "fixed",
-        training={"mini source": Training(curve, {"epochs": 5})},
         seed=3,
-        meta={"protonet": MetaTraining("ProtoNet", validated, {5: final})},
         choices=pd.DataFrame(choices, columns=["method", "dataset", "shot", "choice", "episodes"]),
     )
 
@@ -120,16 +124,20 @@ def found(datasets: dict = DATASETS) -> Findings[FewShotStudy]:
     return Findings(study(datasets), judge_fewshot)
 
 
-def site_pages(preview: Path) -> list[Page]:
+def site_pages(preview: Path) -> list[Drawn]:
     whole = found(DATASETS | PAPERS)
-    return [
-        index_page(
-            [*fewshot_headlines(whole), claims_headline(whole)], {"Profile": "tiny"}, whole.study.reservations
-        ),
-        *fewshot_pages(whole),
+    headlines = [
+        *(fewshot_headline(name, part) for name, part in whole.parts.items()),
+        claims_headline(whole),
+    ]
+    ran = {"Profile": "tiny"}
+    pages = [
+        index_page([headline.drawn for headline in headlines], ran, whole.study.reservations),
+        *(fewshot_page(name, part).page for name, part in whole.parts.items()),
         comparisons_page(whole),
         claims_page(whole),
-        training_page(whole.study),
+        training_page(*training()),
         data_page(DATASETS, VALIDATION, {"crops": preview}),
         provenance_page(PROVENANCE),
     ]
+    return [page.drawn for page in pages]

@@ -6,7 +6,7 @@ from made_up_study import dataset
 
 from farfield.report.index_page import index_page
 from farfield.report.policies import policies_page
-from farfield.report.site import Page
+from farfield.report.site import Drawn
 from farfield.report.tuning import tuning_headlines, tuning_pages
 from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
 from farfield.results.findings import Findings
@@ -136,13 +136,11 @@ def decathlon(datasets: dict = DECATHLON_DATASETS) -> TuningStudy:
     )
 
 
-def all_pages() -> list[Page]:
+def all_pages() -> list[Drawn]:
     studies = {"spottune": spottune(), "decathlon": decathlon()}
     page = policies_page(studies)
     assert page is not None
     found = {name: Findings(study, judge_tuning) for name, study in studies.items()}
-    return [
-        index_page(tuning_headlines(found), {"Profile": "tiny"}),
-        *tuning_pages(found),
-        page,
-    ]
+    headlines = [headline.drawn for headline in tuning_headlines(found)]
+    pages = [index_page(headlines, {"Profile": "tiny"}), *tuning_pages(found), page]
+    return [one.drawn for one in pages]

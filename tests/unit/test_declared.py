@@ -48,7 +48,7 @@ def test_a_comment_elsewhere_keeps_unfinished_work(clone):
     for elsewhere in (
         "farfield/report/tables.py",
         "farfield/tuning/methods/l2_sp.py",
-        "stages/report.py",
+        "stages/report_tuning.py",
     ):
         with (clone / elsewhere).open("a") as file:
             file.write("# a comment\n")

@@ -132,9 +132,8 @@ def test_a_new_family_needs_an_adapter_a_study_and_a_list_of_sections(found, tmp
         [accuracy_table(found), verdicts],
         texts={"lead": "Which images are alike?"},
     )
-    write_site(
-        tmp_path / "site", [index_page([Headline("retrieval", "Retrieval", "", verdicts)], {}), page.page]
-    )
+    index = index_page([Headline("retrieval", "Retrieval", "", verdicts).drawn], {})
+    write_site(tmp_path / "site", [index.drawn, page.page.drawn])
     text = Reader((tmp_path / "site" / "retrieval.html").read_text(encoding="utf-8")).text
     assert {"Which images are alike?", "Learned codes find more.", "Eighty queries a set."} <= set(
         map(str.strip, text.splitlines())

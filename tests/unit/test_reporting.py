@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from made_up_study import DATASETS, METHODS, PAPERS, found, results, study
+from made_up_study import DATASETS, METHODS, PAPERS, found, results, study, training
 
 from farfield.errors import InputError
 from farfield.report.cells import Cell, Column, Table, markdown, number
@@ -15,7 +15,7 @@ from farfield.report.comparisons_page import matrix_table, reuse_table
 from farfield.report.curves import accuracy_by_shot, training_curves
 from farfield.report.dots import episode_dots
 from farfield.report.episode_tables import episodes_table, overview_table
-from farfield.report.fewshot import fewshot_headlines, fewshot_page, fewshot_pages
+from farfield.report.fewshot import fewshot_headline, fewshot_page
 from farfield.report.figure_style import look
 from farfield.report.matrices import difference_matrices, matrix
 from farfield.report.tables import metrics, paired_table
@@ -219,7 +219,7 @@ def test_figures_name_their_methods_and_datasets_in_text():
 
 
 def test_a_curve_without_validation_has_no_line_for_it():
-    curve = study().training["mini source"].curve
+    curve = training()[0]["mini source"].curve
     assert "validation" not in texts(training_curves(curve))
     assert "validation" in texts(training_curves(curve.assign(validation_accuracy=50.0)))
 
@@ -239,16 +239,18 @@ def test_matrices_name_datasets_and_number_methods():
 def test_a_single_method_shot_and_episode_can_be_drawn():
     one = results(1).query("method == 'fixed' and dataset == 'crops' and shot == 5")
     alone = found_of(fewshot_study(one, METHODS, DATASETS, "fixed"))
-    (page,) = fewshot_pages(alone)
+    [(name, part)] = alone.parts.items()
+    page = fewshot_page(name, part).page
     assert page.context["paired"] is None
     assert "paired" not in [section.place for section in page.context["sections"]]
-    assert fewshot_headlines(alone)[0].picture.data
+    assert fewshot_headline(name, part).picture.data
 
 
 def test_a_dataset_may_lack_a_shot():
     whole = study()
     partial = found_of(replace(whole, scores=whole.scores[whole.scores["cell"] != "isic 20-shot"]))
-    (page,) = fewshot_pages(partial)
+    [(name, part)] = partial.parts.items()
+    page = fewshot_page(name, part).page
     assert b"Blobs" in page.assets["figures/fewshot-methods.svg"]
     assert "20-shot" not in markdown(episodes_table(partial, "isic"))
 

@@ -93,7 +93,7 @@ def scored(miou: float, error: float, selection: float = NAN) -> dict[str, float
 def text_of(study: SharingStudy, folder: Path) -> str:
     """What the page of a study says."""
     (page,) = sharing_pages({study.name: findings(study)})
-    write_site(folder / "alone", [index_page([], {}), page])
+    write_site(folder / "alone", [index_page([], {}).drawn, page.drawn])
     return " ".join(
         Reader((folder / "alone" / f"{study.name}.html").read_text(encoding="utf-8")).text.split()
     )

@@ -13,7 +13,7 @@ from made_up_study import PROVENANCE, site_pages
 from farfield.errors import InputError
 from farfield.report.index_page import index_page
 from farfield.report.provenance_page import provenance_page
-from farfield.report.site import Page, write_site
+from farfield.report.site import Drawn, Page, write_site
 
 PAGES = ("index", "fewshot", "documents", "comparisons", "claims", "training", "data", "provenance")
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -182,18 +182,18 @@ def test_choices_of_ensembles_are_counted_where_they_were_made(site):
 
 def test_a_page_of_another_study_needs_no_other_page(tmp_path):
     extra = Page("spottune", "SpotTune", "provenance.html.j2", provenance_page(PROVENANCE).context)
-    write_site(tmp_path / "site", [index_page([], {}), extra])
+    write_site(tmp_path / "site", [index_page([], {}).drawn, extra.drawn])
     assert "SpotTune" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_site_without_an_index_or_with_clashing_files_is_refused(tmp_path):
-    index = index_page([], {})
+    index = index_page([], {}).drawn
     with pytest.raises(InputError, match="index"):
-        write_site(tmp_path / "site", [provenance_page(PROVENANCE)])
+        write_site(tmp_path / "site", [provenance_page(PROVENANCE).drawn])
     with pytest.raises(InputError, match="slug"):
         write_site(tmp_path / "site", [index, index])
-    one = Page("one", "One", index.template, index.context, {"a.csv": b"1"})
-    two = Page("two", "Two", index.template, index.context, {"a.csv": b"2"})
+    one = Drawn("one", "One", index.html, {"a.csv": b"1"})
+    two = Drawn("two", "Two", index.html, {"a.csv": b"2"})
     with pytest.raises(InputError, match=r"a\.csv"):
         write_site(tmp_path / "site", [index, one, two])
     assert not (tmp_path / "site").exists()

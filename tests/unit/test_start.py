@@ -29,7 +29,12 @@ STARTS = {
     "warmup": {"torch"},
     "search": {"torch"},
     "retrain": {"torch"},
-    "report": {"pandas", "pyarrow"},  # nothing of a report can be said without tables
+    # Nothing of a study can be said without tables.
+    "report_fewshot": {"pandas", "pyarrow"},
+    "report_tuning": {"pandas", "pyarrow"},
+    "report_sharing": {"pandas", "pyarrow"},
+    "report_training": {"pandas", "pyarrow"},
+    "report": set(),
 }
 
 HEAVY = [

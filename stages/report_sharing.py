@@ -1,4 +1,4 @@
-"""The tables of the multi-task study for the report: from results on disk to their value."""
+"""report_sharing: the multi-task studies as a chapter of the report, from the results of every row."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -8,28 +8,48 @@ import pandas as pd
 
 from farfield.datasets.dense.packed import load_class_names
 from farfield.files import read_json
+from farfield.report.chapters import write_chapter
+from farfield.report.policies import sharing_page
+from farfield.report.sharing import plotted_sharing, sharing_headlines, sharing_metrics, sharing_pages
+from farfield.results.claims import claims_metrics
 from farfield.results.families import Examples, SharingStudy, TaskPolicy, sharing_study
+from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
+from farfield.results.judging import judge_sharing
 from farfield.results.policies import history_frame
 from farfield.results.study import Row
 from stages.frame import paths
-from stages.frame.params import Params
+from stages.frame.described import described
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
 
-RESULTS = paths.SHARING / "results"
+RESULTS, SEARCHED = paths.SHARING / "results", paths.SHARING / "policies"
 PUBLISHED = {"cityscapes": 20_000, "nyuv2": 20_000, "taskonomy": 30_000}  # iterations of re-training
 PUBLISHED_WIDTH = 64
 COLLAPSED = 0.75  # of its blocks that a task skips
 
 
-def sharing_studies(params: Params, datasets: Mapping[str, Dataset]) -> dict[str, SharingStudy]:
-    names: list[str] = [
-        name for name in ("cityscapes", "nyuv2", "taskonomy") if name in params.sharing.studies
-    ]
-    return {name: _study(params, name, datasets) for name in names}
+def main() -> None:
+    params = load_params()
+    prune_undeclared(params, paths.PACKED_DENSE, RESULTS, SEARCHED)
+    datasets = described(params)
+    names = [name for name in PUBLISHED if name in params.sharing.studies]
+    studies = {name: read_study(params, name, datasets) for name in names}
+    found = {name: Findings(one, judge_sharing) for name, one in studies.items()}
+    pages = [*sharing_pages(found), sharing_page(studies)]
+    write_chapter(
+        paths.CHAPTERS / "sharing",
+        [page.drawn for page in pages if page],
+        [headline.drawn for headline in sharing_headlines(found)],
+        metrics={"sharing": {name: sharing_metrics(part) for name, part in found.items()}},
+        tables=plotted_sharing(found),
+        claims={f"sharing_{name}": claims_metrics(part.claims, "tasks") for name, part in found.items()},
+    )
 
 
-def _study(params: Params, name: str, datasets: Mapping[str, Dataset]) -> SharingStudy:
-    # Needs torch, as little else of the report does.
+def read_study(params: Params, name: str, datasets: Mapping[str, Dataset]) -> SharingStudy:
+    # Needs torch, as few chapters do.
     import torch
 
     from farfield.sharing.deeplab import DEPTHS
@@ -55,9 +75,8 @@ def _study(params: Params, name: str, datasets: Mapping[str, Dataset]) -> Sharin
             "select": np.array(record["select"]),
             "runs": [np.array(runs, dtype=bool) for runs in record["runs"]],
         }
-    searched = paths.SHARING / "policies"
     history = {
-        row: history_frame(read_json(searched / retrained.search / f"{name}.json"), [*data.objective.tasks])
+        row: history_frame(read_json(SEARCHED / retrained.search / f"{name}.json"), [*data.objective.tasks])
         for row, retrained in section.retrained.items()
         if retrained.policies == "searched"
     }
@@ -137,3 +156,7 @@ def _reservations(params: Params, name: str, policies: Mapping[str, TaskPolicy])
                 f"A task of {retrained.title} skips {skipped.max():.0%} of its blocks: a collapsed policy."
             )
     return said
+
+
+if __name__ == "__main__":
+    run(main)

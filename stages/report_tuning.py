@@ -1,4 +1,4 @@
-"""From the cached results of the fine-tuning studies to what the report shows of them."""
+"""report_tuning: SpotTune and the Visual Decathlon as a chapter of the report, from the results of every row."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -8,13 +8,20 @@ import pandas as pd
 from farfield.datasets.packed import load_images
 from farfield.files import read_json
 from farfield.networks.licences import mark
+from farfield.report.chapters import write_chapter
+from farfield.report.policies import policies_page
+from farfield.report.tuning import tuning_claims, tuning_headlines, tuning_metrics, tuning_pages
 from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
+from farfield.results.judging import judge_tuning
 from farfield.results.policies import entropy, tuned_shares, usage
 from farfield.results.study import Row
 from stages.frame import paths
-from stages.frame.params import Params
+from stages.frame.described import described
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,23 +29,37 @@ if TYPE_CHECKING:
 IMAGENET = ("decathlon_imagenet",)  # sources with the images that the published networks learned from
 
 
-def tuning_studies(params: Params, datasets: dict[str, Dataset]) -> dict[str, TuningStudy]:
-    """Both studies; `datasets` describes every dataset of the parameters."""
-    names: tuple[str, ...] = ("spottune", "decathlon")
-    return {name: _study(params, name, datasets) for name in names if params.tuning[name].methods}
+def main() -> None:
+    params = load_params()
+    names = [name for name, spec in params.tuning.items() if spec.methods]
+    packed = (paths.PACKED_SOURCES, paths.PACKED_TARGETS, paths.PACKED_DENSE)
+    prune_undeclared(params, *packed, *(paths.PIPELINES / name / "results" for name in names))
+    datasets = described(params)
+    studies = {name: read_study(params, name, datasets) for name in names}
+    found = {name: Findings(one, judge_tuning) for name, one in studies.items()}
+    pages = [*tuning_pages(found), policies_page(studies)]
+    write_chapter(
+        paths.CHAPTERS / "tuning",
+        [page.drawn for page in pages if page],
+        [headline.drawn for headline in tuning_headlines(found)],
+        metrics={name: tuning_metrics(part) for name, part in found.items()},
+        tables=plotted_policies(studies),
+        claims={name: tuning_claims(part) for name, part in found.items()},
+    )
 
 
-def plotted_policies(studies: Mapping[str, Findings[TuningStudy]]) -> dict[str, pd.DataFrame]:
+def plotted_policies(studies: Mapping[str, TuningStudy]) -> dict[str, pd.DataFrame]:
     """Tables of policies for `dvc plots`, by file name, with a column that tells methods and sets apart."""
     tables = {}
-    for name, shown in (("policy_map", tuned_shares), ("policy_entropy", entropy), ("tuned_blocks", usage)):
-        table = pd.concat([shown(found.study).assign(study=key) for key, found in studies.items()])
-        tables[name] = table.assign(cell=table["study"] + " " + table["method"] + " " + table["dataset"])
+    for file, shown in (("policy_map", tuned_shares), ("policy_entropy", entropy), ("tuned_blocks", usage)):
+        table = pd.concat([shown(study).assign(study=name) for name, study in studies.items()])
+        tables[file] = table.assign(cell=table["study"] + " " + table["method"] + " " + table["dataset"])
     return tables
 
 
-def _study(params: Params, name: str, datasets: dict[str, Dataset]) -> TuningStudy:
-    # Needs torch, as little else of the report does.
+def read_study(params: Params, name: str, datasets: Mapping[str, Dataset]) -> TuningStudy:
+    """One of the two; `datasets` describes every dataset of the parameters."""
+    # Needs torch, as few chapters do.
     from farfield.training.checkpoints import load_tensors, subset
 
     spec = params.tuning[name]
@@ -54,7 +75,7 @@ def _study(params: Params, name: str, datasets: dict[str, Dataset]) -> TuningStu
         for key, training in spec.methods.items()
         for row, said in training.rows.items()
     }
-    described: dict[str, Dataset] = {
+    cards: dict[str, Dataset] = {
         key: {**datasets[task.dataset], "published": task.published} for key, task in spec.tasks.items()
     }
     curves: dict[tuple[str, str], pd.DataFrame] = {}
@@ -76,7 +97,7 @@ def _study(params: Params, name: str, datasets: dict[str, Dataset]) -> TuningStu
         name,
         pd.concat(tables, ignore_index=True).rename(columns={"task": "dataset"}),
         rows,
-        described,
+        cards,
         spec.reference,
         policies=policies,
         curves=curves,
@@ -100,7 +121,7 @@ def _cost(tasks: dict[str, dict[str, float]], unit: float) -> dict[str, float]:
     return {"parameters": sum(parameters) / len(tasks), "macs": sum(macs) / len(tasks)}
 
 
-def _caveats(params: Params, name: str, datasets: dict[str, Dataset]) -> tuple[str, ...]:
+def _caveats(params: Params, name: str, datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
     """What stands for the published networks, and how long the tasks are trained, in words."""
     spec = params.tuning[name]
     used = {training.network for training in spec.methods.values()}
@@ -123,3 +144,7 @@ def _caveats(params: Params, name: str, datasets: dict[str, Dataset]) -> tuple[s
 def _record(tensors: "dict[str, Tensor]") -> PolicyRecord:
     actions, probabilities, rows = (tensors[name].numpy() for name in ("actions", "probabilities", "rows"))
     return PolicyRecord(actions, probabilities, rows)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,188 @@
+"""report_fewshot: the few-shot study as a chapter of the report, from the results of every row."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+
+from farfield.execution import forked
+from farfield.files import read_json
+from farfield.local import load_local
+from farfield.networks.licences import mark
+from farfield.report.chapters import write_chapter
+from farfield.report.claims_page import claims_headline, claims_page
+from farfield.report.comparisons_page import comparisons_page
+from farfield.report.fewshot import fewshot_headline, fewshot_page, flat
+from farfield.report.site import Drawn
+from farfield.report.tables import metrics
+from farfield.results.claims import claims_metrics
+from farfield.results.families import FewShotStudy, fewshot_study
+from farfield.results.findings import Findings
+from farfield.results.inputs import Dataset
+from farfield.results.judging import judge_fewshot
+from farfield.results.study import Row
+from farfield.transfer.finetuning.settings import FineTuning
+from stages.frame import paths
+from stages.frame.described import described
+from stages.frame.leftovers import prune_undeclared
+from stages.frame.params import Params, load_params
+from stages.frame.run import run
+from stages.frame.schema.fewshot import FewShot
+
+PUBLISHED_TRAINING = 40_000  # episodes of BSCD-FSL's meta-training: 400 epochs of 100
+Part = tuple[list[Drawn], list[Drawn]]  # of the first page, and pages
+
+
+def main() -> None:
+    params = load_params()
+    prune_undeclared(params, paths.VALID_TARGETS, paths.FEWSHOT / "results", paths.FEWSHOT / "choices")
+    found = Findings(read_study(params), judge_fewshot)
+    facts = metrics(found.summary)
+    claims = {name: claims_metrics(part.claims) for name, part in found.parts.items()}
+    for part in found.parts.values():
+        _ = part.comparisons  # which the pages of both processes show
+    # The rest of the time goes to pictures.
+    parts: list[Callable[[], Part]] = [
+        *(partial(study_page, name, part) for name, part in found.parts.items()),
+        lambda: ([], [comparisons_page(found).drawn]),
+        lambda: ([claims_headline(found).drawn], [claims_page(found).drawn]),
+    ]
+    made = forked(parts, load_local().workers)
+    write_chapter(
+        paths.CHAPTERS / "fewshot",
+        [page for _, pages in made for page in pages],
+        [headline for headlines, _ in made for headline in headlines],
+        metrics={"fewshot": facts},
+        tables={"fewshot": plotted(found)},
+        claims=claims,
+        ran={"Episodes": episodes_in_words(found)},
+        reservations=found.study.reservations,
+    )
+
+
+def study_page(name: str, part: Findings[FewShotStudy]) -> Part:
+    return [fewshot_headline(name, part).drawn], [fewshot_page(name, part).page.drawn]
+
+
+def read_study(params: Params) -> FewShotStudy:
+    fewshot = params.fewshot
+    columns = ["method", "dataset", "shot", "episode", "accuracy"]
+    tables = [
+        pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
+        for key in fewshot.units
+    ]
+    seen = seen_by_rows(params)
+    rows: dict[str, Row] = {
+        key: {
+            "title": row.title + mark(*params.licences_of(fewshot.networks.get(key, ()))),
+            "family": row.family,
+            "published": row.published,
+            "seen": seen[key],
+        }
+        for key, row in fewshot.rows.items()
+    }
+    return fewshot_study(
+        pd.concat(tables, ignore_index=True),
+        rows,
+        targets(params),
+        fewshot.reference,
+        way=fewshot.way,
+        query=fewshot.query,
+        seed=params.seeds.compare,
+        choices=ensemble_choices(params),
+        caveats=tuple(shortened(params.fewshot)),
+    )
+
+
+def targets(params: Params) -> dict[str, Dataset]:
+    known = described(params)
+    return {
+        name: {
+            **known[name],
+            "study": target.study,
+            "images": read_json(paths.VALID_TARGETS / name / "validation.json")["images"],
+        }
+        for name, target in params.fewshot.targets.items()
+    }
+
+
+def seen_by_rows(params: Params) -> dict[str, str]:
+    """What the network of each few-shot row has learned from, in words."""
+
+    def by(network: str) -> str:
+        if network in params.networks.given:
+            return params.networks.given[network].pretrained_on or "nothing"
+        spec = params.networks.trained[network]
+        title, pixels = params.card(spec.source).title, params.pixels_of(network)
+        return f"{title}, {spec.recipe.epochs} epochs at {pixels} px"
+
+    fewshot = params.fewshot
+    seen = {
+        key: f"{params.card(row.source).title}, {row.recipe.epochs * row.episodes_per_epoch:,} episodes at "
+        f"{params.image_size} px"
+        for key, row in fewshot.meta.items()
+    }
+    seen |= {key: by(row.model) for key, row in fewshot.transfer.items()}
+    seen |= {key: by(unit.model) for unit in fewshot.finetune.values() for key in unit.rows}
+    seen |= {
+        key: "; ".join(by(model) for model in unit.models)
+        for unit in fewshot.ensemble.values()
+        for key in unit.rows
+    }
+    return seen
+
+
+def shortened(fewshot: FewShot) -> list[str]:
+    """What the profile trains with less than the published protocol, in words."""
+    published = FineTuning()
+    settings = [unit.settings for unit in fewshot.finetune.values()]
+    settings += [unit.adapt for unit in fewshot.ensemble.values() if unit.adapt]
+    recipes = {(s.epochs, s.batch_size, s.backbone.learning_rate) for s in settings}
+    said = [
+        f"Rows that adapt a whole network train {epochs} epochs in minibatches of {batch} at rate {rate:g}, "
+        f"where the published protocol has {published.epochs} of {published.batch_size} at "
+        f"{published.backbone.learning_rate:g}. Their differences from rows on frozen features hold that too."
+        for epochs, batch, rate in sorted(recipes)
+        if (epochs, batch, rate) != (published.epochs, published.batch_size, published.backbone.learning_rate)
+    ]
+    drawn = [row.recipe.epochs * row.episodes_per_epoch for row in fewshot.meta.values()]
+    if drawn and max(drawn) < PUBLISHED_TRAINING:
+        numbers = " to ".join(f"{n:,}" for n in sorted({min(drawn), max(drawn)}))
+        said.append(
+            f"Meta-learners were trained on {numbers} episodes; the published protocol has "
+            f"{PUBLISHED_TRAINING:,}."
+        )
+    return said
+
+
+def ensemble_choices(params: Params) -> pd.DataFrame | None:
+    """Columns method, dataset, shot, choice, episodes: what the rows that select have selected."""
+    rows = []
+    for key in params.fewshot.ensemble:
+        chosen = read_json(paths.FEWSHOT / "choices" / f"{key}.json")
+        for method, sets in chosen.items():
+            for dataset, shots in sets.items():
+                for shot, models in shots.items():
+                    cell = (method, dataset, int(shot.removesuffix("-shot")))
+                    for model, found in models.items():
+                        stages = enumerate(found["stages"], start=1)
+                        rows += [(*cell, f"{model}, stage {i} its best", count) for i, count in stages]
+                        rows.append((*cell, f"{model}, times appended", found["taken"]))
+    columns = ["method", "dataset", "shot", "choice", "episodes"]
+    return pd.DataFrame(rows, columns=columns) if rows else None
+
+
+def episodes_in_words(found: Findings[FewShotStudy]) -> str:
+    fewest, most = found.summary["units"].min(), found.summary["units"].max()
+    return f"{most} a cell" if fewest == most else f"{fewest} to {most} a cell"
+
+
+def plotted(found: Findings[FewShotStudy]) -> pd.DataFrame:
+    """One bar a method, dataset and shot, for `dvc plots`."""
+    summary = flat(found.summary).round(2)
+    cell = found.summary["cell"] + " " + summary["method"]
+    return summary.assign(cell=cell)[["cell", "accuracy", "ci95", "method", "dataset", "shot", "episodes"]]
+
+
+if __name__ == "__main__":
+    run(main)
