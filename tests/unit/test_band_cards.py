@@ -1,4 +1,4 @@
-"""Cards of satellite bands and of DICOM files, on archives in the official layouts, made up with plain writers."""
+"""Cards of satellite bands and of DICOM files, on made-up archives in the official layouts."""
 
 import io
 import zipfile
@@ -20,7 +20,9 @@ from farfield.datasets.layouts import LAYOUTS, read_images
 from farfield.datasets.odd_pictures import with_oddities
 from farfield.datasets.packed import load_images, load_manifest
 from farfield.datasets.packing import pack
+from farfield.datasets.procedural import write_generated
 from farfield.datasets.validation import require_valid, summary, tables, validate
+from farfield.errors import InputError
 from farfield.files import read_json
 from stages.frame.paths import EXPECTATIONS
 
@@ -121,3 +123,42 @@ def test_rsna_pneumonia(tmp_path):
         wanted = np.asarray(Image.fromarray(film).resize((16, 16), Image.Resampling.BILINEAR), float)
         assert np.abs(images[row] - wanted[..., None]).max() <= 1
     checked(found, folder)
+
+
+def test_drawn_files_are_read_as_the_fields_libraries_read_them(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    for name in ("terrain_bands", "radiographs_dicom"):
+        found = card(name)
+        section = {**found.generator, "classes": 2, "images": 3}
+        raw = tmp_path / name
+        raw.mkdir()
+        write_generated(section, 0, raw / "images.zip")
+        write_generated(section, 0, tmp_path / "again.zip")
+        assert (raw / "images.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
+        folder = packed(replace(found, packing={**found.packing, "size": 40}), raw)
+        images, manifest = load_images(folder), load_manifest(folder)
+        [spans] = read_json(folder / "ranges.json").values()
+        low, high = np.array(spans).T
+        with zipfile.ZipFile(raw / "images.zip") as archive:
+            for row, path in enumerate(manifest["path"]):
+                file = io.BytesIO(archive.read(path))
+                array = (
+                    tifffile.imread(file) if name == "terrain_bands" else pydicom.dcmread(file).pixel_array
+                )
+                array = array.reshape(40, 40, -1).astype(float)
+                assert array.max() > 255
+                wanted = 65535 * np.clip((array - low) / (high - low), 0, 1)
+                assert np.abs(images[row] - wanted).max() <= 0.51
+        checked(found, folder, classes=2)
+
+
+def test_forms_that_do_not_fit_a_domain_are_refused(tmp_path):
+    section = {"domain": "terrain", "classes": 1, "images": 1, "size": 8}
+    for wrong, said in (
+        ({"form": "dicom"}, "grey domain"),
+        ({"form": "bands", "domain": "radiographs"}, "domain in colour"),
+        ({"form": "nifti"}, r"generator\.form is 'nifti'; choose one of png, bands, dicom"),
+    ):
+        with pytest.raises(InputError, match=said):
+            write_generated({**section, **wrong}, 0, tmp_path / "images.zip")
+    assert not (tmp_path / "images.zip").exists()
