@@ -16,18 +16,27 @@ from farfield.datasets.cards import Packing
 from farfield.datasets.layouts import Index, Record
 from farfield.datasets.packed import load_images
 from farfield.datasets.packing import pack
+from farfield.episodes.evaluation import scores
+from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
+from farfield.execution import Workers
+from farfield.metalearning.architecture import Architecture
+from farfield.metalearning.evaluation import evaluate_meta
 from farfield.networks.adapters import with_adapters
 from farfield.networks.embedding import embed
 from farfield.training.augmentation import augment, draw
+from farfield.training.checkpoints import save_tensors
 from farfield.training.classifier import Classifier
 from farfield.training.devices import resident
 from farfield.training.images import MEAN, STD, evaluation_view, expect, pixels
 from farfield.training.loop import LabelledImages, accuracy, fit
-from farfield.training.recipe import Augmentation, Recipe
+from farfield.training.recipe import SGD, Augmentation, Recipe
+from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.settings import FineTuning
 from farfield.tuning.accounting import macs
 from farfield.tuning.policy import PolicyNet
 from farfield.tuning.routing import Routed
+from stages.frame.models import load_network, model_file
 
 CPU = torch.device("cpu")
 BAND, BANDS, CLASSES, SIZE = 8, 13, 4, 18
@@ -195,3 +204,50 @@ def test_a_class_of_band_8_is_learned_with_bands_and_not_without(files, tmp_path
     assert frozen_accuracy(every, tmp_path) >= 45
     assert frozen_accuracy(chosen, tmp_path) >= 90
     assert frozen_accuracy(colours, tmp_path) <= 37
+
+
+def made_up(count: int = 30, channels: int = 5) -> np.ndarray:
+    """Packed images of three classes, told apart by their last channel; row r is of class r % 3."""
+    images = np.random.default_rng(0).integers(0, 65536, (count, 18, 18, channels), dtype=np.uint16)
+    images[..., -1] = 25000 * (np.arange(count) % 3)[:, None, None] + images[..., -1] // 8
+    return images
+
+
+def test_episodes_of_other_channels_are_answered(tmp_path):
+    """By a network adapted to each, whose new kernels are trained, and by a meta-learner."""
+    images = made_up()
+    rows = np.arange(30, dtype=np.int32).reshape(10, 3).T[None]  # one episode [1, way, 5 + 5]
+    episodes = Episodes(rows, np.arange(3)[None], 5)
+    torch.manual_seed(0)
+    backbone = build("conv4", width=8, image_size=16)
+    steps = SGD(learning_rate=0.05, momentum=0.9)
+    settings = FineTuning(epochs=40, batch_size=15, head=steps, backbone=steps)
+    with Workers(1) as executor:
+        out = fine_tune_episodes(
+            backbone,
+            images,
+            episodes,
+            settings,
+            ["head"],
+            image_size=16,
+            seed=0,
+            device=CPU,
+            executor=executor,
+            scratch=tmp_path,
+            title="",
+        )
+    found = scores(torch.from_numpy(out["head"]), episodes)["accuracy"]
+    assert found.iloc[0] >= 90
+    learner = Architecture("protonet", {}, "none", "resnet10", width=4, image_size=16, way=3).build()
+    table = evaluate_meta(learner, resident(images, CPU), episodes, image_size=16, device=CPU)
+    assert 0 <= table["accuracy"].iloc[0] <= 100
+
+
+def test_a_network_of_other_channels_is_saved_and_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = Classifier(with_channels(build("resnet10", width=4), 5), 3).eval()
+    facts = {"backbone": "resnet10", "width": 4, "image_size": 16, "adapters": "none", "channels": 5}
+    save_tensors(model_file("bands"), network.state_dict(), facts)
+    again = load_network("bands")
+    images = evaluation_view(torch.from_numpy(made_up(2)), 16)
+    assert torch.equal(again.backbone.eval()(images), network.backbone(images))
