@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import tifffile
+from made_up_study import VALIDATION, dataset
 from PIL import Image
 
 from farfield.datasets.cards import Card, Expected, Packing
@@ -18,6 +19,8 @@ from farfield.datasets.remarks import remarks_on
 from farfield.datasets.validation import require_valid, summary, tables, validate
 from farfield.errors import InputError
 from farfield.files import read_json
+from farfield.report.data_page import data_page
+from farfield.report.site import environment
 from stages.frame.paths import EXPECTATIONS
 
 NAMES = ("B01", "B02", "B03", "B04", "B05")
@@ -219,3 +222,31 @@ def test_a_card_names_channels_by_number_or_name():
     ):
         with pytest.raises(InputError, match=said):
             card(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([], ""),
+        (
+            ["film"],
+            "film, at 16 bits. In a network of three channels its first kernels are added up; a network",
+        ),
+        (
+            ["B04", "B03", "B02"],
+            "B04, B03, B02, at 16 bits. In a network of three channels they are red, green",
+        ),
+        (
+            [f"B{n}" for n in range(13)],
+            "its first kernels are repeated in turn, times 3/13; a network trained on 13",
+        ),
+    ],
+)
+def test_the_data_page_says_how_networks_take_channels(names, sentence):
+    figures = {"least": 0.0, "largest": 1.0, "mean": 0.25, "spread": 0.125}
+    found = {**VALIDATION["crops"], "channels": [{"channel": name, **figures} for name in names]}
+    page = data_page({"scenes": dataset("Scenes", "")}, {"scenes": found}, {})
+    html = environment().get_template("data.html.j2").render(**page.context, page=page, pages=[page])
+    assert sentence in html
+    assert ("<dt>Channels</dt>" in html) == bool(names)
+    assert html.count("mean 0.25, spread 0.12, 0.00 to 1.00") == len(names)
