@@ -114,6 +114,11 @@ def train(training: Training) -> None:
             f"train_split is {spec.train_split!r}, but {spec.source} has the splits {', '.join(source)}"
         )
     base, size, way = source[spec.train_split], network.image_size, network.way
+    if base.images.shape[3] != 3:
+        raise InputError(
+            f"meta-learners train on images of three channels, and {spec.source} is packed with "
+            f"{base.images.shape[3]}; leave `channels` out of its card, or name three"
+        )
 
     def unseen(split: str, shot: int, query: int, episodes: int) -> Episodes | None:
         counts = {"way": way, "shot": shot, "query": query, "episodes": episodes}

@@ -32,7 +32,12 @@ def main(dataset: str) -> None:
 def pack_dataset(dataset: str, card: Card, params: Params) -> None:
     local, packing = load_local(), params.packing_of(dataset)
     raw, folder = paths.raw(dataset), paths.packed(dataset, card)
-    facts = {"layout": card.layout, "options": card.options, "packing": asdict(packing)}
+    facts = {
+        "layout": card.layout,
+        "options": card.options,
+        "packing": asdict(packing),
+        "channels": card.kept,
+    }
     scratch, title = paths.scratch(f"pack {dataset}", facts, raw), f"packing {dataset}"
     if card.role == "sharing":
         points = DENSE_LAYOUTS.find(card.layout)(raw, card.options)
@@ -40,7 +45,17 @@ def pack_dataset(dataset: str, card: Card, params: Params) -> None:
         return
     index = LAYOUTS.find(card.layout)(raw, card.options)
     reader = partial(read_images, raw, index)
-    pack(index, reader, packing, folder, scratch, workers=local.workers, title=title)
+    pack(
+        index,
+        reader,
+        packing,
+        folder,
+        scratch,
+        workers=local.workers,
+        title=title,
+        channels=card.kept,
+        bands=card.bands,
+    )
 
 
 if __name__ == "__main__":

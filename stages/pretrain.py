@@ -14,6 +14,7 @@ import torch
 
 from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
+from farfield.backbones.channels import with_channels
 from farfield.datasets.packed import in_splits, load_images, load_manifest
 from farfield.errors import InputError
 from farfield.files import atomic_file, write_json
@@ -61,7 +62,10 @@ def train(name: str, spec: Trained, params: Params, device: torch.device) -> Non
             f"{len(classes)} classes of {spec.source}"
         )
     torch.manual_seed(integer_seed(params.seeds.pretrain, "initialise", name))
+    images = resident(load_images(packed), device)
+    channels = images.shape[3]
     backbone = build(spec.backbone, width=spec.width, image_size=params.pixels_of(name))
+    backbone = with_channels(backbone, channels)
     if spec.adapters != "none":
         with_adapters(backbone, spec.adapters, seed=params.seeds.pretrain)
     classifier = Classifier(backbone, spec.head_outputs or len(classes))
@@ -73,7 +77,7 @@ def train(name: str, spec: Trained, params: Params, device: torch.device) -> Non
     scratch = paths.scratch(f"pretrain {name}", facts, packed)
     result = pretrain(
         classifier,
-        resident(load_images(packed), device),
+        images,
         chosen["row"].to_numpy(),
         labels,
         spec.recipe,
@@ -87,6 +91,7 @@ def train(name: str, spec: Trained, params: Params, device: torch.device) -> Non
     if rank() > 0:
         return
     architecture = {"backbone": spec.backbone, "width": spec.width, "image_size": params.pixels_of(name)}
+    architecture |= {"channels": channels} if channels != 3 else {}
     save_tensors(model_file(name), classifier.state_dict(), {**architecture, "adapters": spec.adapters})
     folder = paths.NETWORKS
     with atomic_file(folder / "curves" / f"{name}.csv") as partial:

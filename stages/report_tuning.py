@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from farfield.datasets.channels import load_channels, pictures
 from farfield.datasets.packed import load_images
 from farfield.files import read_json
 from farfield.networks.licences import mark
@@ -103,8 +104,9 @@ def read_study(params: Params, name: str, datasets: Mapping[str, Dataset]) -> Tu
         curves=curves,
         costs=costs,
         images={
-            key: load_images(paths.packed(task.dataset, params.card(task.dataset)))
+            key: pictures(load_images(folder), load_channels(folder))
             for key, task in spec.tasks.items()
+            for folder in [paths.packed(task.dataset, params.card(task.dataset))]
         },
         seed=params.seeds.compare,
         caveats=_caveats(params, name, datasets),

@@ -7,6 +7,7 @@ Writes data/validated/<role>/<dataset>/validation.json and preview.png. `python 
 import numpy as np
 
 from farfield.datasets.cards import Card
+from farfield.datasets.channels import channel_table, load_channels
 from farfield.datasets.dense.packed import load_class_names, load_targets
 from farfield.datasets.dense.pictures import target_sheet
 from farfield.datasets.dense.validation import dense_summary, dense_tables, require_valid_dense
@@ -38,7 +39,7 @@ def main(dataset: str) -> None:
             f"After mending {card.folder}: dvc repro --force data/dvc.yaml:download@{dataset}, then dvc repro"
         )
         require_valid(dataset, result, again if card.folder else "")
-        sheet = contact_sheet(images, data["images"]["label"].to_numpy())
+        sheet = contact_sheet(images, data["images"]["label"].to_numpy(), kept=load_channels(packed))
     for line in result["remarks"]:
         print(f"{dataset}: {line}.")
     with atomic_folder(paths.validated(dataset, card)) as partial:
@@ -54,7 +55,9 @@ def tables_of(dataset: str, card: Card) -> Tables:
     manifest = with_oddities(manifest, load_images(packed), labels)
     if card.role == "sharing":
         return dense_tables(manifest, unreadable, load_class_names(packed), card.expected)
-    return tables(manifest, unreadable, card.expected)
+    kept = load_channels(packed)
+    figures = channel_table(load_images(packed), kept.names) if kept else None
+    return tables(manifest, unreadable, card.expected, figures)
 
 
 if __name__ == "__main__":

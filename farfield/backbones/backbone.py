@@ -18,7 +18,7 @@ class Backbone(nn.Module):
     own_statistics: bool = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised float images [n, 3, H, W] to features [n, feature_dim]."""
+        """Normalised float images [n, c, H, W] to features [n, feature_dim]; c is 3 but for `channels`."""
         return self.pool(self.stages(images)[-1])
 
     def stages(self, images: Tensor) -> list[Tensor]:
@@ -52,7 +52,7 @@ class ForeignBackbone(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        self.entry = nn.Identity()
+        self.entry: nn.Module = nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
         return self.outputs(images)[0]

@@ -11,6 +11,8 @@ from farfield.errors import InputError
 from farfield.settings import NotNegative, settings
 
 Role = Literal["source", "target", "tuning", "sharing"]
+# Numbers of bands, from 1, or every band of the files.
+Channels = tuple[int, ...] | Literal["all"]
 DepthUnit = Literal["metres", "disparity", "log"]
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -52,6 +54,7 @@ class Expected:
     valid: dict[str, float] = field(default_factory=dict)
     depth: tuple[float, float] | None = None
     depth_unit: DepthUnit = "metres"
+    channels: int | None = None
 
 
 @settings
@@ -101,6 +104,8 @@ class Card:
     generator: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     packing: dict[str, Any] = field(default_factory=dict)
+    channels: tuple[int | str, ...] | Literal["all"] = ()
+    bands: tuple[str, ...] = ()
     expected: Expected = field(default_factory=Expected)
 
     def __post_init__(self) -> None:
@@ -109,3 +114,20 @@ class Card:
             raise InputError(
                 f"a card needs exactly one of archives, folder or generator, found {origins or 'none'}"
             )
+        if self.role == "sharing" and self.channels:
+            raise InputError("a dataset of role sharing is packed as uint8 RGB: leave channels out")
+        kept = self.kept
+        if kept != "all" and (len(set(kept)) < len(kept) or any(number < 1 for number in kept)):
+            raise InputError(
+                f"channels are numbers of bands, from 1, or names out of `bands`, each once; "
+                f"found {list(self.channels)}"
+            )
+
+    @property
+    def kept(self) -> Channels:
+        """The numbers of the bands that are packed as they are; none: the dataset is packed as uint8 RGB."""
+        if self.channels == "all":
+            return "all"
+        if unknown := [each for each in self.channels if isinstance(each, str) and each not in self.bands]:
+            raise InputError(f"channels names {unknown[0]!r}, which is none of bands, {list(self.bands)}")
+        return tuple(self.bands.index(each) + 1 if isinstance(each, str) else each for each in self.channels)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from farfield.datasets.channels import levels
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,16 +20,16 @@ CHUNK = 256
 def with_oddities(manifest: "pd.DataFrame", images: np.ndarray, labels: np.ndarray) -> "pd.DataFrame":
     """The manifest with the columns `flat`, `black` and `inverted`, bool.
 
-    images: uint8 [n, h, w, 3], packed. labels: [n]. A picture is inverted if its small copy correlates with the
+    images: packed, [n, h, w, c]. labels: [n]. A picture is inverted if its small copy correlates with the
     mean of the others of its class below -`ALIKE`, where most of them correlate with the mean of their others
     above `ALIKE`: radiographs of one view do, photographs do not.
     """
     flat, black = np.zeros(len(images), bool), np.zeros(len(images), bool)
-    small = np.zeros((len(images), 3 * SIDE * SIDE), np.float32)
+    small = np.zeros((len(images), images.shape[3] * SIDE * SIDE), np.float32)
     rows = np.linspace(0, images.shape[1] - 1, SIDE).round().astype(int)
     columns = np.linspace(0, images.shape[2] - 1, SIDE).round().astype(int)
     for start in range(0, len(images), CHUNK):
-        chunk = np.asarray(images[start : start + CHUNK])
+        chunk = levels(np.asarray(images[start : start + CHUNK]))
         part = slice(start, start + len(chunk))
         brightest = chunk.max(axis=3)
         flat[part] = np.ptp(chunk.reshape(len(chunk), -1), axis=1) <= FLAT

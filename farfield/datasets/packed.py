@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def load_images(folder: Path) -> np.ndarray:
-    """The packed images, uint8 [n, size, size, 3], as a read-only memory map."""
+    """The packed images, as a read-only memory map: uint8 [n, h, w, 3], or uint16 [n, h, w, c] of channels that
+    the card keeps."""
     return np.load(folder / "images.npy", mmap_mode="r")
 
 
@@ -26,7 +27,7 @@ def load_manifest(folder: Path) -> "pd.DataFrame":
 
 
 def load_ranges(folder: Path) -> dict[str, tuple[float, float]]:
-    """The values of black and white of each kind of file whose range the data set gives."""
+    """The values of black and white of each kind of file whose range an uint8 data set gives."""
     return {kind: (low, high) for kind, (low, high) in read_json(folder / "ranges.json").items()}
 
 

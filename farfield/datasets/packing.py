@@ -11,14 +11,17 @@ for their quantiles, of which the range of the data set comes, and once to be sh
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import UnreadableImageError
-from farfield.datasets.decoders.ranges import Range, ranges_of
+from farfield.datasets.cards import Channels, Packing
+from farfield.datasets.decoders import UnreadableImageError, read
+from farfield.datasets.decoders.bands import groups
+from farfield.datasets.decoders.ranges import channel_ranges_of, ranges_of
 from farfield.datasets.decoders.rgb import read_columns
 from farfield.datasets.first_look import packed_image
 from farfield.datasets.layouts import Index
@@ -31,30 +34,49 @@ Reader = Callable[[Sequence[int]], Iterator[tuple[int, Data]]]
 
 
 def pack(
-    index: Index, images: Reader, packing: Packing, folder: Path, scratch: Path, *, workers: int, title: str
+    index: Index,
+    images: Reader,
+    packing: Packing,
+    folder: Path,
+    scratch: Path,
+    *,
+    workers: int,
+    title: str,
+    channels: Channels = (),
+    bands: Sequence[str] = (),
 ) -> None:
-    """Write `folder`/images.npy, manifest.parquet, unreadable.json and ranges.json.
+    """Write `folder`/images.npy, manifest.parquet, unreadable.json and ranges.json, and channels.json if channels
+    are kept.
 
-    images.npy: uint8 [n, height, width, 3]. manifest.parquet: one row an image, in the order of `index`: row,
-    path, label, class_name, split, width, height, mode, sha256 (of the file's bytes, and of the box that is cut
-    out of it), the columns of `decoders.rgb.READ`, and group where any image has one. unreadable.json: the files
-    left out, each with path and reason.
-    ranges.json: the range of each kind of file (`decoders.ranges`) whose range the data set gives.
+    images.npy: uint8 [n, height, width, 3]; uint16 [n, height, width, c] of the bands `channels`, if any are
+    given. manifest.parquet: one row an image, in the order of `index`: row, path, label, class_name, split,
+    width, height, mode, sha256 (of the bytes, and of the box that is cut out of them), the columns of
+    `decoders.rgb.READ`, and group where any image has one. unreadable.json: the files left out, each with path
+    and reason.
+    ranges.json: the range of each kind of file (`decoders.ranges`) whose range the data set gives; one for each
+    channel if channels are kept.
+    channels.json: for each channel its band, from 1, and its name, out of `bands` if these are given; and three
+    groups of channels, from 0, whose means people are shown, by `packing.channels` and `decoders.bands`.
     images: yields (row, bytes or array) of the wanted rows, in the order of the archives.
     scratch: a folder for the unfinished work, removed when all is written. InputError if no image
     at all could be decoded.
     """
     count = len(index.records)
-    arrays, facts = open_unfinished(scratch, {"images.npy": ((count, *packing.shape, 3), np.uint8)})
+    numbers = _every_band(images(range(count))) if channels == "all" else channels
+    kept = _described(numbers, bands, packing)
+    form = (count, *packing.shape, len(numbers) or 3), np.uint16 if numbers else np.uint8
+    arrays, facts = open_unfinished(scratch, {"images.npy": form})
 
-    ranges: dict[str, Range] = {}
+    ranges: dict[str, Any] = {}
 
     def work(row: Key, data: Data) -> Fact:
         box = index.records[int(row)].box
         try:
-            fact, pixels = packed_image(data, packing, ranges, facts.get(row), box=box)
+            fact, pixels = packed_image(data, packing, ranges, facts.get(row), box=box, channels=numbers)
         except UnreadableImageError as error:
             return {"reason": str(error)}
+        if channels == "all" and fact.get("bands", len(numbers)) != len(numbers):
+            return {"reason": f"it has {fact['bands']} bands, and the first file has {len(numbers)}"}
         if pixels is not None:
             arrays["images.npy"][row] = pixels
         return fact
@@ -65,18 +87,51 @@ def pack(
         fill(scratch, images(rows) if rows else (), work, list(arrays.values()), facts, bar, workers)
 
     pass_over([row for row in range(count) if row not in facts])
-    ranges |= ranges_of((record.split, facts[row]) for row, record in enumerate(index.records))
+    told = [(record.split, facts[row]) for row, record in enumerate(index.records)]
+    ranges |= channel_ranges_of(told) if numbers else ranges_of(told)
     waiting = [row for row in range(count) if "waiting" in facts[row]]
     bar.total = bar.n + len(waiting)
     pass_over(waiting)
     bar.close()
     arrays.clear()
-    _write(index, facts, ranges, scratch / "images.npy", folder)
+    _write(index, facts, ranges, kept, scratch / "images.npy", folder)
     shutil.rmtree(scratch)
 
 
+def _every_band(images: Iterator[tuple[int, Data]]) -> tuple[int, ...]:
+    """The numbers of the bands of the first image that can be read; none if no image can."""
+    with closing(images) as some:  # type: ignore[type-var]
+        for _, data in some:
+            try:
+                return tuple(range(1, read(data).bands + 1))
+            except UnreadableImageError:
+                continue
+    return ()
+
+
+def _described(numbers: Sequence[int], bands: Sequence[str], packing: Packing) -> dict[str, Any]:
+    """What stands in channels.json. InputError if people are to be shown a band that is not kept."""
+    if absent := set(packing.channels) - set(numbers) if numbers else ():
+        raise InputError(
+            f"packing.channels, what people are shown, has band {min(absent)}, but channels are the bands "
+            f"{list(numbers)}; name some of these"
+        )
+    channels = [
+        {"band": number, "name": bands[number - 1] if number <= len(bands) else f"band {number}"}
+        for number in numbers
+    ]
+    chosen = [numbers.index(number) for number in packing.channels or numbers] if numbers else []
+    shown = [[chosen[place] for place in group] for group in groups(len(chosen))] if chosen else []
+    return {"channels": channels, "shown": shown}
+
+
 def _write(
-    index: Index, facts: Mapping[Key, Fact], ranges: Mapping[str, Range], images: Path, folder: Path
+    index: Index,
+    facts: Mapping[Key, Fact],
+    ranges: Mapping[str, Any],
+    kept: Mapping[str, Any],
+    images: Path,
+    folder: Path,
 ) -> None:
     import pandas as pd
 
@@ -113,6 +168,8 @@ def _write(
         manifest.to_parquet(partial / "manifest.parquet", index=False)
         write_json(partial / "unreadable.json", unreadable)
         write_json(partial / "ranges.json", ranges)
+        if kept["channels"]:
+            write_json(partial / "channels.json", kept)
         # Last, since what is moved here is lost if anything after it fails.
         if unreadable:
             copy_rows(images, partial / "images.npy", readable)

@@ -1,8 +1,9 @@
 """Does a packed dataset look as its card says? Great Expectations suites on the manifest.
 
-Tables are checked, each by the suite of its name: `images` (the manifest), `classes` (images a class)
-and `unreadable` (files left out); those of dense datasets are in `dense.validation`. The suites are JSON;
-what differs from dataset to dataset enters them as parameters computed from the card.
+Tables are checked, each by the suite of its name: `images` (the manifest), `classes` (images a class),
+`unreadable` (files left out) and, where a card keeps channels, `channels` (of `channels.channel_table`); those of
+dense datasets are in `dense.validation`. The suites are JSON; what differs from dataset to dataset enters them as
+parameters computed from the card.
 """
 
 import os
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # offending rows named in a message
 # The column that names a row of each table, where it is not `path`.
-NAMED_BY = {"classes": "class_name", "dense_tasks": "place"}
+NAMED_BY = {"classes": "class_name", "channels": "channel", "dense_tasks": "place"}
 
 Tables = dict[str, "pd.DataFrame"]
 
 
-def tables(manifest: "pd.DataFrame", unreadable: list[dict[str, str]], expected: Expected) -> Tables:
-    """The three tables that the suites speak of.
+def tables(
+    manifest: "pd.DataFrame",
+    unreadable: list[dict[str, str]],
+    expected: Expected,
+    channels: "pd.DataFrame | None" = None,
+) -> Tables:
+    """The tables that the suites speak of.
 
     manifest: with the columns of `odd_pictures.with_oddities`. images: the manifest with `repeats` (its bytes
     stand in an earlier row) and `leaks` (its bytes stand in another split). classes: class_name, images,
@@ -37,6 +43,7 @@ def tables(manifest: "pd.DataFrame", unreadable: list[dict[str, str]], expected:
         "images": with_twins(manifest),
         "classes": class_counts(manifest["class_name"], [], expected),
         "unreadable": unreadable_table(unreadable),
+        **({} if channels is None else {"channels": channels}),
     }
 
 
@@ -90,6 +97,8 @@ def parameters(data: Tables, expected: Expected) -> dict[str, Any]:
         "classes_max": expected.classes,
         "fewest_images": expected.fewest_images,
         "unreadable_max": expected.unreadable,
+        "channels_min": expected.channels if expected.channels is not None else 1,
+        "channels_max": expected.channels,
     }
 
 
@@ -183,8 +192,9 @@ def _docs_site(folder: Path) -> dict[str, Any]:
 
 
 def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation; and under
-    mislabelled, if there are any, the same files under several classes."""
+    """What is kept of a validation: counts, repeated and leaked files in groups, every expectation; under
+    mislabelled, if there are any, the same files under several classes; and under channels, if any are kept, the
+    figures of each."""
     images = manifest_of(data)
     twins = images[images.duplicated("sha256", keep=False)]
     groups = [group for _, group in twins.groupby("sha256", sort=False)]
@@ -204,6 +214,7 @@ def summary(data: Tables, entries: list[dict[str, Any]]) -> dict[str, Any]:
         "leaked": [group["path"].tolist() for group in groups if group["split"].nunique() > 1],
         "expectations": entries,
         **({"mislabelled": mislabelled} if mislabelled else {}),
+        **({"channels": data["channels"].round(4).to_dict("records")} if "channels" in data else {}),
     }
 
 

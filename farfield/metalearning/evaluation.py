@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from farfield.backbones.channels import with_channels
 from farfield.episodes.evaluation import evaluate, scores
 from farfield.episodes.sampling import Episodes
 from farfield.metalearning.learner import EmbeddingLearner, MetaLearner
@@ -30,10 +31,11 @@ def evaluate_meta(
 ) -> "pd.DataFrame":
     """Answer `episodes` in evaluation mode; columns as of `farfield.episodes.evaluation.scores`.
 
-    images: uint8 [N, H, W, 3], indexed by the episodes' rows. first: the number of the first episode
+    images: packed [N, H, W, c], indexed by the episodes' rows. first: the number of the first episode
     in its list; an answer depends on its episode and its number alone. title: of the progress bar
     over episodes, for learners that adapt to each; none if empty.
     """
+    learner = with_channels(learner, images.shape[3])
     learner.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     if isinstance(learner, EmbeddingLearner):
         table = _by_embedding(learner, images, episodes, image_size, device)

@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
+from farfield.backbones.channels import with_channels
 from farfield.files import allocate_array, atomic_file
 from farfield.training.devices import autocast
 from farfield.training.images import evaluation_view
@@ -42,7 +43,8 @@ def embed(
     batch_size: int = 256,
     title: str = "embedding",
 ) -> None:
-    """Write float32 [N, columns] for uint8 images [N, H, W, 3] to the npy file `path`, batch by batch."""
+    """Write float32 [N, columns] for packed images [N, H, W, c] to the npy file `path`, batch by batch."""
+    backbone = with_channels(backbone, images.shape[3])
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     columns = feature_columns(backbone)
     width = max(end for _, end in columns.values())

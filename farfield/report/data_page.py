@@ -21,6 +21,7 @@ class DataSection:
     validation: Validation | None
     findings: tuple["Finding", ...]
     picture: Picture | None
+    channels: str  # that networks get, and how; empty for colours
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,28 @@ def data_page(
             )
         findings = _findings(checked) if checked else ()
         sections.append(
-            DataSection(dataset, badge(dataset), reservation(dataset), checked, findings, picture)
+            DataSection(
+                dataset, badge(dataset), reservation(dataset), checked, findings, picture, _channels(checked)
+            )
         )
     pictures = [section.picture for section in sections if section.picture]
     return Page("data", "Data", "data.html.j2", {"sections": sections}, assets_of(pictures))
+
+
+def _channels(validation: Validation | None) -> str:
+    """Which channels networks get, and by which rule of `farfield.backbones.channels` one of three takes them."""
+    names = [each["channel"] for each in validation.get("channels", [])] if validation else []
+    if not names:
+        return ""
+    count = len(names)
+    rules = {
+        1: "its first kernels are added up",
+        2: "the first two of its first kernels serve, with half of the third each",
+        3: "they are red, green and blue",
+    }
+    rule = rules.get(count, f"its first kernels are repeated in turn, times 3/{count}")
+    trained = "" if count == 3 else f"; a network trained on {count} channels takes them as they are"
+    return f"{', '.join(names)}, at 16 bits. In a network of three channels {rule}{trained}."
 
 
 def _findings(validation: Validation) -> tuple[Finding, ...]:
@@ -63,6 +82,11 @@ def _findings(validation: Validation) -> tuple[Finding, ...]:
     found = {
         "Files that cannot be read": unreadable,
         "Kinds of files that are not shown as they are": validation["remarks"],
+        "Channels, as shares of the range that each is packed in": [
+            f"{each['channel']}: mean {each['mean']:.2f}, spread {each['spread']:.2f}, "
+            f"{each['least']:.2f} to {each['largest']:.2f}"
+            for each in validation.get("channels", [])
+        ],
         "Files with the same bytes": [" = ".join(paths) for paths in validation["duplicates"]],
         "Files in more than one split": [" = ".join(paths) for paths in validation["leaked"]],
     }

@@ -45,6 +45,7 @@ class Validation(TypedDict):
     leaked: list[list[str]]  # paths with the same bytes in different splits
     expectations: list[Expectation]
     remarks: list[str]  # what was done to files of unusual kinds, one line a kind
+    channels: NotRequired[list[dict[str, Any]]]  # of each that is kept: channel, least, largest, mean, spread
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from farfield.training.images import normalise
+from farfield.training.images import normalise, pixels
 from farfield.training.recipe import Augmentation
 
 TRIES = 10  # of torchvision's RandomResizedCrop before it falls back to a centre crop
@@ -53,21 +53,21 @@ def draw(
 
 
 def augment(images: Tensor, draws: Draws, size: int, crop: str = "resized") -> Tensor:
-    """uint8 [n, H, W, 3] to augmented, normalised float [n, 3, size, size], each image on its own.
+    """Packed [n, H, W, c] to augmented, normalised float [n, c, size, size], each image on its own.
 
     crop: as in the settings that were drawn from.
     """
     boxes, flips = draws.boxes.to(images.device), draws.flips.to(images.device)
     cut = cut_and_flip if crop == "random" else crop_and_flip
-    pixels = cut(images, boxes, flips, size)
+    seen = cut(images, boxes, flips, size)
     if draws.factors is not None:
-        pixels = jitter(pixels, draws.factors.to(images.device))
-    return normalise(pixels)
+        seen = jitter(seen, draws.factors.to(images.device))
+    return normalise(seen)
 
 
 def cut_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """[n, 3, size, size] of uint8 [n, H, W, 3]: the pixels of each box, mirrored where `flips`."""
-    height, width = images.shape[1:3]
+    """[n, c, size, size] of packed [n, H, W, c]: the pixels of each box, mirrored where `flips`."""
+    height, width, channels = images.shape[1:]
     steps = torch.arange(size, device=images.device)
     top, left = boxes.long().unbind(1)[:2]
     first = torch.arange(len(images), device=images.device) * height + top
@@ -75,8 +75,8 @@ def cut_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Ten
     columns = torch.where(flips[:, None], columns.flip(1), columns)
     # Pixels by one index into all of them: four times faster than by three indices.
     places = rows[:, :, None] * width + columns[:, None, :]
-    cut = images.reshape(-1, 3).index_select(0, places.view(-1))
-    return cut.view(len(images), size, size, 3).permute(0, 3, 1, 2).float()
+    cut = images.reshape(-1, channels).index_select(0, places.view(-1))
+    return pixels(cut.view(len(images), size, size, channels))
 
 
 def crop_boxes(
@@ -108,7 +108,7 @@ def crop_boxes(
 
 
 def crop_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """Cut [n, 3, size, size] out of uint8 [n, H, W, 3], one box an image, mirrored where `flips`."""
+    """Cut [n, c, size, size] out of packed [n, H, W, c], one box an image, mirrored where `flips`."""
     height, width = images.shape[1:3]
     top, left, h, w = boxes.unbind(1)
     rows, columns = sample_positions(top, h, size), sample_positions(left, w, size)
@@ -116,7 +116,7 @@ def crop_and_flip(images: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Te
     # grid_sample counts from -1 at the first pixel to 1 at the last.
     y, x = rows * (2 / (height - 1)) - 1, columns * (2 / (width - 1)) - 1
     grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1)
-    return F.grid_sample(images.permute(0, 3, 1, 2).float(), grid, align_corners=True)
+    return F.grid_sample(pixels(images), grid, align_corners=True)
 
 
 def sample_positions(start: Tensor, extent: Tensor, size: int) -> Tensor:
@@ -128,7 +128,7 @@ def sample_positions(start: Tensor, extent: Tensor, size: int) -> Tensor:
 def jitter(images: Tensor, factors: Tensor) -> Tensor:
     """Brightness, then contrast, then colour, each clamped to 0..255 as PIL's ImageEnhance does.
 
-    images: [n, 3, H, W], overwritten and returned; factors: [n, 3]. Each step blends the image with a
+    images: [n, c, H, W], overwritten and returned; factors: [n, 3]. Each step blends the image with a
     degenerate one: black, the mean grey of the image, the image without colour.
     """
     brightness, contrast, colour = factors[:, :, None, None, None].unbind(1)
@@ -139,6 +139,9 @@ def jitter(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def grey(images: Tensor) -> Tensor:
-    """Luma of ITU-R 601-2, which PIL uses for mode L: [n, 3, H, W] to [n, 1, H, W]."""
-    weights = torch.tensor([[0.299, 0.587, 0.114]], device=images.device)
+    """Luma of ITU-R 601-2, which PIL uses for mode L: [n, 3, H, W] to [n, 1, H, W]; of another number of channels
+    their mean."""
+    channels = images.shape[1]
+    luma = [[0.299, 0.587, 0.114]] if channels == 3 else [[1 / channels] * channels]
+    weights = torch.tensor(luma, device=images.device)
     return (weights @ images.flatten(2)).view(len(images), 1, *images.shape[2:])

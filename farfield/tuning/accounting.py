@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from farfield.backbones.channels import channels_of
 from farfield.networks.adapters import adapter_convolutions
 from farfield.tuning.adapted import FixedNorm
 
@@ -129,7 +130,8 @@ def macs(network: nn.Module, size: int | tuple[int, int]) -> int:
     parameter = next(network.parameters())
     try:
         network.eval()
-        network(torch.zeros(1, 3, height, width, device=parameter.device, dtype=parameter.dtype))
+        shape = 1, channels_of(network), height, width
+        network(torch.zeros(shape, device=parameter.device, dtype=parameter.dtype))
     finally:
         for hook in hooks:
             hook.remove()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from farfield.backbones.channels import channels_of, with_channels
 from farfield.errors import InputError
 from farfield.settings import Positive
 from farfield.tuning.adapted import FrozenNorm, check_norm, freeze
@@ -107,7 +108,7 @@ class Routed(nn.Module):
             freeze(block, frozen_norm)
             network.set_submodule(name, RoutedBlock(block, tuned))
         self.network = network
-        self.policy = policy
+        self.policy = None if policy is None else with_channels(policy, channels_of(network))
         self.record = None if policy is None else PolicyRecord(len(self.names))
         self.temperature = temperature
         self.seed = seed

@@ -7,6 +7,7 @@ from torch import nn
 
 from farfield.backbones import build
 from farfield.backbones.backbone import Backbone
+from farfield.backbones.channels import with_channels
 from farfield.networks.adapters import with_adapters
 from farfield.training.checkpoints import load_tensors, subset
 from farfield.training.images import expect
@@ -29,6 +30,7 @@ def load_network(model: str) -> Loaded:
     tensors, facts = load_tensors(model_file(model))
     adapters = facts.get("adapters", "none")
     backbone = build(facts["backbone"], width=facts["width"], image_size=facts["image_size"])
+    backbone = with_channels(backbone, facts.get("channels", 3))
     if adapters != "none":
         with_adapters(backbone, adapters, seed=0)  # their weights are read below
     backbone.load_state_dict(subset(tensors, "backbone."))

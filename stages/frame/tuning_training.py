@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from farfield.backbones.channels import with_channels
 from farfield.files import atomic_file, write_json
 from farfield.networks.adapters import fold_parallel
 from farfield.seeds import integer_seed
@@ -69,6 +70,7 @@ def train(piece: Piece) -> None:
     # Methods share seeds, and with them minibatches, crops and, where it is alike, the initial head.
     seed = integer_seed(params.seeds.tuning, study, task, replicate)
     backbone, head, _ = load_network(training.network)  # the study says how many pixels its rows see
+    backbone = with_channels(backbone, data.train.images.shape[3])
     source = copy.deepcopy(backbone)  # as it is before the method changes it
     make = method(training.method, seed, training.settings, head)
     torch.manual_seed(seed)

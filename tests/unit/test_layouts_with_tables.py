@@ -148,6 +148,53 @@ def test_an_image_in_two_tarballs_is_named(tmp_path):
         index_of("chestx", tmp_path)
 
 
+# RSNA
+
+RSNA = """patientId,class
+p1,Normal
+p2,Lung Opacity
+p2,Lung Opacity
+p3,No Lung Opacity / Not Normal
+"""
+
+
+def pack_rsna(raw: Path, table: str = RSNA) -> None:
+    """One zip, as Kaggle gives it, with boxes and the images of the test."""
+    patients = [f"stage_2_train_images/p{n}.dcm" for n in (3, 2, 1)]
+    files = named("stage_2_test_images/t1.dcm", *patients)
+    boxes = {"stage_2_train_labels.csv": "patientId,x,y,width,height,Target\np1,,,,,0\n"}
+    pack(
+        raw / "rsna-pneumonia-detection-challenge.zip",
+        {**files, **boxes, "stage_2_detailed_class_info.csv": table},
+    )
+
+
+def test_rsna_has_a_patient_once_however_many_boxes(tmp_path):
+    pack_rsna(tmp_path)
+    index = index_of("rsna", tmp_path)
+    assert summary(index) == [
+        ("p1.dcm", "Normal", "all"),
+        ("p2.dcm", "Lung Opacity", "all"),
+        ("p3.dcm", "No Lung Opacity / Not Normal", "all"),
+    ]
+    assert dict(read_images(tmp_path, index, rows=[1])) == {1: b"stage_2_train_images/p2.dcm"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("p2,Normal\n", r"p2 is listed more than once, as Lung Opacity \(line 3\) and Normal \(line 6\)"),
+        ("p9,Normal\n", r"names images that no archive .*p9\.dcm"),
+        ("t1,Normal\n", r"names images that no archive .*t1\.dcm"),  # a file of the test
+        ("p3,\n", r"p3, has ''"),
+    ],
+)
+def test_wrong_lines_of_rsna_are_named(tmp_path, more, message):
+    pack_rsna(tmp_path, RSNA + more)
+    with pytest.raises(InputError, match=message):
+        index_of("rsna", tmp_path)
+
+
 # RVL-CDIP
 
 

@@ -38,8 +38,14 @@ def to_three(values: np.ndarray, colour: bool) -> np.ndarray:
     if bands == 2:
         mean = values.mean(axis=2, keepdims=True, dtype=np.float32)
         return np.concatenate([values.astype(np.float32), mean], axis=2)
-    groups = np.array_split(np.arange(bands), 3)[::-1]
-    return np.stack([values[..., group].mean(axis=2, dtype=np.float32) for group in groups], axis=2)
+    return np.stack([values[..., group].mean(axis=2, dtype=np.float32) for group in groups(bands)], axis=2)
+
+
+def groups(bands: int) -> list[list[int]]:
+    """The bands, from 0, whose means are red, green and blue by the table, where nothing says which are."""
+    if bands < 3:
+        return [[0], [bands - 1], list(range(bands))]
+    return [group.tolist() for group in np.array_split(np.arange(bands), 3)[:: -1 if bands > 3 else 1]]
 
 
 def shown(bands: int, colour: bool, channels: Sequence[int]) -> str:
@@ -52,9 +58,9 @@ def shown(bands: int, colour: bool, channels: Sequence[int]) -> str:
         return f"bands 1, 2, 3 of {bands}"
     if bands == 2:
         return "2 bands, with their mean as the third"
-    red, green, blue = (_named(group) for group in np.array_split(np.arange(bands), 3)[::-1])
+    red, green, blue = (_named(group) for group in groups(bands))
     return f"{bands} bands, shown as {red} (red), {green} (green) and {blue} (blue)"
 
 
-def _named(group: np.ndarray) -> str:
+def _named(group: Sequence[int]) -> str:
     return f"{group[0] + 1}" if len(group) == 1 else f"the mean of {group[0] + 1} to {group[-1] + 1}"

@@ -17,15 +17,16 @@ NO_OPACITY = "opacity that is full nowhere is left out"
 
 @dataclass(frozen=True)
 class Look:
-    """What a file says of the range of its data set. kind: of files that share one. quantiles: of its values."""
+    """What a file says of the range of its data set. kind: of files that share one. quantiles: of its values, or
+    of those of each channel where channels are kept."""
 
     kind: str
-    quantiles: list[float]
+    quantiles: list[float] | list[list[float]]
 
 
 def look(values: Values, packing: Packing, box: Box | None = None) -> Look | None:
     """What is asked of a file whose range its data set must give; None if it needs none."""
-    if _own_range(values, packing) is not None:
+    if own_range(values, packing) is not None:
         return None
     part, _ = _cut(values, box, packing)
     found = ranges.quantiles(part.array, part.valid)
@@ -76,7 +77,7 @@ def _cut(
     held, valid = values.held, values.valid
     alpha = values.alpha and _opaque_somewhere(held)
     if box is not None:
-        left, top, right, bottom = _inside(values.size, box)
+        left, top, right, bottom = inside(values.size, box)
         if isinstance(held, np.ndarray):
             held = held[top:bottom, left:right]
         else:
@@ -102,7 +103,8 @@ def _largest(dtype: np.dtype) -> float:
     return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
-def _inside(size: tuple[int, int], box: Box) -> Box:
+def inside(size: tuple[int, int], box: Box) -> Box:
+    """The part of a box that lies in an image of this width and height. UnreadableImageError if none does."""
     left, top, right, bottom = box
     inside = max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
@@ -110,7 +112,7 @@ def _inside(size: tuple[int, int], box: Box) -> Box:
     return inside
 
 
-def _own_range(part: Values, packing: Packing) -> Range | None:
+def own_range(part: Values, packing: Packing) -> Range | None:
     """The range that needs no other file; None if the data set must give it."""
     if packing.range:
         return packing.range
@@ -128,7 +130,7 @@ def _range(
 ) -> Range:
     if span is not None:
         return span
-    own = _own_range(part, packing)
+    own = own_range(part, packing)
     if own is None:
         own = (known or {}).get(kind)
     if own is None:

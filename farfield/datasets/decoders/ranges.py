@@ -67,13 +67,26 @@ def pooled_range(files: Sequence[Sequence[float]]) -> Range:
 
 
 def ranges_of(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Range]:
-    """The range of each kind of file of a data set.
+    """The range of each kind of file of a data set. files: as of `training_part`."""
+    return {kind: pooled_range(seen) for kind, seen in training_part(files).items()}
+
+
+def channel_ranges_of(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Range]]:
+    """The range of each channel of each kind of file, where `quantiles` are those of each channel."""
+    return {
+        kind: [pooled_range(channel) for channel in zip(*seen, strict=True)]
+        for kind, seen in training_part(files).items()
+    }
+
+
+def training_part(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Any]]:
+    """The quantiles that the range of each kind of file comes of, by kind.
 
     files: the split of each, and what is known of it, with `kind` and `quantiles` (of `picture.Look`) if the data
     set must give its range. They are taken from the training part: from the split `train`, if there are none from
     outside of `test`, if there are none from all.
     """
-    kinds: dict[str, list[tuple[str, Sequence[float]]]] = {}
+    kinds: dict[str, list[tuple[str, Any]]] = {}
     for split, fact in files:
         if "kind" in fact:
             kinds.setdefault(fact["kind"], []).append((split, fact["quantiles"]))
@@ -84,7 +97,7 @@ def ranges_of(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Range
             [values for split, values in seen if split != "test"],
             [values for _, values in seen],
         )
-        found[kind] = pooled_range(next(part for part in parts if part))
+        found[kind] = next(part for part in parts if part)
     return found
 
 

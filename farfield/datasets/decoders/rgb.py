@@ -63,9 +63,10 @@ READ = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """pixels: uint8 [h, w, 3], as large as the packing says. width, height: of the whole image, upright, before
-    resizing. mode, bits, bands, page, pages, orientation, compression: of the file, as in `Values`. container:
-    bits that a number takes. low, high: the values shown as the ends of grey. remark: what else was done."""
+    """pixels: uint8 [h, w, 3], or uint16 [h, w, c] of `channels`, as large as the packing says. width, height: of
+    the whole image, upright, before resizing. mode, bits, bands, page, pages, orientation, compression:
+    of the file, as in `Values`. container: bits that a number takes. low, high: the values shown as the ends of
+    grey. remark: what else was done."""
 
     pixels: np.ndarray
     width: int
@@ -116,20 +117,28 @@ def show(
     known: Mapping[str, Range] | None = None,
 ) -> Decoded:
     """As `decode`, of the values in a file."""
+    rgb, shown, remark = to_rgb(values, packing, box, span, known)
+    return decoded(values, np.asarray(packed(rgb, values.orientation, packing)), shown, remark)
+
+
+def packed(image: Image.Image, orientation: int, packing: Packing) -> Image.Image:
+    """The image turned upright and squeezed as the packing says."""
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+    if packing.pre_size:
+        image = image.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
+    wanted = packing.shape[::-1]
+    return image if image.size == wanted else image.resize(wanted, FILTERS[packing.resample])
+
+
+def decoded(values: Values, pixels: np.ndarray, shown: Range, remark: str) -> Decoded:
+    """The packed pixels of a file with what is said of it."""
     width, height = values.size
     used, container = _bits(values)
-    rgb, (low, high), remark = to_rgb(values, packing, box, span, known)
-    if values.orientation in UPRIGHT:
-        rgb = rgb.transpose(UPRIGHT[values.orientation])
-    if packing.pre_size:
-        rgb = rgb.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
-    wanted = packing.shape[::-1]
-    if rgb.size != wanted:
-        rgb = rgb.resize(wanted, FILTERS[packing.resample])
     if values.orientation >= 5:  # those that turn it on its side
         width, height = height, width
     return Decoded(
-        np.asarray(rgb),
+        pixels,
         width,
         height,
         values.mode,
@@ -138,8 +147,7 @@ def show(
         values.bands,
         values.page,
         values.pages or 1,
-        low,
-        high,
+        *shown,
         values.orientation,
         values.compression,
         remark,

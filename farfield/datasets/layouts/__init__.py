@@ -30,6 +30,7 @@ LAYOUTS: Registry[Callable[[Path, dict[str, Any]], Index]] = Registry(
         "isic": "isic",
         "labelled": "labelled",
         "mini_imagenet": "mini_imagenet",
+        "rsna": "rsna",
         "rvl_cdip": "rvl_cdip",
         "split_csv": "split_csv",
         "stanford_cars": "stanford_cars",

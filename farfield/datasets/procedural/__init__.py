@@ -8,7 +8,6 @@ natural content, then the colour. `documents` stands in for the scanned pages of
 and a test bed, not a benchmark. Scenes with a target for every pixel are in `scenes`.
 """
 
-import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -28,6 +27,7 @@ from farfield.datasets.procedural import (
     terrain,
     textures,
 )
+from farfield.datasets.procedural.files import SUFFIX, Form, encoded
 from farfield.datasets.procedural.scenes import SCENES, SceneRecipe, write_scenes
 from farfield.errors import InputError
 from farfield.files import atomic_file
@@ -62,8 +62,8 @@ class Recipe:
     """How much of which domain: the `generator` section of a dataset card.
 
     `images` are counted in each class, `size` is the side in pixels. `splits` gives the number of
-    classes of each split, in order (`{train: 48, val: 8, test: 8}`); empty means no splits.
-    Raises InputError that names the key.
+    classes of each split, in order (`{train: 48, val: 8, test: 8}`); empty means no splits. `form` is what the
+    pictures are written as, see `files`. Raises InputError that names the key.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -72,12 +72,15 @@ class Recipe:
     images: int
     size: int
     splits: dict[str, int] = field(default_factory=dict)
+    form: Form = "png"
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
             raise InputError(
                 f"generator.domain is {self.domain!r}; choose one of {', '.join([*DOMAINS, *SCENES])}."
             )
+        if self.form not in SUFFIX:
+            raise InputError(f"generator.form is {self.form!r}; choose one of {', '.join(SUFFIX)}.")
         counts = {"classes": self.classes, "images": self.images, "size": self.size}
         counts |= {f"splits.{split}": count for split, count in self.splits.items()}
         for key, count in counts.items():
@@ -99,11 +102,11 @@ class Recipe:
     def from_section(cls, section: Mapping[str, Any]) -> "Recipe":
         """The recipe in the `generator` section of a card; unknown and missing keys raise InputError."""
         known = {entry.name for entry in fields(cls)}
-        unknown, missing = sorted(set(section) - known), sorted(known - {"splits"} - set(section))
+        unknown, missing = sorted(set(section) - known), sorted(known - {"splits", "form"} - set(section))
         if unknown or missing:
             raise InputError(
                 f"generator has unknown keys {unknown} and lacks {missing}; it takes domain, classes, "
-                f"images, size and, if classes are split, splits."
+                f"images, size and, if classes are split, splits; and form, if not PNG."
             )
         return cls(**section)
 
@@ -119,7 +122,7 @@ def draw(domain: str, label: int, number: int, size: int, seed: int) -> np.ndarr
 def render(recipe: Recipe, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     """Path and pixels of every image: by class, then by number.
 
-    Paths are `class/0007.png`, or `split/class/0007.png` if the recipe has splits.
+    Paths are `class/0007.png`, or `split/class/0007.png` if the recipe has splits; with the ending of its form.
     """
     ends = list(accumulate(recipe.splits.values()))
     for label in range(recipe.classes):
@@ -127,7 +130,8 @@ def render(recipe: Recipe, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         name = DOMAINS[recipe.domain].name(label, seed)
         folder = f"{split}/{name}" if split else name
         for number in range(recipe.images):
-            yield f"{folder}/{number:04d}.png", draw(recipe.domain, label, number, recipe.size, seed)
+            path = f"{folder}/{number:04d}{SUFFIX[recipe.form]}"
+            yield path, draw(recipe.domain, label, number, recipe.size, seed)
 
 
 def write_generated(section: Mapping[str, Any], seed: int, destination: Path) -> None:
@@ -139,17 +143,13 @@ def write_generated(section: Mapping[str, Any], seed: int, destination: Path) ->
 
 
 def write_zip(recipe: Recipe, seed: int, destination: Path) -> None:
-    """Write the images as PNG into a stored zip in the `folder` layout; the same bytes at every run."""
-    from PIL import Image
-
+    """Write the images into a stored zip in the `folder` layout; the same bytes at every run."""
     with (
         atomic_file(destination) as partial,
         zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,
     ):
         for path, pixels in render(recipe, seed):
-            png = io.BytesIO()
-            Image.fromarray(pixels).save(png, "PNG")
             entry = zipfile.ZipInfo(path, EARLIEST)
             entry.create_system = 3  # Unix, whatever wrote it
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, png.getvalue())
+            archive.writestr(entry, encoded(pixels, recipe.form, path))

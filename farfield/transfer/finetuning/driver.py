@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
+from farfield.backbones.channels import with_channels
 from farfield.episodes.sampling import Episodes
 from farfield.execution import Executor
 from farfield.files import atomic_file
@@ -38,7 +39,7 @@ def fine_tune_episodes(
     scratch: Path,
     title: str,
 ) -> dict[Readout, np.ndarray]:
-    """`fine_tune` over all `episodes` of the packed `images` [n, H, W, 3]; arrays as it returns them.
+    """`fine_tune` over all `episodes` of the packed `images` [n, H, W, c]; arrays as it returns them.
 
     Chunks of episodes run where `executor` says; the result has the same bytes wherever that is. Finished
     chunks are kept in the folder `scratch` and found again by a run with the same backbone, settings,
@@ -46,7 +47,7 @@ def fine_tune_episodes(
     """
     check_readouts(readouts)
     task = _Task(
-        copy.deepcopy(backbone).eval().cpu(),
+        copy.deepcopy(with_channels(backbone, images.shape[3])).eval().cpu(),
         _Images(images),
         settings,
         tuple(readouts),
