@@ -32,7 +32,7 @@ def packed_image(
     """
     values = read(data)
     if before is not None:
-        seen = {name: before[name] for name in ("kind", "quantiles")}
+        seen = {"kind": before["kind"], "quantiles": list(before["quantiles"])}
     else:
         found = look(values, packing, box) if span is None else None
         seen = {} if found is None else asdict(found)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import ranges
@@ -16,6 +17,7 @@ from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.previews import contact_sheet
 from farfield.datasets.remarks import remarks_on
+from farfield.datasets.unfinished import fill, open_unfinished
 from farfield.errors import InputError
 from farfield.files import read_json
 
@@ -189,6 +191,45 @@ def test_files_are_read_once_where_their_range_is_known(tmp_path):
     wanted.clear()
     pack_deep(tmp_path, reader(FILES | {row: DEEP[row] for row in range(20)}, wanted), "mixed")
     assert [sorted(rows) for rows in wanted] == [list(range(COUNT)), list(range(20))]
+
+
+def plainly(tables):
+    """The percentiles of the mean of the files' shares, by halving, a file after the other."""
+
+    def least(percentile):
+        low, high = min(table[0] for table in tables), max(table[-1] for table in tables)
+        for _ in range(100):
+            middle = (low + high) / 2
+            shares = [np.interp(middle, table, ranges.LEVELS, left=0, right=1) for table in tables]
+            low, high = (low, middle) if np.mean(shares) >= percentile else (middle, high)
+        return high
+
+    return least(0.001), least(0.999)
+
+
+@pytest.mark.parametrize("held", [7, 2**12])
+def test_the_range_of_many_files_is_that_of_their_mean_share(monkeypatch, held):
+    """In as many parts of the files as there are, one of constant value and one far away among them."""
+    monkeypatch.setattr(ranges, "TABLES", held)
+    random = np.random.default_rng(0)
+    values = [np.round(random.gamma(2, 300, 500)) + random.integers(0, 900) for _ in range(60)]
+    tables = [np.quantile(file, ranges.LEVELS) for file in [*values, np.full(9, 40.0), np.full(9, 1e6)]]
+    found = ranges.pooled_range(table.tolist() for table in tables)
+    assert np.allclose(found, plainly(tables), rtol=1e-9)
+    alone = ranges.pooled_range([tables[0]])
+    assert np.allclose(alone, np.quantile(values[0], (0.001, 0.999)), rtol=1e-9)
+    assert ranges.pooled_range([tables[-1]]) == (1e6, 1e6)
+
+
+def test_the_quantiles_of_files_stay_on_disk(tmp_path):
+    scratch = tmp_path / "scratch"
+    _, facts = open_unfinished(scratch, {})
+    numbers = np.linspace(0, 1, 111)
+    told = {row: {"kind": "uint16 x 1", "quantiles": (row + numbers).tolist()} for row in range(9)}
+    fill(scratch, ((row, b"") for row in told), lambda row, data: told[row], [], facts, tqdm(disable=True), 1)
+    for seen in (facts, open_unfinished(scratch, {})[1]):
+        assert all(not isinstance(fact["quantiles"], list) for fact in seen.values())
+        assert {row: {**fact, "quantiles": list(fact["quantiles"])} for row, fact in seen.items()} == told
 
 
 def test_quantiles_are_of_one_pass(tmp_path, monkeypatch):
