@@ -495,7 +495,7 @@ def test_jpeg_2000_and_jpeg_xl_of_16_bits(bits):
 def test_a_jpeg_xl_file_says_its_size_before_it_is_decoded(monkeypatch, height, width, boxes):
     codecs = pytest.importorskip("imagecodecs", reason="needs the extra `geo`")
     data = codecs.jpegxl_encode(np.zeros((height, width), np.uint8), usecontainer=boxes)
-    assert jpegxl.header(data) == (width, height, False)
+    assert jpegxl.header(data) == jpegxl.Header(width, height, False, 8)
     asked = []
     monkeypatch.setattr(codecs, "jpegxl_decode", lambda *given, **how: asked.append(given))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", width * height - 1)
@@ -508,9 +508,18 @@ def test_of_a_jpeg_xl_animation_the_first_frame_is_decoded():
     codecs = pytest.importorskip("imagecodecs", reason="needs the extra `geo`")
     frames = np.stack([noise("uint8", 3, high=high) for high in (250, 90, 30)])
     data = codecs.jpegxl_encode(frames, lossless=True)
-    assert jpegxl.header(data) == (SIZE, SIZE, True)
+    assert jpegxl.header(data) == jpegxl.Header(SIZE, SIZE, True, 8)
     near(data, frames[0], levels=0)
     assert decode(data, FORM).remark == "the first frame of an animation"
+
+
+@pytest.mark.parametrize("bits", range(9, 17))
+def test_a_jpeg_xl_file_of_fewer_bits_than_16_is_white_at_their_largest_number(bits):
+    codecs = pytest.importorskip("imagecodecs", reason="needs the extra `geo`")
+    values = noise("uint16", high=2**bits - 1)
+    data = codecs.jpegxl_encode(values, bitspersample=bits, lossless=True)
+    assert jpegxl.header(data).bits == bits
+    near(data, scaled(values, 0, 2**bits - 1))
 
 
 @pytest.mark.parametrize("data", [b"\xff\x0a", jpegxl.BOXES, jpegxl.BOXES + b"\0\0\0\x10ftypjxl " + bytes(4)])
