@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import look, read, show
 from farfield.datasets.decoders.ranges import Range
 from farfield.datasets.sources import Box, Data
-from farfield.datasets.unfinished import Fact
+from farfield.datasets.unfinished import KEPT, Fact
 
 
 def packed_image(
@@ -26,18 +25,20 @@ def packed_image(
     its range first.
 
     known: the ranges of the data set, by kind of file. before: what was told of the image when it had to wait;
-    its kind and quantiles are taken over, as they are of the same bytes. UnreadableImageError with the reason.
+    its kind, quantiles and values, where they are still held, are taken over, as they are of the same bytes.
+    UnreadableImageError with the reason.
     Otherwise told: width, height, mode, sha256 (of the bytes, and of the box), what `Decoded.read` says, and the
     kind and quantiles if the data set gives the range.
     """
-    values = read(data)
     if before is not None:
+        values = before.get(KEPT) or read(data)
         seen = {"kind": before["kind"], "quantiles": list(before["quantiles"])}
     else:
-        found = look(values, packing, box) if span is None else None
-        seen = {} if found is None else asdict(found)
-        if seen:
-            return {"waiting": True, **seen}, None
+        values, seen = read(data), {}
+        if span is None and (found := look(values, packing, box)) is not None:
+            # Arrays may be parts of larger ones, and are at hand again without decoding.
+            kept = {KEPT: values} if isinstance(data, bytes) else {}
+            return {"waiting": True, "kind": found.kind, "quantiles": found.quantiles, **kept}, None
     image = show(values, packing, box, span, known)
     told = {"width": image.width, "height": image.height, "mode": image.mode, "sha256": _hash(data, box)}
     return {**seen, **told, **image.read}, image.pixels

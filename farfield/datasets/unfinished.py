@@ -26,6 +26,8 @@ CHUNK_BYTES = 16 * 2**20  # ... or fewer, if they are large
 Fact = dict[str, Any]
 Key = int | str  # of one file: what a journal in JSON can hold
 LONG = "quantiles"  # of a fact: many numbers, which stay in the journal and are read there when asked for
+KEPT = "values"  # of a fact: pixels that will be needed once more; in memory alone, of the first files
+KEPT_BYTES = 2**28  # of all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def fill(
 
     Files are taken in one thread and worked on in `workers` others, a bounded number at a time.
     """
-    path = scratch / "journal.jsonl"
+    path, room = scratch / "journal.jsonl", KEPT_BYTES
     with path.open("ab") as journal:
         for chunk in _work_all(files, work, workers):
             for array in arrays:
@@ -102,10 +104,16 @@ def fill(
             places = {}
             for key, fact in chunk.items():
                 places[key] = journal.tell()
-                journal.write(json.dumps([key, fact]).encode() + b"\n")
+                if KEPT in fact and (room := room - fact[KEPT].array.nbytes) < 0:
+                    del fact[KEPT]
+                journal.write(json.dumps([key, _written(fact)]).encode() + b"\n")
             journal.flush()
             facts.update((key, _light(fact, path, places[key])) for key, fact in chunk.items())
             bar.update(len(chunk))
+
+
+def _written(fact: Fact) -> Fact:
+    return {name: value for name, value in fact.items() if name != KEPT}
 
 
 def _work_all(

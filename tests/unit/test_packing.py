@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from tqdm import tqdm
 
+from farfield.datasets import decoders, first_look, unfinished
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import ranges
 from farfield.datasets.decoders.rgb import READ
@@ -193,6 +194,22 @@ def test_files_are_read_once_where_their_range_is_known(tmp_path):
     assert [sorted(rows) for rows in wanted] == [list(range(COUNT)), list(range(20))]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", ">u2"])
+@pytest.mark.parametrize("count", [1, 2, 777])
+def test_quantiles_that_are_counted_are_those_that_are_sorted(dtype, count):
+    span = np.iinfo(dtype)
+    values = np.random.default_rng(0).integers(span.min, span.max + 1, (count, 1, 1)).astype(dtype)
+    expected = np.quantile(values.astype(np.float64), ranges.LEVELS)
+    assert np.allclose(ranges.quantiles(values, None), expected, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", ">i2"])
+def test_grey_of_a_large_picture_is_that_of_its_parts(dtype):
+    values = np.random.default_rng(0).integers(-9000, 9000, (300, 400, 1)).astype(dtype)
+    parts = [ranges.to_grey(part, (-100.0, 7000.5)) for part in values]
+    assert (ranges.to_grey(values, (-100.0, 7000.5)) == np.stack(parts)).all()
+
+
 def plainly(tables):
     """The percentiles of the mean of the files' shares, by halving, a file after the other."""
 
@@ -230,6 +247,20 @@ def test_the_quantiles_of_files_stay_on_disk(tmp_path):
     for seen in (facts, open_unfinished(scratch, {})[1]):
         assert all(not isinstance(fact["quantiles"], list) for fact in seen.values())
         assert {row: {**fact, "quantiles": list(fact["quantiles"])} for row, fact in seen.items()} == told
+
+
+@pytest.mark.parametrize("room", [0, 40 * 128, 2**20])
+def test_values_are_kept_for_the_second_pass_as_far_as_there_is_room(tmp_path, monkeypatch, room):
+    """Of a file of 8 x 8 numbers 128 bytes; the outcome is the same."""
+    monkeypatch.setattr(unfinished, "KEPT_BYTES", 0)
+    whole = pack_deep(tmp_path, reader(DEEP), "whole")
+    monkeypatch.setattr(unfinished, "KEPT_BYTES", room)
+    decoded = []
+    monkeypatch.setattr(first_look, "read", lambda data: decoded.append(1) or decoders.read(data))
+    found = pack_deep(tmp_path, reader(DEEP))
+    assert len(decoded) == 2 * COUNT - min(COUNT, room // 128)
+    for name in ("images.npy", "manifest.parquet", "ranges.json"):
+        assert (whole / name).read_bytes() == (found / name).read_bytes()
 
 
 def test_quantiles_are_of_one_pass(tmp_path, monkeypatch):

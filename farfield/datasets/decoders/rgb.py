@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders.picture import to_rgb
+from farfield.datasets.decoders.picture import to_picture
 from farfield.datasets.decoders.ranges import Range
 from farfield.datasets.decoders.registry import read
 from farfield.datasets.decoders.values import Values
@@ -118,18 +118,18 @@ def show(
     """As `decode`, of the values in a file."""
     width, height = values.size
     used, container = _bits(values)
-    rgb, (low, high), remark = to_rgb(values, packing, box, span, known)
+    picture, (low, high), remark = to_picture(values, packing, box, span, known)
     if values.orientation in UPRIGHT:
-        rgb = rgb.transpose(UPRIGHT[values.orientation])
+        picture = picture.transpose(UPRIGHT[values.orientation])
     if packing.pre_size:
-        rgb = rgb.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
+        picture = picture.resize((packing.pre_size,) * 2, FILTERS[packing.pre_resample])
     wanted = packing.shape[::-1]
-    if rgb.size != wanted:
-        rgb = rgb.resize(wanted, FILTERS[packing.resample])
+    if picture.size != wanted:
+        picture = picture.resize(wanted, FILTERS[packing.resample])
     if values.orientation >= 5:  # those that turn it on its side
         width, height = height, width
     return Decoded(
-        np.asarray(rgb),
+        np.asarray(picture.convert("RGB")),
         width,
         height,
         values.mode,
