@@ -31,6 +31,7 @@ LAYOUTS: Registry[Callable[[Path, dict[str, Any]], Index]] = Registry(
         "labelled": "labelled",
         "mini_imagenet": "mini_imagenet",
         "rvl_cdip": "rvl_cdip",
+        "slides": "slides",
         "split_csv": "split_csv",
         "stanford_cars": "stanford_cars",
         "tiered": "tiered",
