@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from farfield.datasets.decoders.channels import keep, look_at_channels
 from farfield.datasets.decoders.picture import Look
 from farfield.datasets.decoders.ranges import Range
 from farfield.datasets.sources import Box, Data
-from farfield.datasets.unfinished import Fact
+from farfield.datasets.unfinished import KEPT, Fact
 
 
 def packed_image(
@@ -31,18 +30,20 @@ def packed_image(
     any are given. None, and `waiting`, if its data set must give its range first.
 
     known: the ranges of the data set, by kind of file; of each channel, if channels are given. before:
-    what was told of the image when it had to wait; its kind and quantiles are taken over, as they are of the same
-    bytes. UnreadableImageError with the reason. Otherwise told: width, height, mode, sha256 (of the bytes,
-    and of the box), what `Decoded.read` says, and the kind and quantiles if the data set gives the range.
+    what was told of the image when it had to wait; its kind, quantiles and values, where they are still held,
+    are taken over, as they are of the same bytes. UnreadableImageError with the reason. Otherwise told: width,
+    height, mode, sha256 (of the bytes, and of the box), what `Decoded.read` says, and the kind and quantiles
+    if the data set gives the range.
     """
-    values = read(data)
     if before is not None:
-        seen = {name: before[name] for name in ("kind", "quantiles")}
+        values = before.get(KEPT) or read(data)
+        seen = {"kind": before["kind"], "quantiles": list(before["quantiles"])}
     else:
-        found = _look(values, packing, channels, box) if span is None else None
-        seen = {} if found is None else asdict(found)
-        if seen:
-            return {"waiting": True, **seen}, None
+        values, seen = read(data), {}
+        if span is None and (found := _look(values, packing, channels, box)) is not None:
+            # Arrays may be parts of larger ones, and are at hand again without decoding.
+            kept = {KEPT: values} if isinstance(data, bytes) else {}
+            return {"waiting": True, "kind": found.kind, "quantiles": found.quantiles, **kept}, None
     shown = partial(keep, numbers=channels) if channels else partial(show, span=span)
     image = shown(values, packing, box=box, known=known)
     told = {"width": image.width, "height": image.height, "mode": image.mode, "sha256": _hash(data, box)}

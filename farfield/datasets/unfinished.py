@@ -7,6 +7,8 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,31 @@ CHUNK_BYTES = 16 * 2**20  # ... or fewer, if they are large
 
 Fact = dict[str, Any]
 Key = int | str  # of one file: what a journal in JSON can hold
+LONG = "quantiles"  # of a fact: many numbers, which stay in the journal and are read there when asked for
+KEPT = "values"  # of a fact: pixels that will be needed once more; in memory alone, of the first files
+KEPT_BYTES = 2**28  # of all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers(Sequence[float]):
+    """The numbers `LONG` of a fact, in the line of the journal that begins at byte `place`."""
+
+    journal: Path
+    place: int
+
+    def _read(self) -> list[float]:
+        with self.journal.open("rb") as file:
+            file.seek(self.place)
+            return json.loads(file.readline())[1][LONG]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._read()[index]
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._read())
 
 
 def open_unfinished(
@@ -40,13 +67,20 @@ def open_unfinished(
             with atomic_file(scratch / name) as partial:
                 allocate_array(partial, shape, dtype)
     facts: dict[Key, Fact] = {}
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
-        try:
-            key, fact = json.loads(line)
-        except json.JSONDecodeError:  # the line that a kill cut short
-            continue
-        facts[key] = fact
+    if journal.exists():
+        with journal.open("rb") as lines:
+            place = 0
+            for line in lines:
+                with suppress(json.JSONDecodeError):  # the line that a kill cut short
+                    key, fact = json.loads(line)
+                    facts[key] = _light(fact, journal, place)
+                place += len(line)
     return {name: np.load(scratch / name, mmap_mode="r+") for name in arrays}, facts
+
+
+def _light(fact: Fact, journal: Path, place: int) -> Fact:
+    """The fact without its long part, which is in the journal at this place."""
+    return {**fact, LONG: Numbers(journal, place)} if LONG in fact else fact
 
 
 def fill(
@@ -62,14 +96,24 @@ def fill(
 
     Files are taken in one thread and worked on in `workers` others, a bounded number at a time.
     """
-    with (scratch / "journal.jsonl").open("a", encoding="utf-8") as journal:
+    path, room = scratch / "journal.jsonl", KEPT_BYTES
+    with path.open("ab") as journal:
         for chunk in _work_all(files, work, workers):
-            facts.update(chunk)
             for array in arrays:
                 array.flush()
-            journal.write("".join(json.dumps([key, fact]) + "\n" for key, fact in chunk.items()))
+            places = {}
+            for key, fact in chunk.items():
+                places[key] = journal.tell()
+                if KEPT in fact and (room := room - fact[KEPT].array.nbytes) < 0:
+                    del fact[KEPT]
+                journal.write(json.dumps([key, _written(fact)]).encode() + b"\n")
             journal.flush()
+            facts.update((key, _light(fact, path, places[key])) for key, fact in chunk.items())
             bar.update(len(chunk))
+
+
+def _written(fact: Fact) -> Fact:
+    return {name: value for name, value in fact.items() if name != KEPT}
 
 
 def _work_all(

@@ -14,6 +14,7 @@ from farfield.local import Local
 from farfield.networks.cards import NetworkCard
 from farfield.own import words
 from farfield.own.advice import next_steps
+from farfield.own.before_after import before_after
 from farfield.own.findings import next_part, parts_on
 from farfield.own.groups import groups_by, groups_given, require_testable
 from farfield.own.images import OwnImages, own_images, remarks
@@ -47,6 +48,7 @@ def evaluate(
     deterministic(threads=0)
     backbone = card.load()  # before the images, which may take minutes
     own = own_images(data, wide_packing(card), local.workers)
+    pictures = before_after(data, own)  # at once, while its files are what was packed
     groups = groups_by(group, own.paths) if group else groups_given(own.groups)
     require_testable(own, groups)
     notes = remarks(own)
@@ -57,7 +59,7 @@ def evaluate(
     classifier, description = fitted(probes, card, backbone, seed)
     write_classifier(out / "classifier", classifier, description, own.images)
     write_text(out / "predictions.csv", predictions(found, own, probes.diagnosis).to_csv(index=False))
-    first, more = [next_part(own, probes.diagnosis)], [*parts_on(own, probes.diagnosis)]
+    first, more = [next_part(own, probes.diagnosis)], [*parts_on(own, probes.diagnosis), pictures]
     write_text(out / "report/index.html", render(probes, card, found, notes, first, more))
     text = in_words(own, probes, card, notes)
     said = json.dumps(summary(probes, card, notes, str(out)), ensure_ascii=False) if as_json else text

@@ -17,7 +17,7 @@ def data_uri(data: bytes, kind: str) -> str:
 def thumbnail(own: OwnImages, row: int, side: int) -> str:
     """The image, its longer side of `side` pixels, in the proportions of its file."""
     picture = Image.fromarray(np.asarray(own.images[row]))
-    return _encoded(picture.resize(_shown(own, row, side), Image.Resampling.BOX))
+    return encoded(picture.resize(_shown(own, row, side), Image.Resampling.BOX))
 
 
 def contact_sheet(own: OwnImages, rows: np.ndarray, side: int, columns: int) -> str:
@@ -29,7 +29,7 @@ def contact_sheet(own: OwnImages, rows: np.ndarray, side: int, columns: int) -> 
         picture = Image.fromarray(np.asarray(own.images[row])).resize(size, Image.Resampling.BOX)
         left, top = place % columns * side, place // columns * side
         sheet.paste(picture, (left + (side - size[0]) // 2, top + (side - size[1]) // 2))
-    return _encoded(sheet)
+    return encoded(sheet)
 
 
 def _shown(own: OwnImages, row: int, side: int) -> tuple[int, int]:
@@ -39,7 +39,8 @@ def _shown(own: OwnImages, row: int, side: int) -> tuple[int, int]:
     return max(1, round(scale * width)), max(1, round(scale * height))
 
 
-def _encoded(picture: Image.Image) -> str:
+def encoded(picture: Image.Image) -> str:
+    """As WebP in a data URI."""
     buffer = io.BytesIO()
     picture.save(buffer, format="WEBP", quality=75, method=2)
     return data_uri(buffer.getvalue(), "image/webp")

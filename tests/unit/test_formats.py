@@ -9,7 +9,14 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders import UnreadableImageError, begins_as_image, decode, holds_image, read
+from farfield.datasets.decoders import (
+    UnreadableImageError,
+    begins_as_image,
+    decode,
+    holds_image,
+    jpegxl,
+    read,
+)
 from farfield.datasets.decoders.values import needs_extra
 
 SIZE = 48
@@ -479,3 +486,43 @@ def test_jpeg_2000_and_jpeg_xl_of_16_bits(bits):
     data = codecs.jpeg2k_encode(values, level=0, codecformat="jp2", bitspersample=bits)
     near(data, scaled(values, 0, 4095) if bits == 12 else by_percentiles(values))
     near(codecs.jpegxl_encode(values, lossless=True), scaled(values, 0, 65535))
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(8, 8), (256, 256), (300, 517), (480, 640), (20, 9000), (9, 16)]
+)
+@pytest.mark.parametrize("boxes", [False, True])
+def test_a_jpeg_xl_file_says_its_size_before_it_is_decoded(monkeypatch, height, width, boxes):
+    codecs = pytest.importorskip("imagecodecs", reason="needs the extra `geo`")
+    data = codecs.jpegxl_encode(np.zeros((height, width), np.uint8), usecontainer=boxes)
+    assert jpegxl.header(data) == jpegxl.Header(width, height, False, 8)
+    asked = []
+    monkeypatch.setattr(codecs, "jpegxl_decode", lambda *given, **how: asked.append(given))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", width * height - 1)
+    with pytest.raises(UnreadableImageError, match=f"too many pixels: {width} x {height}"):
+        decode(data, FORM)
+    assert not asked
+
+
+def test_of_a_jpeg_xl_animation_the_first_frame_is_decoded():
+    codecs = pytest.importorskip("imagecodecs", reason="needs the extra `geo`")
+    frames = np.stack([noise("uint8", 3, high=high) for high in (250, 90, 30)])
+    data = codecs.jpegxl_encode(frames, lossless=True)
+    assert jpegxl.header(data) == jpegxl.Header(SIZE, SIZE, True, 8)
+    near(data, frames[0], levels=0)
+    assert decode(data, FORM).remark == "the first frame of an animation"
+
+
+@pytest.mark.parametrize("bits", range(9, 17))
+def test_a_jpeg_xl_file_of_fewer_bits_than_16_is_white_at_their_largest_number(bits):
+    codecs = pytest.importorskip("imagecodecs", reason="needs the extra `geo`")
+    values = noise("uint16", high=2**bits - 1)
+    data = codecs.jpegxl_encode(values, bitspersample=bits, lossless=True)
+    assert jpegxl.header(data).bits == bits
+    near(data, scaled(values, 0, 2**bits - 1))
+
+
+@pytest.mark.parametrize("data", [b"\xff\x0a", jpegxl.BOXES, jpegxl.BOXES + b"\0\0\0\x10ftypjxl " + bytes(4)])
+def test_a_jpeg_xl_file_without_its_size_is_damaged(data):
+    with pytest.raises(UnreadableImageError, match="damaged"):
+        jpegxl.header(data)

@@ -57,6 +57,7 @@ def test_the_answer_stands_on_top_of_one_page_that_loads_nothing(written, page):
         "What to do next",
         "Which classes are taken for which",
         "The worst images",
+        "As stored, and as the network sees them",
         "How to use it",
     ):
         assert section in page.text

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
+from farfield.datasets import decoders, first_look, unfinished
 from farfield.datasets.cards import Packing
 from farfield.datasets.decoders import ranges
 from farfield.datasets.decoders.rgb import READ
@@ -16,6 +18,7 @@ from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.previews import contact_sheet
 from farfield.datasets.remarks import remarks_on
+from farfield.datasets.unfinished import fill, open_unfinished
 from farfield.errors import InputError
 from farfield.files import read_json
 
@@ -189,6 +192,75 @@ def test_files_are_read_once_where_their_range_is_known(tmp_path):
     wanted.clear()
     pack_deep(tmp_path, reader(FILES | {row: DEEP[row] for row in range(20)}, wanted), "mixed")
     assert [sorted(rows) for rows in wanted] == [list(range(COUNT)), list(range(20))]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", ">u2"])
+@pytest.mark.parametrize("count", [1, 2, 777])
+def test_quantiles_that_are_counted_are_those_that_are_sorted(dtype, count):
+    span = np.iinfo(dtype)
+    values = np.random.default_rng(0).integers(span.min, span.max + 1, (count, 1, 1)).astype(dtype)
+    expected = np.quantile(values.astype(np.float64), ranges.LEVELS)
+    assert np.allclose(ranges.quantiles(values, None), expected, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", ">i2"])
+def test_grey_of_a_large_picture_is_that_of_its_parts(dtype):
+    values = np.random.default_rng(0).integers(-9000, 9000, (300, 400, 1)).astype(dtype)
+    parts = [ranges.to_grey(part, (-100.0, 7000.5)) for part in values]
+    assert (ranges.to_grey(values, (-100.0, 7000.5)) == np.stack(parts)).all()
+
+
+def plainly(tables):
+    """The percentiles of the mean of the files' shares, by halving, a file after the other."""
+
+    def least(percentile):
+        low, high = min(table[0] for table in tables), max(table[-1] for table in tables)
+        for _ in range(100):
+            middle = (low + high) / 2
+            shares = [np.interp(middle, table, ranges.LEVELS, left=0, right=1) for table in tables]
+            low, high = (low, middle) if np.mean(shares) >= percentile else (middle, high)
+        return high
+
+    return least(0.001), least(0.999)
+
+
+@pytest.mark.parametrize("held", [7, 2**12])
+def test_the_range_of_many_files_is_that_of_their_mean_share(monkeypatch, held):
+    """In as many parts of the files as there are, one of constant value and one far away among them."""
+    monkeypatch.setattr(ranges, "TABLES", held)
+    random = np.random.default_rng(0)
+    values = [np.round(random.gamma(2, 300, 500)) + random.integers(0, 900) for _ in range(60)]
+    tables = [np.quantile(file, ranges.LEVELS) for file in [*values, np.full(9, 40.0), np.full(9, 1e6)]]
+    found = ranges.pooled_range(table.tolist() for table in tables)
+    assert np.allclose(found, plainly(tables), rtol=1e-9)
+    alone = ranges.pooled_range([tables[0]])
+    assert np.allclose(alone, np.quantile(values[0], (0.001, 0.999)), rtol=1e-9)
+    assert ranges.pooled_range([tables[-1]]) == (1e6, 1e6)
+
+
+def test_the_quantiles_of_files_stay_on_disk(tmp_path):
+    scratch = tmp_path / "scratch"
+    _, facts = open_unfinished(scratch, {})
+    numbers = np.linspace(0, 1, 111)
+    told = {row: {"kind": "uint16 x 1", "quantiles": (row + numbers).tolist()} for row in range(9)}
+    fill(scratch, ((row, b"") for row in told), lambda row, data: told[row], [], facts, tqdm(disable=True), 1)
+    for seen in (facts, open_unfinished(scratch, {})[1]):
+        assert all(not isinstance(fact["quantiles"], list) for fact in seen.values())
+        assert {row: {**fact, "quantiles": list(fact["quantiles"])} for row, fact in seen.items()} == told
+
+
+@pytest.mark.parametrize("room", [0, 40 * 128, 2**20])
+def test_values_are_kept_for_the_second_pass_as_far_as_there_is_room(tmp_path, monkeypatch, room):
+    """Of a file of 8 x 8 numbers 128 bytes; the outcome is the same."""
+    monkeypatch.setattr(unfinished, "KEPT_BYTES", 0)
+    whole = pack_deep(tmp_path, reader(DEEP), "whole")
+    monkeypatch.setattr(unfinished, "KEPT_BYTES", room)
+    decoded = []
+    monkeypatch.setattr(first_look, "read", lambda data: decoded.append(1) or decoders.read(data))
+    found = pack_deep(tmp_path, reader(DEEP))
+    assert len(decoded) == 2 * COUNT - min(COUNT, room // 128)
+    for name in ("images.npy", "manifest.parquet", "ranges.json"):
+        assert (whole / name).read_bytes() == (found / name).read_bytes()
 
 
 def test_quantiles_are_of_one_pass(tmp_path, monkeypatch):

@@ -40,15 +40,15 @@ def kind_of(values: Values) -> str:
     return f"{values.modality or values.held.dtype.newbyteorder('=').name} x {values.bands}"
 
 
-def to_rgb(
+def to_picture(
     values: Values,
     packing: Packing,
     box: Box | None = None,
     span: Range | None = None,
     known: Mapping[str, Range] | None = None,
 ) -> tuple[Image.Image, Range, str]:
-    """The part of the values in `box` as an RGB image by the table of `rgb`, not yet turned; the range that it is
-    shown in; what else was done."""
+    """The part of the values in `box` as an image of mode L or RGB by the table of `rgb`, not yet turned; the
+    range that it is shown in; what else was done."""
     part, opacity = _cut(values, box, packing, span)
     remarks = [values.remark, bands.shown(values.bands - values.alpha, values.colour, packing.channels)]
     if values.alpha and not part.alpha:
@@ -173,4 +173,4 @@ def _on_white(image: Image.Image, alpha: bool) -> Image.Image:
     if alpha:
         canvas = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(canvas, image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "L" else image.convert("RGB")

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from farfield.datasets.cards import Packing
-from farfield.datasets.decoders.picture import to_rgb
+from farfield.datasets.decoders.picture import to_picture
 from farfield.datasets.decoders.ranges import Range
 from farfield.datasets.decoders.registry import read
 from farfield.datasets.decoders.values import Values
@@ -117,8 +117,9 @@ def show(
     known: Mapping[str, Range] | None = None,
 ) -> Decoded:
     """As `decode`, of the values in a file."""
-    rgb, shown, remark = to_rgb(values, packing, box, span, known)
-    return decoded(values, np.asarray(packed(rgb, values.orientation, packing)), shown, remark)
+    picture, shown, remark = to_picture(values, packing, box, span, known)
+    pixels = np.asarray(packed(picture, values.orientation, packing).convert("RGB"))
+    return decoded(values, pixels, shown, remark)
 
 
 def packed(image: Image.Image, orientation: int, packing: Packing) -> Image.Image:

@@ -32,6 +32,7 @@ LAYOUTS: Registry[Callable[[Path, dict[str, Any]], Index]] = Registry(
         "mini_imagenet": "mini_imagenet",
         "rsna": "rsna",
         "rvl_cdip": "rvl_cdip",
+        "slides": "slides",
         "split_csv": "split_csv",
         "stanford_cars": "stanford_cars",
         "tiered": "tiered",

@@ -10,7 +10,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from farfield.datasets.decoders.containers import hdf5, parquet, pickles
+from farfield.datasets.decoders.containers import hdf5, parquet, pickles, slides
 from farfield.datasets.sources import Data, Stack
 from farfield.errors import InputError
 
@@ -23,7 +23,7 @@ class Container(Protocol):
     def opened(self, file: IO[bytes], name: str, variable: str) -> AbstractContextManager[Any]: ...
 
 
-CONTAINERS: tuple[Container, ...] = (hdf5, parquet, pickles)  # asked in this order
+CONTAINERS: tuple[Container, ...] = (hdf5, parquet, slides, pickles)  # asked in this order
 START = 1024  # bytes of a member that its kind is told by
 
 
