@@ -10,7 +10,6 @@ import pandas as pd
 from farfield.datasets.cards import Card
 from farfield.files import atomic_file, read_json, write_json
 from farfield.local import load_local
-from farfield.networks.licences import mark
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.data_page import data_page
@@ -23,15 +22,16 @@ from farfield.report.sharing import plotted_sharing, sharing_headlines, sharing_
 from farfield.report.site import Page, write_site
 from farfield.report.tables import metrics
 from farfield.report.training_page import training_page
+from farfield.report.transductive import transductive_metrics, transductive_page
 from farfield.report.tuning import tuning_claims, tuning_headlines, tuning_metrics, tuning_pages
 from farfield.results.claims import claims_metrics
 from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset, MetaTraining, Training
 from farfield.results.judging import judge_fewshot, judge_sharing, judge_tuning
-from farfield.results.study import Row
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
+from stages.frame.fewshot_rows import described_rows, transductive_results
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
@@ -59,11 +59,13 @@ def main() -> None:
         for name, card in params.datasets.items()
     }
     fewshot = Findings(fewshot_results(params, datasets), judge_fewshot)
+    jointly = Findings(transductive_results(params, datasets), lambda study: ())
     tuned = {name: Findings(study, judge_tuning) for name, study in tuning_studies(params, datasets).items()}
     shared = {
         name: Findings(study, judge_sharing) for name, study in sharing_studies(params, datasets).items()
     }
     write_json(paths.METRICS / "fewshot.json", metrics(fewshot.summary))
+    write_json(paths.METRICS / "transductive.json", transductive_metrics(jointly.summary))
     for name, part in tuned.items():
         write_json(paths.METRICS / f"{name}.json", tuning_metrics(part))
     write_json(paths.METRICS / "sharing.json", {name: sharing_metrics(part) for name, part in shared.items()})
@@ -99,6 +101,10 @@ def main() -> None:
     # Most of the time goes to pictures. What they are of is computed by now, for the metrics.
     parts: list[Callable[[], Part]] = [
         lambda: (fewshot_headlines(fewshot), fewshot_pages(fewshot)),
+        lambda: (
+            [],
+            [transductive_page(jointly, {k: r.assumes for k, r in params.fewshot.transductive.items()})],
+        ),
         lambda: ([], [comparisons_page(fewshot)]),
         lambda: ([claims_headline(fewshot)], [claims_page(fewshot)]),
         lambda: (
@@ -147,16 +153,7 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
         for key in fewshot.units
     ]
-    seen = seen_by_rows(params)
-    rows: dict[str, Row] = {
-        key: {
-            "title": row.title + mark(*params.licences_of(fewshot.networks.get(key, ()))),
-            "family": row.family,
-            "published": row.published,
-            "seen": seen[key],
-        }
-        for key, row in fewshot.rows.items()
-    }
+    rows = described_rows(params, fewshot.rows)
     training = {
         key: Training(
             pd.read_csv(paths.NETWORKS / "curves" / f"{key}.csv"),
@@ -178,32 +175,6 @@ def fewshot_results(params: Params, datasets: dict[str, Dataset]) -> FewShotStud
         choices=ensemble_choices(params),
         caveats=tuple(shortened(params.fewshot)),
     )
-
-
-def seen_by_rows(params: Params) -> dict[str, str]:
-    """What the network of each few-shot row has learned from, in words."""
-
-    def by(network: str) -> str:
-        if network in params.networks.given:
-            return params.networks.given[network].pretrained_on or "nothing"
-        spec = params.networks.trained[network]
-        title, pixels = params.card(spec.source).title, params.pixels_of(network)
-        return f"{title}, {spec.recipe.epochs} epochs at {pixels} px"
-
-    fewshot = params.fewshot
-    seen = {
-        key: f"{params.card(row.source).title}, {row.recipe.epochs * row.episodes_per_epoch:,} episodes at "
-        f"{params.image_size} px"
-        for key, row in fewshot.meta.items()
-    }
-    seen |= {key: by(row.model) for key, row in fewshot.transfer.items()}
-    seen |= {key: by(unit.model) for unit in fewshot.finetune.values() for key in unit.rows}
-    seen |= {
-        key: "; ".join(by(model) for model in unit.models)
-        for unit in fewshot.ensemble.values()
-        for key in unit.rows
-    }
-    return seen
 
 
 def shortened(fewshot: FewShot) -> list[str]:

@@ -7,6 +7,8 @@ NeurIPS 2021, arXiv 2204.11181, with concentration 2). It is a part of the balan
 and what a row that answers each query by itself says of it is known from its balanced answers.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from farfield.seeds import stream
@@ -37,3 +39,10 @@ def dirichlet_queries(
     gamma = np.stack([stream(*key, e).standard_gamma(concentration, way) for e in range(episodes)])
     counts = np.rint(query * gamma / gamma.max(axis=1, keepdims=True))
     return (np.arange(query) < counts[..., None]).reshape(episodes, way * query)
+
+
+def accuracies(predictions: Sequence[np.ndarray], asked: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Percent [E] of the queries `asked`, bool [E, Q], that are given their class `targets` [Q]."""
+    return np.array(
+        [100 * np.mean(own == targets[mask]) for own, mask in zip(predictions, asked, strict=True)]
+    )

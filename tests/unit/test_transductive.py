@@ -9,14 +9,14 @@ from easyfsl import methods as easyfsl
 from sklearn.semi_supervised import LabelSpreading
 from torch.nn import functional as F
 
-from farfield.episodes.imbalance import dirichlet_queries
+from farfield.episodes.imbalance import accuracies, dirichlet_queries
 from farfield.episodes.sampling import sample_episodes
 from farfield.errors import InputError
 from farfield.transfer.nearest_centroid import NearestCentroid
 from farfield.transfer.transductive import TRANSDUCTIVE, transductive_head
 from farfield.transfer.transductive.alpha_tim import AlphaTIM, tsallis
 from farfield.transfer.transductive.bd_cspn import BDCSPN, rectified, shifted
-from farfield.transfer.transductive.evaluation import accuracies, evaluate
+from farfield.transfer.transductive.evaluation import evaluate
 from farfield.transfer.transductive.head import nearest, soft_means
 from farfield.transfer.transductive.label_propagation import LabelPropagation, affinities, propagate
 from farfield.transfer.transductive.laplacian_shot import LaplacianShot

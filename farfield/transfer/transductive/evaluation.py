@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from farfield.episodes.evaluation import CHUNK_BYTES
+from farfield.episodes.imbalance import accuracies
 from farfield.episodes.sampling import Episodes
 from farfield.transfer.learner import Learner
 from farfield.transfer.transductive.head import TransductiveHead
@@ -78,10 +79,3 @@ def answers(
         for episode, given in zip(alike, classes, strict=True):
             found[episode] = given
     return found
-
-
-def accuracies(predictions: list[np.ndarray], asked: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Percent [E] of the queries `asked`, bool [E, Q], that are given their class `targets` [Q]."""
-    return np.array(
-        [100 * np.mean(own == targets[mask]) for own, mask in zip(predictions, asked, strict=True)]
-    )
