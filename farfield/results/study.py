@@ -93,8 +93,8 @@ class Study:
         ]
         if unmarked:
             raise InputError(
-                f"'{unmarked[0]}' of the study {self.name} sees all queries of an episode at once, which others do "
-                f"not, and has no mark. End its title in '{MARK}'."
+                f"'{unmarked[0]}' of the study {self.name} sees all queries of an episode at once and has no "
+                f"mark; other rows do not see them. End its title in '{MARK}'."
             )
         require_described(self.name, "method", self.scores["row"].unique(), self.rows)
         require_described(self.name, "cell", self._present, self.known_cells)

@@ -15,9 +15,9 @@ from farfield.errors import InputError
 from farfield.transfer.nearest_centroid import NearestCentroid
 from farfield.transfer.transductive import TRANSDUCTIVE, transductive_head
 from farfield.transfer.transductive.alpha_tim import AlphaTIM, tsallis
-from farfield.transfer.transductive.bd_cspn import BDCSPN, rectified, shifted
+from farfield.transfer.transductive.bd_cspn import BDCSPN, rectified, shift
 from farfield.transfer.transductive.evaluation import evaluate
-from farfield.transfer.transductive.head import nearest, soft_means
+from farfield.transfer.transductive.head import cosines, cosines_to, nearest, soft_means
 from farfield.transfer.transductive.label_propagation import LabelPropagation, affinities, propagate
 from farfield.transfer.transductive.laplacian_shot import LaplacianShot
 from farfield.transfer.transductive.pt_map import PTMAP, sinkhorn
@@ -54,11 +54,19 @@ def loop_neighbours(points, count):
 
 def test_neighbours_are_the_nearest_others():
     points = episodes()[1]
-    marked = nearest(points, 5)
+    marked = nearest(-torch.cdist(points, points), 5)
     for e in range(len(points)):
         for i, found in enumerate(loop_neighbours(points[e], 5)):
             assert set(marked[e, i].nonzero().flatten().tolist()) == set(found)
-    assert nearest(points[:, :4], 10).sum() == 3 * 4 * 3
+    assert nearest(cosines(points[:, :4]), 10).sum() == 3 * 4 * 3
+
+
+def test_cosines_are_those_of_the_points_themselves():
+    support, query = episodes()
+    means, move = support.mean(2), shift(support, query)
+    torch.testing.assert_close(cosines(query), F.cosine_similarity(query[:, :, None], query[:, None], dim=-1))
+    for moved, found in ((query, cosines_to(query, means)), (query + move, cosines_to(query, means, move))):
+        torch.testing.assert_close(found, F.cosine_similarity(moved[:, :, None], means[:, None], dim=-1))
 
 
 # Label propagation
@@ -177,7 +185,7 @@ def easy(kind, support, query, **settings):
 def test_prototypes_without_the_factor_10_are_those_of_easyfsl():
     """It weights by exp(cos), and classifies the queries as they were before the shift."""
     support, query = episodes()
-    prototypes = rectified(support, shifted(support, query), temperature=1.0)
+    prototypes = rectified(support, query, 1.0, move=shift(support, query))
     for e in range(len(support)):
         scores, model = easy(easyfsl.BDCSPN, support[e], query[e])
         torch.testing.assert_close(prototypes[e], model.prototypes)
@@ -218,14 +226,14 @@ def test_laplacian_shot_is_that_of_easyfsl_on_a_symmetric_graph():
 def test_laplacian_shot_rectifies_its_prototypes_as_bd_cspn_does():
     support, query = (F.normalize(x, dim=-1) for x in episodes())
     scores = LaplacianShot(weight=0.0)(support, query)
-    moved = shifted(support, query)
+    moved = query + shift(support, query)
     prototypes = rectified(support, moved, 10.0)
     torch.testing.assert_close(scores, (-(torch.cdist(moved, prototypes) ** 2)).log_softmax(-1))
 
 
 def test_laplacian_shot_ends_where_its_objective_is_lower():
     support, query = (F.normalize(x, dim=-1) for x in episodes())
-    near = nearest(query, 3).double()
+    near = nearest(cosines(query), 3).double()
     graph = (near + near.mT) / 2
     costs = torch.cdist(query, support.mean(2)) ** 2
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from farfield.settings import AboveZero, keyword_settings
-from farfield.transfer.transductive.head import TransductiveHead, unit
+from farfield.transfer.transductive.head import TransductiveHead, cosines_to
 
 
 @keyword_settings
@@ -22,24 +22,33 @@ class BDCSPN(TransductiveHead):
     shift: bool = True
 
     def __call__(self, support: Tensor, query: Tensor, start: Tensor | None = None) -> Tensor:
-        query = shifted(support, query) if self.shift else query
-        prototypes = rectified(support, query, self.temperature, start)
-        return unit(query) @ unit(prototypes).mT
+        move = shift(support, query) if self.shift else None
+        return cosines_to(query, rectified(support, query, self.temperature, start, move), move)
 
 
-def shifted(support: Tensor, query: Tensor) -> Tensor:
-    """The queries [E, Q, d] moved so that their mean is that of the support [E, way, shot, d]."""
-    return query + support.mean((1, 2))[:, None] - query.mean(1, keepdim=True)
+def shift(support: Tensor, query: Tensor) -> Tensor:
+    """[E, 1, d]: what moves the mean of the queries [E, Q, d] to that of the support [E, way, shot, d]."""
+    return support.mean((1, 2))[:, None] - query.mean(1, keepdim=True)
 
 
-def rectified(support: Tensor, query: Tensor, temperature: float, start: Tensor | None = None) -> Tensor:
-    """Prototypes [E, way, d]: p_k = sum_x w_x x over the support of class k and the queries taken for it, with
-    w_x = softmax(temperature cos(x, c_k)) over these and the support mean c_k."""
+def rectified(
+    support: Tensor,
+    query: Tensor,
+    temperature: float,
+    start: Tensor | None = None,
+    move: Tensor | None = None,
+) -> Tensor:
+    """Prototypes [E, way, d]: p_k = sum_x w_x x over the support of class k and the queries taken for it,
+    all queries moved by `move` [E, 1, d]; w_x = softmax(temperature cos(x, c_k)) over these, c_k the support
+    mean."""
     way, shot = support.shape[1:3]
-    images = torch.cat([support.flatten(1, 2), query], dim=1)
-    cosines = unit(images) @ unit(support.mean(2)).mT  # [E, way * shot + Q, way]
-    taken = (cosines[:, way * shot :] if start is None else start).argmax(-1)
+    images, means = support.flatten(1, 2), support.mean(2)
+    asked = cosines_to(query, means, move)
+    taken = (asked if start is None else start).argmax(-1)
     own = torch.arange(way, device=query.device).repeat_interleave(shot).expand(len(query), -1)
     members = F.one_hot(torch.cat([own, taken], dim=1), way).bool()
-    weights = (temperature * cosines).masked_fill(~members, -torch.inf).softmax(1)
-    return weights.mT @ images
+    close = torch.cat([cosines_to(images, means), asked], dim=1)
+    weights = (temperature * close).masked_fill(~members, -torch.inf).softmax(1).mT
+    of_support, of_query = weights.split([way * shot, query.shape[1]], dim=2)
+    prototypes = of_support @ images + of_query @ query
+    return prototypes if move is None else prototypes + of_query.sum(2, keepdim=True) * move

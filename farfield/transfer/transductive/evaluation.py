@@ -15,6 +15,7 @@ from farfield.transfer.transductive.head import TransductiveHead
 if TYPE_CHECKING:
     import pandas as pd
 
+TOGETHER = 32  # episodes; results do not depend on it
 QUERIES = ("balanced", "dirichlet")
 
 
@@ -35,18 +36,12 @@ def evaluate(
     """
     import pandas as pd
 
-    count, way, shot = episodes.support.shape
-    images = way * shot + episodes.query.shape[1]
-    chunk = max(1, CHUNK_BYTES // (images * features[0].nbytes))
+    count = len(episodes.rows)
+    start = starting(learner, features, episodes, device) if learner else None
     kinds = dict(zip(QUERIES, (np.ones_like(asked), asked), strict=True))
-    predictions: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-    for first in range(0, count, chunk):
-        some = slice(first, first + chunk)
-        support = torch.from_numpy(features[episodes.support[some]]).to(device)
-        query = torch.from_numpy(features[episodes.query[some]]).to(device)
-        start = learner(support, query, first).log_softmax(-1) if learner else None
-        for kind, mask in kinds.items():
-            predictions[kind] += answers(head, support, query, start, mask[some])
+    predictions = {
+        kind: answers(head, features, episodes, start, mask, device) for kind, mask in kinds.items()
+    }
     tables = [
         pd.DataFrame(
             {
@@ -61,21 +56,47 @@ def evaluate(
     return pd.concat(tables, ignore_index=True)
 
 
+def starting(
+    learner: Learner[Tensor, Any], features: np.ndarray, episodes: Episodes, device: torch.device
+) -> Tensor:
+    """Log-probabilities [E, way * query, way] of all queries, each by itself."""
+    count, way, shot = episodes.support.shape
+    images = way * shot + episodes.query.shape[1]
+    chunk = max(1, CHUNK_BYTES // (images * features[0].nbytes))
+    parts = []
+    for first in range(0, count, chunk):
+        some = slice(first, first + chunk)
+        support = torch.from_numpy(features[episodes.support[some]]).to(device)
+        query = torch.from_numpy(features[episodes.query[some]]).to(device)
+        parts.append(learner(support, query, first).log_softmax(-1))
+    return torch.cat(parts)
+
+
 def answers(
-    head: TransductiveHead, support: Tensor, query: Tensor, start: Tensor | None, asked: np.ndarray
+    head: TransductiveHead,
+    features: np.ndarray,
+    episodes: Episodes,
+    start: Tensor | None,
+    asked: np.ndarray,
+    device: torch.device,
 ) -> list[np.ndarray]:
     """The class, int16, that the head gives each query that is asked, by episode [E].
 
-    Shapes as in `TransductiveHead`; asked: bool [E, Q]. Episodes with as many queries are answered together.
+    start: [E, way * query, way] or None; asked: bool [E, way * query]. Episodes with as many queries are answered
+    together, and never so many that their features leave a processor's cache.
     """
     found: list[np.ndarray] = [np.empty(0, np.int16)] * len(asked)
     numbers = asked.sum(1)
-    for number in np.unique(numbers):
-        alike = np.flatnonzero(numbers == number)
-        rows, mask = (torch.from_numpy(array).to(query.device) for array in (alike, asked[alike]))
-        own = query[rows][mask].unflatten(0, (len(alike), number))
-        begin = None if start is None else start[rows][mask].unflatten(0, (len(alike), number))
-        classes = head(support[rows], own, begin).argmax(-1).to("cpu", torch.int16).numpy()
+    groups = [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
+    for alike in (
+        part for group in groups for part in np.split(group, range(TOGETHER, len(group), TOGETHER))
+    ):
+        places = np.nonzero(asked[alike])[1].reshape(len(alike), -1)
+        rows = alike[:, None]
+        support = torch.from_numpy(features[episodes.support[alike]]).to(device)
+        query = torch.from_numpy(features[episodes.query[rows, places]]).to(device)
+        begin = None if start is None else start[torch.from_numpy(rows), torch.from_numpy(places)]
+        classes = head(support, query, begin).argmax(-1).to("cpu", torch.int16).numpy()
         for episode, given in zip(alike, classes, strict=True):
             found[episode] = given
     return found

@@ -34,14 +34,34 @@ def squared_distances(points: Tensor, others: Tensor) -> Tensor:
     return torch.baddbmm(squares, points, others.mT, alpha=-2).clamp_min(0)
 
 
-def nearest(points: Tensor, count: int) -> Tensor:
-    """bool [E, n, n]: row i marks the `count` points nearest to point i of points [E, n, d], without itself;
-    all others where there are no more.
+def cosines(points: Tensor) -> Tensor:
+    """[E, n, n] between all of points [E, n, d]: of their Gram matrix, which reads each point once."""
+    gram = points @ points.mT
+    scale = gram.diagonal(dim1=1, dim2=2).clamp_min(torch.finfo(gram.dtype).tiny).rsqrt()
+    return gram.mul_(scale[:, :, None]).mul_(scale[:, None])
+
+
+def cosines_to(points: Tensor, others: Tensor, move: Tensor | None = None) -> Tensor:
+    """[E, n, m] between points [E, n, d], all moved by `move` [E, 1, d], and others [E, m, d].
+
+    From products with the points as they are: moving them would write all of them anew.
     """
-    distances = squared_distances(points, points)
-    distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    found = distances.topk(min(count, points.shape[1] - 1), largest=False).indices
-    return torch.zeros_like(distances, dtype=torch.bool).scatter_(2, found, True)
+    others = unit(others)
+    lengths = torch.linalg.vector_norm(points, dim=-1, keepdim=True)
+    if move is None:
+        return points @ others.mT / lengths.clamp_min(torch.finfo(points.dtype).eps)
+    products = points @ torch.cat([others, move], dim=1).mT + move @ torch.cat([others, move / 2], dim=1).mT
+    lengths = (lengths**2 + 2 * products[..., -1:]).clamp_min(torch.finfo(points.dtype).eps).sqrt()
+    return products[..., :-1] / lengths
+
+
+def nearest(similarities: Tensor, count: int) -> Tensor:
+    """bool [E, n, n]: row i marks the `count` points most similar to point i, without itself; all others where
+    there are no more. similarities: [E, n, n]."""
+    others = similarities.clone()
+    others.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+    found = others.topk(min(count, others.shape[1] - 1)).indices
+    return torch.zeros_like(others, dtype=torch.bool).scatter_(2, found, True)
 
 
 def soft_means(support: Tensor, query: Tensor, shares: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from farfield.errors import InputError
 from farfield.settings import BelowOne, Positive, keyword_settings
-from farfield.transfer.transductive.head import TransductiveHead, nearest, squared_distances, unit
+from farfield.transfer.transductive.head import TransductiveHead, cosines, nearest
 
 
 @keyword_settings
@@ -63,9 +63,9 @@ class LabelPropagation(TransductiveHead):
 
 def affinities(points: Tensor, neighbours: int) -> Tensor:
     """W [E, n, n] of the graph of points [E, n, d]; see `LabelPropagation`."""
-    points = unit(points)
-    near = nearest(points, neighbours)
-    squares = squared_distances(points, points)
+    similar = cosines(points)
+    near = nearest(similar, neighbours)
+    squares = (2 - 2 * similar).clamp_min(0)
     scale = (squares * near).sum((1, 2)) / near.sum((1, 2))
     scale = scale.clamp_min(torch.finfo(scale.dtype).tiny)[:, None, None]
     weights = torch.exp(-squares / (2 * scale)) * near

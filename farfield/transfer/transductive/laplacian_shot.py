@@ -4,8 +4,8 @@ Learning", ICML 2020, arXiv 2006.15486)."""
 from torch import Tensor
 
 from farfield.settings import AtLeastZero, NotNegative, Positive, keyword_settings
-from farfield.transfer.transductive.bd_cspn import rectified, shifted
-from farfield.transfer.transductive.head import TransductiveHead, nearest, squared_distances, unit
+from farfield.transfer.transductive.bd_cspn import rectified, shift
+from farfield.transfer.transductive.head import TransductiveHead, cosines, nearest, squared_distances, unit
 
 
 @keyword_settings
@@ -32,11 +32,12 @@ class LaplacianShot(TransductiveHead):
         if start is not None:
             evidence = start
         elif self.rectified:
-            query = shifted(support, query)
-            evidence = -squared_distances(query, rectified(support, query, temperature=10.0))
+            move = shift(support, query)
+            prototypes = rectified(support, query, temperature=10.0, move=move)
+            evidence = -squared_distances(query, prototypes - move)
         else:
             evidence = -squared_distances(query, support.mean(2))
-        near = nearest(query, self.neighbours).to(query)
+        near = nearest(cosines(query), self.neighbours).to(query)
         graph = self.weight * (near + near.mT) / 2
         assigned = evidence.log_softmax(-1)
         for _ in range(self.steps):
