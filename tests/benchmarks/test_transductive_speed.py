@@ -47,7 +47,7 @@ def easy(kind, features, episodes, few):
 
 @pytest.mark.parametrize(
     ("head", "kind", "least"),
-    [(BDCSPN(), EasyBDCSPN, 5), (LaplacianShot(), EasyLaplacianShot, 3)],
+    [(BDCSPN(), EasyBDCSPN, 4), (LaplacianShot(), EasyLaplacianShot, 3)],
     ids=["BD-CSPN", "LaplacianShot"],
 )
 def test_heads_of_600_episodes_against_easyfsl(ratio, task, head, kind, least):

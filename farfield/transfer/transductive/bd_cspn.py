@@ -28,7 +28,7 @@ class BDCSPN(TransductiveHead):
 
 def shift(support: Tensor, query: Tensor) -> Tensor:
     """[E, 1, d]: what moves the mean of the queries [E, Q, d] to that of the support [E, way, shot, d]."""
-    return support.mean((1, 2))[:, None] - query.mean(1, keepdim=True)
+    return support.mean(2).mean(1, keepdim=True) - query.mean(1, keepdim=True)
 
 
 def rectified(

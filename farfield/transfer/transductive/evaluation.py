@@ -86,15 +86,15 @@ def answers(
     together, and never so many that their features leave a processor's cache.
     """
     found: list[np.ndarray] = [np.empty(0, np.int16)] * len(asked)
-    numbers = asked.sum(1)
+    support_rows, query_rows, numbers = episodes.support, episodes.query, asked.sum(1)
     groups = [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
     for alike in (
         part for group in groups for part in np.split(group, range(TOGETHER, len(group), TOGETHER))
     ):
         places = np.nonzero(asked[alike])[1].reshape(len(alike), -1)
         rows = alike[:, None]
-        support = torch.from_numpy(features[episodes.support[alike]]).to(device)
-        query = torch.from_numpy(features[episodes.query[rows, places]]).to(device)
+        support = torch.from_numpy(features[support_rows[alike]]).to(device)
+        query = torch.from_numpy(features[query_rows[rows, places]]).to(device)
         begin = None if start is None else start[torch.from_numpy(rows), torch.from_numpy(places)]
         classes = head(support, query, begin).argmax(-1).to("cpu", torch.int16).numpy()
         for episode, given in zip(alike, classes, strict=True):
