@@ -51,6 +51,7 @@ def check_choices(params: Params) -> None:
     from farfield.transfer.ensembles import ENSEMBLES
     from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
     from farfield.transfer.readouts import READOUTS
+    from farfield.transfer.transductive import TRANSDUCTIVE, transductive_head
     from farfield.tuning.registry import METHODS, method
 
     for card in params.datasets.values():
@@ -90,6 +91,14 @@ def check_choices(params: Params) -> None:
         feature_learner(frozen.learner, params.seeds.fewshot, frozen.settings)
         learner = FEATURE_LEARNERS.find(frozen.learner)
         require_kinds(learner, frozen.settings, f"fewshot.transfer.{key}.settings")
+    for key, row in fewshot.transductive.items():
+        place = f"fewshot.transductive.{key}"
+        transductive_head(row.head, row.settings)
+        require_kinds(TRANSDUCTIVE.find(row.head), row.settings, f"{place}.settings")
+        if row.start:
+            feature_learner(row.start.learner, params.seeds.fewshot, row.start.settings)
+            learner = FEATURE_LEARNERS.find(row.start.learner)
+            require_kinds(learner, row.start.settings, f"{place}.start.settings")
     for adapted in fewshot.finetune.values():
         for key, readout in adapted.rows.items():
             read = READOUTS.find(readout.readout)

@@ -8,22 +8,22 @@ import pandas as pd
 from farfield.execution import forked
 from farfield.files import read_json
 from farfield.local import load_local
-from farfield.networks.licences import mark
 from farfield.report.chapters import write_chapter
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.fewshot import fewshot_headline, fewshot_page, flat
 from farfield.report.site import Drawn
 from farfield.report.tables import metrics
+from farfield.report.transductive import transductive_metrics, transductive_page
 from farfield.results.claims import claims_metrics
 from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
 from farfield.results.judging import judge_fewshot
-from farfield.results.study import Row
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
 from stages.frame.described import described
+from stages.frame.fewshot_rows import described_rows, transductive_results
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
@@ -35,15 +35,18 @@ Part = tuple[list[Drawn], list[Drawn]]  # of the first page, and pages
 
 def main() -> None:
     params = load_params()
-    prune_undeclared(params, paths.VALID_TARGETS, paths.FEWSHOT / "results", paths.FEWSHOT / "choices")
+    results = [paths.FEWSHOT / name for name in ("results", "transductive", "choices")]
+    prune_undeclared(params, paths.VALID_TARGETS, *results)
     found = Findings(read_study(params), judge_fewshot)
-    facts = metrics(found.summary)
+    jointly = Findings(transductive_results(params, targets(params)), lambda study: ())
+    facts = {"fewshot": metrics(found.summary), "transductive": transductive_metrics(jointly.summary)}
     claims = {name: claims_metrics(part.claims) for name, part in found.parts.items()}
     for part in found.parts.values():
         _ = part.comparisons  # which the pages of both processes show
     # The rest of the time goes to pictures.
     parts: list[Callable[[], Part]] = [
         *(partial(study_page, name, part) for name, part in found.parts.items()),
+        lambda: ([], [transductive_page(jointly, assumptions(params)).drawn]),
         lambda: ([], [comparisons_page(found).drawn]),
         lambda: ([claims_headline(found).drawn], [claims_page(found).drawn]),
     ]
@@ -52,7 +55,7 @@ def main() -> None:
         paths.CHAPTERS / "fewshot",
         [page for _, pages in made for page in pages],
         [headline for headlines, _ in made for headline in headlines],
-        metrics={"fewshot": facts},
+        metrics=facts,
         tables={"fewshot": plotted(found)},
         claims=claims,
         ran={"Episodes": episodes_in_words(found)},
@@ -71,19 +74,9 @@ def read_study(params: Params) -> FewShotStudy:
         pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
         for key in fewshot.units
     ]
-    seen = seen_by_rows(params)
-    rows: dict[str, Row] = {
-        key: {
-            "title": row.title + mark(*params.licences_of(fewshot.networks.get(key, ()))),
-            "family": row.family,
-            "published": row.published,
-            "seen": seen[key],
-        }
-        for key, row in fewshot.rows.items()
-    }
     return fewshot_study(
         pd.concat(tables, ignore_index=True),
-        rows,
+        described_rows(params, fewshot.rows),
         targets(params),
         fewshot.reference,
         way=fewshot.way,
@@ -106,30 +99,9 @@ def targets(params: Params) -> dict[str, Dataset]:
     }
 
 
-def seen_by_rows(params: Params) -> dict[str, str]:
-    """What the network of each few-shot row has learned from, in words."""
-
-    def by(network: str) -> str:
-        if network in params.networks.given:
-            return params.networks.given[network].pretrained_on or "nothing"
-        spec = params.networks.trained[network]
-        title, pixels = params.card(spec.source).title, params.pixels_of(network)
-        return f"{title}, {spec.recipe.epochs} epochs at {pixels} px"
-
-    fewshot = params.fewshot
-    seen = {
-        key: f"{params.card(row.source).title}, {row.recipe.epochs * row.episodes_per_epoch:,} episodes at "
-        f"{params.image_size} px"
-        for key, row in fewshot.meta.items()
-    }
-    seen |= {key: by(row.model) for key, row in fewshot.transfer.items()}
-    seen |= {key: by(unit.model) for unit in fewshot.finetune.values() for key in unit.rows}
-    seen |= {
-        key: "; ".join(by(model) for model in unit.models)
-        for unit in fewshot.ensemble.values()
-        for key in unit.rows
-    }
-    return seen
+def assumptions(params: Params) -> dict[str, str]:
+    """What each transductive row takes for granted of the queries, in words."""
+    return {key: row.assumes for key, row in params.fewshot.transductive.items()}
 
 
 def shortened(fewshot: FewShot) -> list[str]:

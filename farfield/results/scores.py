@@ -7,6 +7,7 @@ training are draws of a sampled policy. Each function here is an adapter from th
 refuses what does not fit.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -24,11 +25,12 @@ _SAMPLES = [*_SCORE, "training", "value", "selection", "protocol"]
 
 
 def place(cell: str) -> tuple[str | int, ...]:
-    """The words of a cell: ("eurosat", 5) of "eurosat 5-shot", ("cub",) of "cub"."""
-    if not cell.endswith("-shot"):
+    """The words of a cell: ("eurosat", 5) of "eurosat 5-shot", ("eurosat", 5, "dirichlet") of "eurosat 5-shot
+    dirichlet", ("cub",) of "cub"."""
+    found = re.fullmatch(r"(.+) (\d+)-shot( \w+)?", cell)
+    if found is None:
         return (cell,)
-    dataset, shot = cell.removesuffix("-shot").rsplit(" ", 1)
-    return dataset, int(shot)
+    return (found[1], int(found[2]), *(found[3] or "").split())
 
 
 def of_episodes(study: str, results: pd.DataFrame) -> pd.DataFrame:

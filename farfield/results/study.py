@@ -15,6 +15,8 @@ from farfield.errors import InputError
 from farfield.results.inputs import Dataset, listed, reservations
 from farfield.results.scores import SELECTION, place, require_described
 
+MARK = " [T]"  # behind the title of a transductive row
+
 
 class Row(TypedDict):
     """A row of the tables, a method, as its reader sees it."""
@@ -24,6 +26,7 @@ class Row(TypedDict):
     family: NotRequired[
         str
     ]  # few-shot: "meta-learning", "transfer", "ensemble", "ImageNet network"; one shares a row of figures
+    transductive: NotRequired[bool]  # sees all queries of an episode at once; its title then ends in MARK
     seen: NotRequired[str]  # few-shot: what its network has learned from before it saw an episode
     training: NotRequired[str]  # rows of one training ask the same networks
     override: NotRequired[str]  # of the policy at evaluation; empty for rows without a policy
@@ -61,7 +64,8 @@ class Study:
     empty without one.
     split: the field of datasets by which the study falls into parts. seed: of resamples and sign flips.
     costs: by row, what its networks cost. caveats: sentences on how the run differs from the published one.
-    Raises InputError for a row or dataset of `scores` that is not described, or a reference that is no row.
+    Raises InputError for a row or dataset of `scores` that is not described, a reference that is no row, or a
+    transductive row without its mark.
     """
 
     name: str
@@ -81,6 +85,16 @@ class Study:
             raise InputError(
                 f"The reference '{self.reference}' of the study {self.name} is none of its methods: "
                 f"{', '.join(self.rows)}. Name one of these."
+            )
+        unmarked = [
+            row["title"]
+            for row in self.rows.values()
+            if row.get("transductive", False) and not row["title"].endswith(MARK)
+        ]
+        if unmarked:
+            raise InputError(
+                f"'{unmarked[0]}' of the study {self.name} sees all queries of an episode at once and has no "
+                f"mark; other rows do not see them. End its title in '{MARK}'."
             )
         require_described(self.name, "method", self.scores["row"].unique(), self.rows)
         require_described(self.name, "cell", self._present, self.known_cells)

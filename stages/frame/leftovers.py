@@ -38,6 +38,7 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
         "features": [*fewshot.models],
         "choices": [f"{key}.json" for key in fewshot.ensemble],
         "results": [f"{key}.parquet" for key in fewshot.units],
+        "transductive": [f"{key}.parquet" for key in fewshot.transductive],
         "meta/curves": [f"{key}.csv" for key in fewshot.meta],
         "meta/training": [f"{key}.json" for key in fewshot.meta],
     }

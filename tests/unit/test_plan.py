@@ -20,6 +20,7 @@ from farfield.sharing.methods import METHODS as SHARING
 from farfield.transfer.ensembles import ENSEMBLES
 from farfield.transfer.feature_learners import FEATURE_LEARNERS
 from farfield.transfer.readouts import READOUTS
+from farfield.transfer.transductive import TRANSDUCTIVE
 from farfield.tuning.registry import METHODS as TUNING
 from stages.frame.params import with_recipes
 
@@ -55,6 +56,7 @@ ANY = {
     "farfield/backbones/__init__.py": (BACKBONES, LIBRARIES),
     "farfield/transfer/readouts/__init__.py": (READOUTS,),
     "farfield/transfer/ensembles/__init__.py": (ENSEMBLES,),
+    "farfield/transfer/transductive/__init__.py": (TRANSDUCTIVE,),
 }
 
 LAYOUT_KINDS = (LAYOUTS, DENSE_LAYOUTS)
@@ -130,6 +132,8 @@ def imported(stage, params) -> set[str]:
     if module == "stages.baseline":
         weighting = params["sharing"]["baselines"][stage.cmd.split()[3]]["weighting"]["name"]
         files |= closure(f"farfield.sharing.weighting.{weighting}")
+    if module == "stages.transductive":  # which start from any learner
+        files.update(*(closure(FEATURE_LEARNERS.module(name)) for name in FEATURE_LEARNERS))
     if module == "stages.retrain":
         files |= closure("farfield.sharing.methods.adashare") | closure("farfield.sharing.weighting.fixed")
     return files

@@ -30,8 +30,13 @@ class Row(Section):
 
     title: str
     # ImageNet networks stand apart: what they have seen is beyond what the published rows were given.
-    family: Literal["meta-learning", "transfer", "ensemble", "ImageNet network"]
+    family: Literal["meta-learning", "transfer", "ensemble", "ImageNet network", "transductive"]
     published: str  # the row's name in the published table, or empty
+
+    @property
+    def transductive(self) -> bool:
+        """Whether it sees all queries of an episode at once."""
+        return False
 
 
 class MetaRow(Row):
@@ -55,6 +60,11 @@ class MetaRow(Row):
     recipe: Recipe
     episodes: NotNegative  # the first so many are answered; 0: all
 
+    @property
+    def transductive(self) -> bool:
+        """By BatchNorm's statistics of them."""
+        return "batch" in (self.settings.get("norm"), self.settings.get("head_norm"))
+
     @model_validator(mode="after")
     def domains_fit(self) -> "MetaRow":
         if bool(self.domains) != (self.transform == "learned_fwt"):
@@ -74,11 +84,37 @@ class FrozenRow(Row):
     episodes: NotNegative
 
 
+class Start(Section):
+    """A classifier on features that answers each query by itself."""
+
+    learner: str
+    settings: dict[str, Any]
+
+
+class TransductiveRow(Row):
+    """A head on features of a network that stays as it is, which sees all queries of an episode at once."""
+
+    assumes: str  # what it takes for granted of the queries, in words
+    head: str  # of farfield.transfer.transductive
+    start: Start | None  # whose probabilities it starts from; none: as published
+    model: str
+    settings: dict[str, Any]
+    episodes: NotNegative
+
+    @property
+    def transductive(self) -> bool:
+        return True
+
+
 class AdaptedRow(Row):
     """One way to answer the queries with a network that was adapted to the support."""
 
     readout: str  # of farfield.transfer.readouts
     settings: dict[str, Any]
+
+    @property
+    def transductive(self) -> bool:
+        return self.readout == "transductive"
 
 
 class Adaptation(Section):
@@ -115,12 +151,14 @@ class FewShot(Section):
     models: Annotated[tuple[str, ...], Distinct]  # networks whose features rows and ensembles read
     meta: dict[Name, MetaRow]
     transfer: dict[Name, FrozenRow]
+    transductive: dict[Name, TransductiveRow]
     finetune: dict[Name, Adaptation]
     ensemble: dict[Name, Ensemble]
 
     @property
     def rows(self) -> dict[str, Row]:
-        """Every row by its key, in the order of the published tables."""
+        """Every row of the main tables by its key, in the order of the published ones. Those of `transductive`
+        stand in a block of their own."""
         families: list[Mapping[str, Row]] = [self.meta, self.transfer]
         families += [unit.rows for unit in self.finetune.values()]
         families += [unit.rows for unit in self.ensemble.values()]
@@ -130,13 +168,20 @@ class FewShot(Section):
     def networks(self) -> dict[str, tuple[str, ...]]:
         """The networks behind each row that reads or adapts some that were there before."""
         used: dict[str, tuple[str, ...]] = {key: (row.model,) for key, row in self.transfer.items()}
+        used |= {key: (head.model,) for key, head in self.transductive.items()}
         used |= {key: (unit.model,) for unit in self.finetune.values() for key in unit.rows}
         return used | {key: unit.models for unit in self.ensemble.values() for key in unit.rows}
 
     @property
     def units(self) -> list[str]:
-        """The stages that answer episodes, each with a file of results."""
+        """The stages that answer episodes for the main tables, each with a file of results."""
         return [*self.meta, *self.transfer, *self.finetune, *self.ensemble]
+
+    @property
+    def alone(self) -> list[str]:
+        """Rows on the same networks as transductive ones, which answer each query by itself."""
+        models = {head.model for head in self.transductive.values()}
+        return [key for key, row in self.transfer.items() if row.model in models]
 
     @property
     def adapted(self) -> set[str]:
@@ -148,6 +193,7 @@ class FewShot(Section):
     @model_validator(mode="after")
     def names_exist(self) -> "FewShot":
         used = {f"transfer.{key}.model": row.model for key, row in self.transfer.items()}
+        used |= {f"transductive.{key}.model": head.model for key, head in self.transductive.items()}
         used |= {f"finetune.{key}.model": unit.model for key, unit in self.finetune.items()}
         for key, unit in self.ensemble.items():
             if len(set(unit.models)) < len(unit.models):
@@ -162,14 +208,14 @@ class FewShot(Section):
 
     @model_validator(mode="after")
     def keys_differ(self) -> "FewShot":
-        rows = [*self.meta, *self.transfer]
+        rows = [*self.meta, *self.transfer, *self.transductive]
         rows += [row for unit in self.finetune.values() for row in unit.rows]
         rows += [row for unit in self.ensemble.values() for row in unit.rows]
-        for what, keys in (("rows", rows), ("stages", self.units)):
+        for what, keys in (("rows", rows), ("stages", [*self.units, *self.transductive])):
             twice = sorted({key for key in keys if keys.count(key) > 1})
             if twice:
                 raise ValueError(
-                    f"two {what} of meta, transfer, finetune and ensemble are named {twice[0]!r}"
+                    f"two {what} of meta, transfer, transductive, finetune and ensemble are named {twice[0]!r}"
                 )
         return self
 

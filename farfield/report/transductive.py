@@ -1,0 +1,97 @@
+"""The page of rows that see all queries of an episode at once: balanced and Dirichlet queries side by side."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from farfield.report.cells import EMPTY, Cell, Column, Table, words
+from farfield.report.site import Page, anchor, csv
+from farfield.report.study_page import Section, StudyPage, heading
+from farfield.report.tables import cells_of, direction, with_best
+from farfield.results.findings import Findings
+from farfield.results.inputs import badge, labelled
+from farfield.results.scores import place
+from farfield.results.study import MARK, Study
+from farfield.results.transductive import QUERIES, against_reference
+
+TITLE = "Transductive methods"
+
+
+def transductive_page(found: Findings[Study], assumes: Mapping[str, str]) -> Page:
+    """assumes: by transductive row what it takes for granted of the queries, in words."""
+    study, differences = found.study, against_reference(found.study)
+    tables = {key: transductive_table(found, differences, assumes, key) for key in study.shown_datasets}
+    blocks = []
+    for key, table in tables.items():
+        card = study.datasets[key]
+        blocks += [heading(card["title"], anchor(card["title"]), badge(card)), ("table", table)]
+    return StudyPage(
+        "transductive",
+        TITLE,
+        TITLE,
+        study.reservations,
+        [Section("tables", "Balanced and Dirichlet queries", blocks)],
+        csv(flat(found.summary), 4),
+        [*tables.values()],
+        texts={
+            "lead": f"Rows marked{MARK} see all queries of an episode at once, which the other rows do not. What "
+            "they assume of the queries is true for episodes with as many of each class, and seldom elsewhere. "
+            "So each row is measured on both, in pairs on the same episodes."
+        },
+    ).page
+
+
+def transductive_table(
+    found: Findings[Study], differences: pd.DataFrame, assumes: Mapping[str, str], dataset: str
+) -> Table:
+    """Every row on one dataset, a pair of columns a shot: accuracy on balanced and on Dirichlet queries."""
+    study, ours = found.study, cells_of(found.summary)
+    shown = [cell for cell in study.cells if place(cell)[0] == dataset]
+    kinds = {
+        (line["row"], line["cell"]): direction(line["difference"], line["holm"])
+        for line in differences.to_dict("records")
+    }
+    rows = []
+    for key in study.shown_rows:
+        cells: list[Cell] = [
+            words(study.title_of(key)),
+            words(assumes.get(key, "nothing: each query by itself")),
+        ]
+        for cell in shown:
+            one = ours.get((key, cell), EMPTY)
+            cells.append(replace(one, kind=kinds.get((key, cell), "")))
+        rows.append(cells)
+    return Table(
+        caption=f"Accuracy (%) on {labelled(study.datasets[dataset])}, with 95 % intervals",
+        columns=(
+            Column("Method"),
+            Column("Assumes of the queries"),
+            *(Column(place(cell)[2].title(), f"{place(cell)[1]}-shot") for cell in shown),  # type: ignore[union-attr]
+        ),
+        rows=with_best(rows, 2),
+        note=f"{MARK.strip()}: transductive. Dirichlet queries are a part of the balanced ones. ▲ and ▼ mark "
+        f"differences to {study.title_of(study.reference)} on the same queries that are significant at 5 % by a "
+        f"sign-flip test, adjusted by Holm's method for the {len(differences)} comparisons of the page.",
+    )
+
+
+def flat(summary: pd.DataFrame) -> pd.DataFrame:
+    """Columns method, dataset, shot, queries, episodes, accuracy, ci95, as files have them."""
+    named = summary.rename(columns={"row": "method", "units": "episodes", "mean": "accuracy"})
+    named[["dataset", "shot", "queries"]] = [place(cell) for cell in named["cell"]]
+    return named[["method", "dataset", "shot", "queries", "episodes", "accuracy", "ci95"]]
+
+
+def transductive_metrics(summary: pd.DataFrame) -> dict[str, Any]:
+    """{row: {dataset: {"5-shot": {"balanced": {"accuracy": 81.3, "ci95": 0.5}, "dirichlet": {...}}}}}."""
+    result: dict[str, Any] = {}
+    for row in flat(summary).to_dict("records"):
+        shots = result.setdefault(row["method"], {}).setdefault(row["dataset"], {})
+        found = {name: round(float(row[name]), 2) for name in ("accuracy", "ci95")}
+        shots.setdefault(f"{row['shot']}-shot", {})[row["queries"]] = found
+    for shots in (own for sets in result.values() for own in sets.values()):
+        for shot, kinds in shots.items():
+            shots[shot] = {kind: kinds[kind] for kind in QUERIES if kind in kinds}
+    return result
