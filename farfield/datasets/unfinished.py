@@ -1,9 +1,11 @@
 """Arrays under construction, and a journal of what is already in them.
 
-A killed run continues from its journal: only results that are safely in the arrays stand in it.
+A killed run continues from its journal: only results that are safely in the arrays stand in it, each with a
+checksum of its row of every array.
 """
 
 import json
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +32,8 @@ def open_unfinished(
 ) -> tuple[dict[str, np.memmap], dict[Key, Fact]]:
     """The arrays `scratch`/<name>, given as (shape, dtype), and what the journal knows about their content.
 
-    Arrays that are not there are made, and then the journal begins anew.
+    Arrays that are not there are made, and then the journal begins anew. What is in a row that does not have its
+    last checksum is forgotten, all files of it: it was damaged, or written again when the run was killed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     journal = scratch / "journal.jsonl"
@@ -40,13 +43,34 @@ def open_unfinished(
             with atomic_file(scratch / name) as partial:
                 allocate_array(partial, shape, dtype)
     facts: dict[Key, Fact] = {}
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
-        try:
-            key, fact = json.loads(line)
-        except json.JSONDecodeError:  # the line that a kill cut short
+    sums: dict[int, dict[str, int]] = {}
+    for line in (
+        journal.read_text(encoding="utf-8", errors="replace").splitlines() if journal.exists() else ()
+    ):
+        mark, _, text = line.partition(" ")
+        if mark != _mark(text):  # the line that a kill cut short, or that was damaged
             continue
+        key, fact, found = json.loads(text)
         facts[key] = fact
-    return {name: np.load(scratch / name, mmap_mode="r+") for name in arrays}, facts
+        sums.setdefault(row_of(key), {}).update(found)
+    opened = {name: np.load(scratch / name, mmap_mode="r+") for name in arrays}
+    wrong = {
+        row for row, found in sums.items() if any(_sum(opened[n][row]) != crc for n, crc in found.items())
+    }
+    return opened, {key: fact for key, fact in facts.items() if row_of(key) not in wrong}
+
+
+def row_of(key: Key) -> int:
+    """The row of the arrays that a file belongs to: its key, or the last word of it."""
+    return int(str(key).rsplit(" ", 1)[-1])
+
+
+def _mark(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _sum(row: np.ndarray) -> int:
+    return zlib.crc32(row.tobytes())
 
 
 def fill(
@@ -67,7 +91,10 @@ def fill(
             facts.update(chunk)
             for array in arrays:
                 array.flush()
-            journal.write("".join(json.dumps([key, fact]) + "\n" for key, fact in chunk.items()))
+            for key, fact in chunk.items():
+                sums = {Path(str(a.filename)).name: _sum(a[row_of(key)]) for a in arrays}
+                text = json.dumps([key, fact, sums])
+                journal.write(f"{_mark(text)} {text}\n")
             journal.flush()
             bar.update(len(chunk))
 
