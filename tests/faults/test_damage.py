@@ -93,7 +93,7 @@ def test_a_stage_that_runs_says_so(done, tally):
     file = next((done.path / "pipelines/fewshot/features/objects").glob("*.npy"))
     damage(file, flipped(random.Random(0)))
     done.compose("fewshot.transfer.fixed.settings.epochs=3")
-    said = done.run("dvc", "repro", "--single-item", "pipelines/fewshot/dvc.yaml:transfer@fixed", ok=False)
+    said = done.dvc("repro", "--single-item", "pipelines/fewshot/dvc.yaml:transfer@fixed", ok=False)
     assert "Traceback" not in said
     assert f"error: {file.parent.relative_to(done.path)}" in said
     line.refuses(said[said.index("error: ") :])
@@ -107,7 +107,7 @@ def test_what_rots_on_the_disk_is_found_by_the_doctor(done, tally):
     lost = chance.sample([path for path in objects if path.stat().st_size], 20)
     for path in lost:
         damage(path, flipped(chance), keep_time=True)
-    said = done.run("python", "-m", "commands.doctor", ok=False)
+    said = done.doctor(ok=False)
     for path in lost:
         name = f"{path.relative_to(done.path)} is damaged"
         if name in said:
@@ -116,7 +116,7 @@ def test_what_rots_on_the_disk_is_found_by_the_doctor(done, tally):
             line.unnoticed.append(str(path))
     line = tally("cache and outputs", "the same; `farfield doctor --repair`")
     before = {path: path.read_bytes() for path in lost}
-    said = done.run("python", "-m", "commands.doctor", "--repair", ok=False)
+    said = done.doctor("--repair")
     for path in lost:
         if path.exists() and path.read_bytes() == before[path]:
             line.unnoticed.append(f"{path}: {said}")
@@ -124,7 +124,7 @@ def test_what_rots_on_the_disk_is_found_by_the_doctor(done, tally):
             line.mended += path.exists()
             line.refused += not path.exists()
     line.said = "what this pipeline left is computed again; what is left over is set aside"
-    assert "up to date" in done.run("python", "-m", "commands.side_by_side", "2")
+    assert done.make() == []
 
 
 def test_episodes_that_were_adapted_before_a_kill(tmp_path, tally, capsys):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_kills import RUNNER
 from tests.pipeline.clones import Clone, ran
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -119,11 +118,11 @@ def remote(request, tmp_path, monkeypatch) -> Iterator[Remote]:
 @pytest.fixture
 def shared(done, remote) -> Clone:
     """A clone whose results are in the remote, and whose commit says where that is."""
-    done.run("dvc", "remote", "add", "-q", "-d", "team", remote.url)
+    done.dvc("remote", "add", "-q", "-d", "team", remote.url)
     for name, value in remote.settings.items():
-        done.run("dvc", "remote", "modify", "team", name, value)
+        done.dvc("remote", "modify", "team", name, value)
     done.commit("a remote")
-    done.run("dvc", "push", "-q")
+    done.dvc("push", "-q")
     return done
 
 
@@ -148,8 +147,8 @@ def test_results_go_through_a_remote(shared, remote, tmp_path, tally):
 
     line = tally(f"a remote: {kind}", "none: pushed, pulled into a fresh clone")
     fresh = colleague(shared, tmp_path / "fresh")
-    fresh.run("dvc", "pull", "-q")
-    assert "up to date" in fresh.run(*RUNNER)
+    fresh.dvc("pull", "-q")
+    assert fresh.make() == []
     assert (fresh.path / OBJECT).read_bytes() == (shared.path / OBJECT).read_bytes()
     line.mended += 1
     line.said = "nothing to run"
@@ -162,29 +161,29 @@ def test_results_go_through_a_remote(shared, remote, tmp_path, tally):
         remote.write(name, data)
         line = tally(f"a remote: {kind}", f"an object {fault}; a stage that reads it, after `dvc pull`")
         fresh = colleague(shared, tmp_path / fault)
-        fresh.run("dvc", "pull", "-q")
-        said = fresh.run("dvc", "repro", "--single-item", "--force", EMBED, ok=False)
+        fresh.dvc("pull", "-q")
+        said = fresh.dvc("repro", "--single-item", "--force", EMBED, ok=False)
         assert f"error: {PACKED} is not what its stage left" in said
         line.refuses(said[said.index("error: ") :])
 
         line = tally(f"a remote: {kind}", f"an object {fault}; `farfield doctor --remote`")
-        said = shared.run("python", "-m", "commands.doctor", "--remote", ok=False)
+        said = shared.doctor("--remote", ok=False)
         line.refuses(next(one for one in said.splitlines() if oid in one).strip("- "))
 
         line = tally(f"a remote: {kind}", f"an object {fault}; `dvc pull` with verify = true")
         careful = colleague(shared, tmp_path / f"{fault}, verified")
-        careful.run("dvc", "remote", "modify", "team", "verify", "true")
-        said = careful.run("dvc", "pull", ok=False)
+        careful.dvc("remote", "modify", "team", "verify", "true")
+        said = careful.dvc("pull", ok=False)
         assert not (careful.path / OBJECT).exists() or (careful.path / OBJECT).stat().st_size == len(right)
         line.refuses(next(one for one in said.splitlines() if "ERROR" in one or "WARNING" in one))
 
     line = tally(f"a remote: {kind}", "an object lost; `farfield doctor --remote`, then `make repro`")
     remote.write(name, None)
-    said = shared.run("python", "-m", "commands.doctor", "--remote", ok=False)
+    said = shared.doctor("--remote", ok=False)
     line.refuses(next(one for one in said.splitlines() if "the remote lacks 1 objects" in one).strip("- "))
     fresh = colleague(shared, tmp_path / "lost")
-    fresh.run("dvc", "pull", "-q", ok=False)
-    output = fresh.run("dvc", "repro", "data/dvc.yaml:pack@leaves")
+    fresh.dvc("pull", "-q", ok=False)
+    output = fresh.dvc("repro", "data/dvc.yaml:pack@leaves")
     assert "pack@leaves" in ran(output)
     assert (fresh.path / OBJECT).read_bytes() == right
     line.mended += 1
