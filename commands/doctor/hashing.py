@@ -20,8 +20,8 @@ class Hashes:
     def read(self, paths: Iterable[Path]) -> None:
         """Read what is not known yet.
 
-        Large files in threads, the largest first, so that no thread is left with one at the end; small ones in this
-        thread, since threads that hash for microseconds wait for Python's lock instead.
+        Large files in threads, the largest first, so that no thread is left with one at the end; small ones in
+        this thread, since threads that hash for microseconds wait for Python's lock instead.
         """
         new: dict[tuple[int, int], tuple[int, Path]] = {}
         for path in paths:
