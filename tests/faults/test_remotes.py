@@ -41,7 +41,7 @@ def in_folder(root: Path) -> Callable[[str, bytes | None], None]:
 
 @contextlib.contextmanager
 def folder(place: Path) -> Iterator[Remote]:
-    yield Remote(str(place / "remote"), {}, in_folder(place / "remote"))
+    yield Remote(str(place / "a remote"), {}, in_folder(place / "a remote"))
 
 
 @contextlib.contextmanager
@@ -110,8 +110,8 @@ def ssh(place: Path) -> Iterator[Remote]:
 def remote(request, tmp_path, monkeypatch) -> Iterator[Remote]:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "remote place").mkdir()
-    with request.param(tmp_path / "remote place") as made:
+    (tmp_path / "server").mkdir()
+    with request.param(tmp_path / "server") as made:
         yield made
 
 
