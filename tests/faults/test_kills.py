@@ -42,7 +42,8 @@ def kill_one(clone: Clone, command: list[str], chance: random.Random) -> tuple[s
     if victim.pid != process.pid:  # what it worked for ends by itself, or goes on with other stages
         time.sleep(chance.uniform(0, 1))
         process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
+    process.stdout.close()  # which an orphan would hold open
     return kind, True
 
 
