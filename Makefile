@@ -5,6 +5,7 @@
 #   [METHODS=fixed,ft_all] [SHOTS=5] [EPISODES=100] [ADAPTED_EPISODES=10] [OUT=evaluation]
 # make predict IMAGES=path/to/images [CLASSIFIER=evaluation/classifier]
 # make test | bench | lint | site
+# make faults [KILLS=50]   kills, damage, remotes, two at once; prints a table (docs/reliability.md has one)
 # make regenerate   run what has changed, and commit params/, locks and metrics apart from what people write
 # Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
 PYTHON ?= $(firstword $(shell command -v python3.11 2>/dev/null) $(shell command -v python3.12 2>/dev/null) python3)
@@ -21,7 +22,7 @@ export FARFIELD_MIRROR := $(MIRROR)
 endif
 export DATA OUT METHODS SHOTS EPISODES ADAPTED_EPISODES IMAGES CLASSIFIER PROFILE
 
-.PHONY: repro regenerate evaluate predict site test bench lint lock clean-scratch
+.PHONY: repro regenerate evaluate predict site test faults bench lint lock clean-scratch
 
 repro: .venv/installed
 ifdef PROFILE
@@ -58,6 +59,10 @@ predict: .venv/installed
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed
 	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+
+# One process: the runs that it kills use the cores.
+faults: .venv/installed
+	OMP_NUM_THREADS=1 python -m pytest tests/faults $(if $(KILLS),--kills $(KILLS)) $(FAULTS)
 
 bench: .venv/installed
 	python -m pytest tests/benchmarks --benchmark-only $(BENCH)

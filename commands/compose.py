@@ -22,9 +22,11 @@ from ruamel.yaml import YAML
 from commands.choices import check_choices
 from commands.record import CONF, RECORD, Record, hydra_config, read_record, recorded
 from commands.scalars import require_plain
-from commands.side_by_side import record_compose
+from commands.side_by_side import INSIDE, RUN, record_compose
+from farfield.alone import alone
 from farfield.errors import InputError, one_message
 from farfield.files import atomic_file, file_hash
+from farfield.parents import holders, is_dvc
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import PARAMS, check_params
 from stages.frame.schema.values import with_text_keys
@@ -102,6 +104,31 @@ def texts(tree: dict[str, Any]) -> dict[Path, str]:
 
 
 def main(overrides: list[str]) -> None:
+    if "DVC_STAGE" in os.environ or INSIDE in os.environ:
+        compose(overrides)
+        return
+    with alone(RUN):
+        require_no_stage()
+        compose(overrides)
+
+
+def require_no_stage() -> None:
+    """InputError while a plain `dvc` runs a stage: its parameters would change below it, and DVC would write
+    into its lock file those of afterwards."""
+    import psutil
+
+    for pid in sorted((holders() or set()) - {one.pid for one in psutil.Process().parents()}):
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if is_dvc(process):
+                raise InputError(
+                    f"process {pid}, `{' '.join(process.cmdline())}`, runs a stage of this checkout, which "
+                    f"reads {PARAMS}. Compose when it has ended; nothing was changed."
+                )
+
+
+def compose(overrides: list[str]) -> None:
+    """Say `overrides` in params.yaml, write params/, and remove the outputs of what it no longer declares."""
     record = recorded(overrides) if overrides else read_record()
     tree = composed(record)
     changed = {

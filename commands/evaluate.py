@@ -15,13 +15,14 @@ from tabulate import tabulate
 from commands.answering import Bench, choose
 from commands.drawing import draw, remarks_on
 from commands.exporting import Fitting, exportable
+from farfield.alone import alone
 from farfield.deployment.folder import write_classifier
 from farfield.episodes.sampling import Episodes
 from farfield.episodes.statistics import summarise
 from farfield.errors import InputError, one_message
 from farfield.local import load_local
 from farfield.networks.cards import network_card
-from farfield.own.evaluation import evaluate, require_apart, write
+from farfield.own.evaluation import LOCK, evaluate, require_apart, write
 from farfield.own.images import OwnImages, own_images, remarks, temporary
 from farfield.results.comparisons import NEAR, rank, recommend
 from farfield.results.scores import of_episodes
@@ -75,13 +76,15 @@ def main(arguments: argparse.Namespace) -> None:
             if best not in fit:
                 taken = recommend(rank(scores, fit, params.seeds.compare), seconds)
             classifier, description = Fitting(params, own, episodes.shot, device, scratch).fit(taken)
-            write_classifier(out / "classifier", classifier, description, own.images)
 
     table = summary(params, results, ranking, seconds)
     text = report(
         own, episodes, table, best, taken if fit else "", notes, f"{device}, {local.workers} workers"
     )
-    write(out, table, text)
+    with alone(out / LOCK):
+        if fit:
+            write_classifier(out / "classifier", classifier, description, own.images)
+        write(out, table, text)
 
 
 def summary(

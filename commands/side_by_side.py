@@ -27,8 +27,9 @@ from tqdm import tqdm
 
 from commands import starting
 from commands.starting import Running
+from farfield.alone import alone
 from farfield.files import atomic_file
-from farfield.parents import end_with
+from farfield.parents import RWLOCK, end_with, holders
 from stages.frame.params import PARAMS
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from dvc.stage import Stage
 
 LOGS = Path(".farfield/logs")
+RUN = Path(".farfield/run.lock")  # held by what runs stages, or composes their parameters
+INSIDE = "FARFIELD_INSIDE_RUN"  # says so to what it starts itself
 TAIL = 20  # lines of a failed stage's log that are shown
 TOLD_TO_END = threading.Event()  # by SIGTERM; seen between two steps, so that none is cut off
 HEARTBEAT = 60.0  # seconds without a word, where no terminal shows what is running
@@ -96,7 +99,9 @@ def open_repository() -> "Repo":
             return repo
     # Not forked: what forks find imported depends on which stages are to run, and that is not known yet.
     mine = partial(end_with, os.getpid())
-    if subprocess.run(compose.cmd, shell=True, cwd=compose.wdir, preexec_fn=mine).returncode != 0:
+    inside = {**os.environ, INSIDE: "1"}
+    composed = subprocess.run(compose.cmd, shell=True, cwd=compose.wdir, env=inside, preexec_fn=mine)
+    if composed.returncode != 0:
         sys.exit("error: the parameters do not compose; mend params.yaml or conf/ and run the same again.")
     return _repository()
 
@@ -333,22 +338,31 @@ def problems() -> tuple[type[Exception], ...]:
     return DvcException, OSError
 
 
+def mend_table() -> None:
+    """Remove a table of locks that a kill of plain `dvc` cut off: DVC itself would stop at it for good."""
+    if RWLOCK.exists() and holders() is None:
+        print(f"{RWLOCK} was cut off by a kill, and is begun anew", file=sys.stderr)
+        RWLOCK.unlink()
+
+
 def main(jobs: int, devices: Sequence[str] = ()) -> None:
     if jobs < 1:
         sys.exit(f"error: JOBS is the number of stages at once, at least 1, found {jobs}")
-    signal.signal(signal.SIGTERM, lambda *_: TOLD_TO_END.set())
-    try:
-        repo = open_repository()
-        logging.getLogger("dvc").setLevel(logging.WARNING)
-        with repo.lock:
-            todo = to_run(repo)
-        if not todo:
-            print("Data and pipelines are up to date.")
-            return
-        with repo.scm_context(quiet=True), locks_in_order(repo):
-            failed = SideBySide(repo, todo, jobs, devices).run()
-    except problems() as error:
-        sys.exit(f"error: {error}")
+    with alone(RUN):
+        signal.signal(signal.SIGTERM, lambda *_: TOLD_TO_END.set())
+        mend_table()
+        try:
+            repo = open_repository()
+            logging.getLogger("dvc").setLevel(logging.WARNING)
+            with repo.lock:
+                todo = to_run(repo)
+            if not todo:
+                print("Data and pipelines are up to date.")
+                return
+            with repo.scm_context(quiet=True), locks_in_order(repo):
+                failed = SideBySide(repo, todo, jobs, devices).run()
+        except problems() as error:
+            sys.exit(f"error: {error}")
     if failed:
         sys.exit(
             f"error: {', '.join(failed)} failed; the whole output is in {LOGS}. Run the same again when "

@@ -81,20 +81,20 @@ def end_with_dvc() -> None:
     ancestors = []
     with contextlib.suppress(psutil.Error):
         ancestors = psutil.Process().parents()
-    holders = _holders()
-    dvc = next((one for one in ancestors if one.pid in (holders or ()) or _is_dvc(one)), None)
+    known = holders()
+    dvc = next((one for one in ancestors if one.pid in (known or ()) or is_dvc(one)), None)
     if dvc is None:
-        if holders is not None and ancestors:
+        if known is not None and ancestors:
             print("error: the dvc that started this stage has ended; run it again", file=sys.stderr)
             os._exit(1)
     elif dvc.pid != os.getppid() or sys.platform != "linux":  # a shell between them would outlive it
         _watch(lambda: _wait(dvc), lambda: os._exit(1))
 
 
-def _holders() -> set[int] | None:
-    """The processes in DVC's table of locks. None if there is none, or none that can be read."""
+def holders() -> set[int] | None:
+    """The processes in DVC's table of locks. None if there is none, or none that can be read for a while."""
     for _ in range(50):  # DVC writes it in place, so for a moment there may be half of it
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(FileNotFoundError, ValueError, AttributeError, KeyError, TypeError):
             table = json.loads(RWLOCK.read_bytes())
             readers = [entry for entries in table.get("read", {}).values() for entry in entries]
             return {entry["pid"] for entry in [*readers, *table.get("write", {}).values()]}
@@ -102,7 +102,8 @@ def _holders() -> set[int] | None:
     return None
 
 
-def _is_dvc(process: "psutil.Process") -> bool:
+def is_dvc(process: "psutil.Process") -> bool:
+    """Whether it is the program `dvc`."""
     import psutil
 
     with contextlib.suppress(psutil.Error):

@@ -26,6 +26,7 @@ def findings(remote: str | None) -> Iterator[Finding]:
     yield from machine.locks()
     yield from plan.parameters()
     yield from plan.unfinished()
+    yield from plan.damaged_scratch()
     if broken := list(plan.unreadable_files()):
         yield from broken
         return
@@ -33,6 +34,7 @@ def findings(remote: str | None) -> Iterator[Finding]:
         with Repo() as repo:
             contents = Contents(repo)
             contents.read()
+            yield from machine.site_cache(repo)
             yield from in_the_cache(contents)
             yield from in_the_workspace(contents)
             yield from plan.leftovers(contents)

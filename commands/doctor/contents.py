@@ -107,9 +107,7 @@ class Contents:
         after.read()
         for oid in after.objects.keys() - after.sound:
             take_out(after, oid)
-        for out in after.outputs:
-            if after.listing(out) is not None:
-                checkout(str(out))
+        checkout(*(str(out) for out in after.outputs if after.listing(out) is not None))
         print("  running the stages of what is still missing, and others that have changed")
         subprocess.run([sys.executable, "-m", "commands.side_by_side", "2"], check=False)
 
@@ -215,10 +213,11 @@ def put_away(contents: Contents, files: list[Path]) -> None:
             set_aside(file, f"workspace/{os.path.relpath(file)}")
 
 
-def checkout(target: str) -> None:
+def checkout(*targets: str) -> None:
     from dvc.repo import Repo
 
-    Repo().checkout(targets=[target], allow_missing=True)
+    if targets:
+        Repo().checkout(targets=[*targets], allow_missing=True)
 
 
 def _link_again(contents: Contents, files: list[Path], out: str) -> None:

@@ -2,17 +2,21 @@
 
 import json
 import re
+import stat
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from commands.doctor.finding import Finding, set_aside, some
 from farfield.files import atomic_file
 from farfield.parents import RWLOCK
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 OURS = re.compile(r"(stages|commands)\.\w+")
 
@@ -21,7 +25,7 @@ def versions(lock: Path = Path("requirements.lock")) -> Iterator[Finding]:
     """Packages whose version is not the one that requirements.lock names."""
     other = []
     for name, wanted in (
-        re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", lock.read_text(), re.M) if lock.exists() else ()
+        re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(), re.M) if lock.exists() else ()
     ):
         try:
             found = version(name)
@@ -82,6 +86,29 @@ def _forget(table: dict[str, Any], dead: list[int]) -> None:
     kept = {"read": {path: left for path, left in readers.items() if left}, "write": writers}
     with atomic_file(RWLOCK) as partial_file:
         partial_file.write_text(json.dumps(kept))
+
+
+def site_cache(repo: "Repo") -> Iterator[Finding]:
+    """Where DVC keeps which hash a file had: by default a folder that all users of a machine can write to."""
+    folder = Path(repo.site_cache_dir)
+    places = {path: path.stat().st_mode for path in (folder, *folder.parents) if path.exists()}
+    reached = all(mode & stat.S_IXOTH for mode in places.values())
+    anybodys = [path for path, mode in places.items() if mode & stat.S_IWOTH and not mode & stat.S_ISVTX]
+    if reached and anybodys:
+        own = Path.home() / ".cache/dvc-site"
+        yield Finding(
+            f"anybody on this machine can write to {anybodys[-1]}, where DVC keeps what it knows of files",
+            "another user can make DVC take a changed file for the right one",
+            f"dvc config --local core.site_cache_dir {own}",
+            partial(_move_site_cache, repo, own),
+        )
+
+
+def _move_site_cache(repo: "Repo", own: Path) -> None:
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own.chmod(0o700)
+    with repo.config.edit("local") as config:
+        config.setdefault("core", {})["site_cache_dir"] = str(own)
 
 
 def orphans(root: Path) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from commands.doctor.contents import Contents, files_of, put_away
 from commands.doctor.finding import FETCH, Finding, set_aside, some
 from commands.record import CONF, RECORD, read_record
 from farfield.errors import InputError
+from farfield.local import SCRATCH
 from stages.frame.leftovers import declared_outputs
 from stages.frame.params import load_params
 
@@ -126,6 +127,25 @@ def stale(repo: "Repo", contents: Contents) -> Iterator[Finding]:
                 "make repro",
                 contents.fetch_or_recompute,
                 FETCH,
+            )
+
+
+def damaged_scratch() -> Iterator[Finding]:
+    """Checkpoints and other unfinished work whose bytes are not those that were saved."""
+    files = sorted((SCRATCH / "scratch").rglob("*.safetensors"))
+    if not files:
+        return
+    from farfield.training.checkpoints import load_tensors
+
+    for path in files:
+        try:
+            load_tensors(path)
+        except InputError:
+            yield Finding(
+                f"{path}, unfinished work of a stage, is damaged",
+                "the stage stops at it",
+                f"rm {path}: the stage does this part again",
+                partial(set_aside, path),
             )
 
 

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from farfield.datasets.cards import Archive
 from farfield.errors import InputError
-from farfield.files import file_hash
+from farfield.files import file_hash, read_json, write_json
 
+VERSION = ("ETag", "Last-Modified", "LastModified", "mtime")  # what stores of fsspec say of a file's version
 PIECE = 16 * 2**20  # bytes asked for at once: one request each where the source is a web server
 # How a web page begins that stands in the place of a file: a question, a login, an error.
 PAGE = re.compile(
@@ -65,8 +66,11 @@ def fetch(
             verified = _fetch_from(source, name, archive, partial, walk, progress)
         except SourceError as error:
             reasons.append(f"{_shown(source)}: {error}")
+            if not partial.exists():
+                _note(partial).unlink(missing_ok=True)
             continue
         partial.replace(destination)
+        _note(partial).unlink(missing_ok=True)
         earlier = f" (but not from {'; '.join(reasons)})" if reasons else ""
         return f"{name}: {destination.stat().st_size} bytes from {_shown(source)}, {verified}{earlier}"
     why = "".join(f"\n- {reason}" for reason in reasons) or " Its card gives no url, and no mirror is set."
@@ -142,11 +146,14 @@ def _transfer(source: str, name: str, archive: Archive, partial: Path, progress:
 
     with _source_errors():
         system, path = _opened(source)
-        offered = system.info(path).get("size")
+        facts = system.info(path)
+    offered = facts.get("size")
     if archive.size is not None and offered not in (None, archive.size):
         raise SourceError(f"it offers {offered} bytes, but the card says {archive.size}")
     start = partial.stat().st_size if partial.exists() else 0
     if offered is not None and start > offered:
+        start = 0
+    if archive.unverified and not _same_version(partial, facts):
         start = 0
     bar = tqdm(
         desc=name,
@@ -176,6 +183,23 @@ def _transfer(source: str, name: str, archive: Archive, partial: Path, progress:
     size = partial.stat().st_size
     if offered is not None and size < offered:
         raise SourceError(f"it ended after {size} of {offered} bytes")
+
+
+def _same_version(partial: Path, facts: dict[str, Any]) -> bool:
+    """Whether what `partial` holds is of the version that the source has now, which is noted beside it.
+
+    Without a checksum nothing else would tell that the file was replaced in between. A source that says nothing
+    of its version, or its size alone, is read anew.
+    """
+    note = _note(partial)
+    version = {name: str(facts[name]) for name in VERSION if name in facts}
+    known = read_json(note) if note.exists() else {}
+    write_json(note, version | {"size": facts.get("size")})
+    return bool(version) and known == version | {"size": facts.get("size")}
+
+
+def _note(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".version")
 
 
 def _pieces(system: Any, path: str, start: int) -> Iterator[tuple[int, bytes]]:

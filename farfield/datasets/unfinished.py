@@ -1,13 +1,14 @@
 """Arrays under construction, and a journal of what is already in them.
 
-A killed run continues from its journal: only results that are safely in the arrays stand in it.
+A killed run continues from its journal: only results that are safely in the arrays stand in it, each with a
+checksum of its row of every array.
 """
 
 import json
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,7 +41,7 @@ class Numbers(Sequence[float]):
     def _read(self) -> list[float]:
         with self.journal.open("rb") as file:
             file.seek(self.place)
-            return json.loads(file.readline())[1][LONG]
+            return json.loads(file.readline().partition(b" ")[2])[1][LONG]
 
     def __getitem__(self, index: Any) -> Any:
         return self._read()[index]
@@ -57,7 +58,8 @@ def open_unfinished(
 ) -> tuple[dict[str, np.memmap], dict[Key, Fact]]:
     """The arrays `scratch`/<name>, given as (shape, dtype), and what the journal knows about their content.
 
-    Arrays that are not there are made, and then the journal begins anew.
+    Arrays that are not there are made, and then the journal begins anew. What is in a row that does not have its
+    last checksum is forgotten, all files of it: it was damaged, or written again when the run was killed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     journal = scratch / "journal.jsonl"
@@ -67,15 +69,35 @@ def open_unfinished(
             with atomic_file(scratch / name) as partial:
                 allocate_array(partial, shape, dtype)
     facts: dict[Key, Fact] = {}
+    sums: dict[int, dict[str, int]] = {}
     if journal.exists():
         with journal.open("rb") as lines:
             place = 0
             for line in lines:
-                with suppress(json.JSONDecodeError):  # the line that a kill cut short
-                    key, fact = json.loads(line)
+                mark, _, text = line.rstrip(b"\n").partition(b" ")
+                if mark == _mark(text):  # not the line that a kill cut short, nor one that was damaged
+                    key, fact, found = json.loads(text)
                     facts[key] = _light(fact, journal, place)
+                    sums.setdefault(row_of(key), {}).update(found)
                 place += len(line)
-    return {name: np.load(scratch / name, mmap_mode="r+") for name in arrays}, facts
+    opened = {name: np.load(scratch / name, mmap_mode="r+") for name in arrays}
+    wrong = {
+        row for row, found in sums.items() if any(_sum(opened[n][row]) != crc for n, crc in found.items())
+    }
+    return opened, {key: fact for key, fact in facts.items() if row_of(key) not in wrong}
+
+
+def row_of(key: Key) -> int:
+    """The row of the arrays that a file belongs to: its key, or the last word of it."""
+    return int(str(key).rsplit(" ", 1)[-1])
+
+
+def _mark(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)
+
+
+def _sum(row: np.ndarray) -> int:
+    return zlib.crc32(row.tobytes())
 
 
 def _light(fact: Fact, journal: Path, place: int) -> Fact:
@@ -106,7 +128,9 @@ def fill(
                 places[key] = journal.tell()
                 if KEPT in fact and (room := room - fact[KEPT].array.nbytes) < 0:
                     del fact[KEPT]
-                journal.write(json.dumps([key, _written(fact)]).encode() + b"\n")
+                sums = {Path(str(a.filename)).name: _sum(a[row_of(key)]) for a in arrays}
+                text = json.dumps([key, _written(fact), sums]).encode()
+                journal.write(b"%s %s\n" % (_mark(text), text))
             journal.flush()
             facts.update((key, _light(fact, path, places[key])) for key, fact in chunk.items())
             bar.update(len(chunk))

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.channels import with_channels
+from farfield.errors import InputError
 from farfield.files import allocate_array, atomic_file
 from farfield.training.devices import autocast
 from farfield.training.images import evaluation_view
@@ -58,6 +59,12 @@ def embed(
                 parts = [stage.float().mean((2, 3)) for stage in maps]
                 if not backbone.averages:
                     parts.append(features.float())
-            out[start : start + batch_size] = torch.cat(parts, dim=1).cpu().numpy()
+            found = torch.cat(parts, dim=1)
+            if not bool(found.isfinite().all()):
+                raise InputError(
+                    f"{title}: features of images {start} to {start + len(found) - 1} are nan or infinite: the "
+                    f"network does not fit these images or this precision. Train or give another."
+                )
+            out[start : start + batch_size] = found.cpu().numpy()
         out.flush()
         del out

@@ -62,6 +62,7 @@ def load_weights(backbone: Backbone, path: Path) -> None:
     elif "backbone" in facts:  # one that a stage of the pipeline wrote, with names of its own
         _take(backbone, subset(tensors, "backbone."), path)
     elif isinstance(backbone, TimmNetwork):
+        require_finite(tensors, path)
         backbone.take(tensors, path)
     else:
         outside = f"{backbone.classifier}." if isinstance(backbone, TorchvisionNetwork) else "fc."
@@ -99,6 +100,7 @@ def fill(backbone: Backbone, tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _take(backbone: Backbone, given: dict[str, Tensor], path: Path) -> None:
+    require_finite(given, path)
     problems = _differences(given, backbone.state_dict())
     if problems:
         raise InputError(
@@ -107,6 +109,17 @@ def _take(backbone: Backbone, given: dict[str, Tensor], path: Path) -> None:
             f"that the file was made with, or another file."
         )
     backbone.load_state_dict(given, strict=False)
+
+
+def require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """InputError if a weight is no number: features would be none either, and any answer to them chance."""
+    wrong = [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
+    if wrong:
+        raise InputError(
+            f"{path} holds weights that are nan or infinite: {', '.join(wrong[:3])}"
+            f"{f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''}. Its training failed, or the file was "
+            f"damaged; take another."
+        )
 
 
 def refuse_pickles(path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from farfield.alone import alone
 from farfield.deployment.folder import require_free, write_classifier
 from farfield.errors import InputError
 from farfield.files import atomic_file
@@ -24,6 +25,8 @@ from farfield.own.probes import Probes, fitted, probe, wide_packing
 from farfield.own.summary import summary
 from farfield.report.cells import markdown
 from farfield.training.devices import choose_device, deterministic
+
+LOCK = ".lock"  # in the folder of an evaluation: two at once write one after the other, and do not mix
 
 
 def evaluate(
@@ -57,13 +60,16 @@ def evaluate(
     probes = probe(own, card, backbone, choose_device(local.device), seed, groups, limit)
     found = left_out(probes.chosen, own.labels)
     classifier, description = fitted(probes, card, backbone, seed)
-    write_classifier(out / "classifier", classifier, description, own.images)
-    write_text(out / "predictions.csv", predictions(found, own, probes.diagnosis).to_csv(index=False))
+    rows = predictions(found, own, probes.diagnosis).to_csv(index=False)
     first, more = [next_part(own, probes.diagnosis)], [*parts_on(own, probes.diagnosis), pictures]
-    write_text(out / "report/index.html", render(probes, card, found, notes, first, more))
+    page = render(probes, card, found, notes, first, more)
     text = in_words(own, probes, card, notes)
     said = json.dumps(summary(probes, card, notes, str(out)), ensure_ascii=False) if as_json else text
-    write(out, words.table(probes), text, said)
+    with alone(out / LOCK):
+        write_classifier(out / "classifier", classifier, description, own.images)
+        write_text(out / "predictions.csv", rows)
+        write_text(out / "report/index.html", page)
+        write(out, words.table(probes), text, said)
     return probes
 
 

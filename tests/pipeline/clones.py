@@ -22,6 +22,7 @@ import dvc.cli
 import yaml
 
 from commands import compose, side_by_side
+from commands.doctor.__main__ import main as doctor
 from farfield.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,13 @@ class Clone:
         """`dvc` with these words, in this process; its output and that of the stages."""
         with self._inside(environment) as said:
             status = dvc.cli.main(list(words))
+        assert (status == 0) == ok, said[0]
+        return said[0]
+
+    def doctor(self, *words: str, ok: bool = True) -> str:
+        """`farfield doctor` with these words, in this process; what it says."""
+        with self._inside({}) as said:
+            status = doctor(list(words))
         assert (status == 0) == ok, said[0]
         return said[0]
 

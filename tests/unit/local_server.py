@@ -13,6 +13,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.ranges = ranges
         self.sent = 0
         self.counting = threading.Lock()
+        self.etag = ""
         self.cut: int | None = None  # the connection breaks after so many bytes
 
     def url(self, name: str) -> str:
@@ -41,6 +42,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if wanted else 200)
         if wanted:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        if self.server.etag:
+            self.send_header("ETag", self.server.etag)
         self.send_header("Content-Length", str(last - first + 1))
         self.end_headers()
         if body:

@@ -226,6 +226,26 @@ def test_an_unverified_archive_is_never_joined_from_two_sources(mirror, server, 
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("etags", [("one", "one"), ("one", "two"), ("", "")])
+def test_an_unverified_archive_is_continued_only_if_it_is_the_same_version(
+    server, target, monkeypatch, etags
+):
+    """Of the same size, and nothing else would tell; a server that says nothing of versions is read anew."""
+    archive = Archive(urls=(server.url("a.zip"),), unverified="none")
+    monkeypatch.setattr(download, "PIECE", 30_000)
+    server.etag, whole = etags[0], server.files
+    server.files = Breaking(whole, after=4)
+    with pytest.raises(InputError, match=r"a\.zip could not be had"):
+        get(archive, target)
+    assert partial_of(target).stat().st_size == 60_000
+    now = CONTENT if etags[1] == "one" else CONTENT[::-1]
+    server.files, server.etag, server.sent = {"a.zip": now}, etags[1], 0
+    get(archive, target)
+    assert target.read_bytes() == now
+    assert server.sent == len(now) - (60_000 if etags == ("one", "one") else 0)
+    assert not list(target.parent.glob("*.version"))
+
+
 def test_a_full_disk_stops_with_the_file_named_and_what_came_kept(mirror, target, monkeypatch):
     monkeypatch.setattr(download, "PIECE", 40_000)
     real = Path.open

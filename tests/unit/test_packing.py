@@ -137,6 +137,22 @@ def test_an_interrupted_run_continues(tmp_path):
         assert (whole / name).read_bytes() == (resumed / name).read_bytes()
 
 
+@pytest.mark.parametrize("file", ["images.npy", "journal.jsonl"])
+def test_unfinished_work_that_was_damaged_since_is_done_again(tmp_path, file):
+    whole = run(tmp_path, reader(), "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, interrupted, "resumed", workers=1)
+    done = len((tmp_path / "scratch/journal.jsonl").read_text().splitlines())
+    data = bytearray((tmp_path / "scratch" / file).read_bytes())
+    data[-20 if file == "images.npy" else 120] ^= 1  # of row 299, the first that was read
+    (tmp_path / "scratch" / file).write_bytes(data)
+    wanted: list[list[int]] = []
+    resumed = run(tmp_path, reader(wanted=wanted), "resumed")
+    assert len(wanted[0]) == COUNT - done + 1
+    for name in ("images.npy", "manifest.parquet", "unreadable.json"):
+        assert (whole / name).read_bytes() == (resumed / name).read_bytes()
+
+
 def test_a_dataset_without_one_good_image_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"none of the 300 images could be decoded.*c0/0\.png: not an image"):
         run(tmp_path, reader(dict.fromkeys(FILES, b"text")))
@@ -332,7 +348,8 @@ def test_memory_does_not_grow_with_the_dataset(tmp_path):
 def test_the_journal_holds_what_the_manifest_needs(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, interrupted, workers=1)
-    row, fact = json.loads((tmp_path / "scratch/journal.jsonl").read_text().splitlines()[0])
+    line = (tmp_path / "scratch/journal.jsonl").read_text().splitlines()[0]
+    row, fact, _ = json.loads(line.split(" ", 1)[1])
     assert row == 299
     assert set(fact) == {"width", "height", "mode", "sha256", *READ}
 

@@ -23,7 +23,7 @@ from farfield.datasets.dense.records import DenseIndex
 from farfield.datasets.first_look import packed_image
 from farfield.datasets.reading import read_sources
 from farfield.datasets.sources import Data, Source
-from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished
+from farfield.datasets.unfinished import Fact, Key, copy_rows, fill, open_unfinished, row_of
 from farfield.errors import InputError
 from farfield.files import atomic_folder, write_json
 
@@ -117,7 +117,7 @@ class _Worker:
         ]
 
     def __call__(self, key: Key, data: Data) -> Fact:
-        row = int(str(key).rsplit(" ", 1)[1])
+        row = row_of(key)
         try:
             if self.kind == "image":
                 return self._image(row, data)

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.channels import with_channels
 from farfield.episodes.sampling import Episodes
+from farfield.errors import InputError
 from farfield.execution import Executor
-from farfield.files import atomic_file
+from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.images import evaluation_view
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
@@ -61,15 +61,15 @@ def fine_tune_episodes(
         _Chunk(folder, start, episodes.rows[start : start + size], episodes.shot)
         for start in range(0, len(episodes.rows), size)
     ]
-    missing = [chunk for chunk in chunks if not chunk.file.exists()]
+    missing = [chunk for chunk in chunks if not chunk.is_kept()]
     done = len(episodes.rows) - sum(len(chunk.rows) for chunk in missing)
     with tqdm(
         total=len(episodes.rows), initial=done, desc=title, unit="episode", file=sys.stderr
     ) as progress:
         for count in executor.map(task, missing):
             progress.update(count)
-    parts = [load_file(chunk.file) for chunk in chunks]
-    return {name: np.concatenate([part[name] for part in parts]) for name in readouts}
+    parts = [load_tensors(chunk.file)[0] for chunk in chunks]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in readouts}
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,17 @@ class _Chunk:
     def file(self) -> Path:
         digest = hashlib.sha256(json.dumps([self.rows.tolist(), self.shot]).encode()).hexdigest()
         return self.folder / f"{self.first:05d}-{digest[:16]}.safetensors"
+
+    def is_kept(self) -> bool:
+        """Whether its readouts are there, whole; what was damaged since is computed anew."""
+        try:
+            load_tensors(self.file)
+        except FileNotFoundError:
+            return False
+        except InputError as error:
+            print(f"computed anew: {error}", file=sys.stderr)
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,5 @@ class _Task:
             seed=self.seed,
             first=chunk.first,
         )
-        arrays = {str(name): tensor.cpu().contiguous().numpy() for name, tensor in out.items()}
-        with atomic_file(chunk.file) as partial:
-            partial.write_bytes(save(arrays))  # by Python, whose error on a full disk says so
+        save_tensors(chunk.file, {str(name): tensor for name, tensor in out.items()})
         return len(chunk.rows)
