@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def fill(
 
     Files are taken in one thread and worked on in `workers` others, a bounded number at a time.
     """
-    path, room = scratch / "journal.jsonl", KEPT_BYTES
+    path = scratch / "journal.jsonl"
     with path.open("ab") as journal:
         for chunk in _work_all(files, work, workers):
             for array in arrays:
@@ -104,8 +105,6 @@ def fill(
             places = {}
             for key, fact in chunk.items():
                 places[key] = journal.tell()
-                if KEPT in fact and (room := room - fact[KEPT].array.nbytes) < 0:
-                    del fact[KEPT]
                 journal.write(json.dumps([key, _written(fact)]).encode() + b"\n")
             journal.flush()
             facts.update((key, _light(fact, path, places[key])) for key, fact in chunk.items())
@@ -121,8 +120,19 @@ def _work_all(
 ) -> Iterator[dict[Key, Fact]]:
     """Yield {key: fact} chunk by chunk, in order, with at most 2 x workers chunks under way."""
 
+    room, lock = KEPT_BYTES, Lock()
+
+    def kept_while_there_is_room(fact: Fact) -> Fact:
+        nonlocal room
+        if KEPT in fact:
+            with lock:
+                room -= fact[KEPT].array.nbytes
+                if room < 0:
+                    del fact[KEPT]
+        return fact
+
     def work_chunk(chunk: list[tuple[Key, Data]]) -> dict[Key, Fact]:
-        return {key: work(key, data) for key, data in chunk}
+        return {key: kept_while_there_is_room(work(key, data)) for key, data in chunk}
 
     stream = iter(files)
     under_way: deque[Future[dict[Key, Fact]]] = deque()
