@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def fill(
 
     Files are taken in one thread and worked on in `workers` others, a bounded number at a time.
     """
-    path, room = scratch / "journal.jsonl", KEPT_BYTES
+    path = scratch / "journal.jsonl"
     with path.open("ab") as journal:
         for chunk in _work_all(files, work, workers):
             for array in arrays:
@@ -126,8 +127,6 @@ def fill(
             places = {}
             for key, fact in chunk.items():
                 places[key] = journal.tell()
-                if KEPT in fact and (room := room - fact[KEPT].array.nbytes) < 0:
-                    del fact[KEPT]
                 sums = {Path(str(a.filename)).name: _sum(a[row_of(key)]) for a in arrays}
                 text = json.dumps([key, _written(fact), sums]).encode()
                 journal.write(b"%s %s\n" % (_mark(text), text))
@@ -145,8 +144,19 @@ def _work_all(
 ) -> Iterator[dict[Key, Fact]]:
     """Yield {key: fact} chunk by chunk, in order, with at most 2 x workers chunks under way."""
 
+    room, lock = KEPT_BYTES, Lock()
+
+    def kept_while_there_is_room(fact: Fact) -> Fact:
+        nonlocal room
+        if KEPT in fact:
+            with lock:
+                room -= fact[KEPT].array.nbytes
+                if room < 0:
+                    del fact[KEPT]
+        return fact
+
     def work_chunk(chunk: list[tuple[Key, Data]]) -> dict[Key, Fact]:
-        return {key: work(key, data) for key, data in chunk}
+        return {key: kept_while_there_is_room(work(key, data)) for key, data in chunk}
 
     stream = iter(files)
     under_way: deque[Future[dict[Key, Fact]]] = deque()

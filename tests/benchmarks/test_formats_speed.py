@@ -106,7 +106,7 @@ def test_a_folder_of_files_against_the_library_of_their_field(ratio, tmp_path, s
 def test_memory_does_not_depend_on_the_number_of_files(benchmark, tmp_path, suffix):
     """Of what is not a file in memory, at the most; files whose values are kept for the second pass take so much
     less here than they may that both folders hold more."""
-    least, most = COUNTS[suffix] // 4, COUNTS[suffix]
+    least, most = COUNTS[suffix] // 2, COUNTS[suffix]
     for count in (least, most):
         made(tmp_path / str(count), suffix, count)
 
