@@ -33,12 +33,14 @@ def headline(found: Diagnosis) -> str:
 def answer(probes: Probes, scores: Scores) -> list[str]:
     """The first sentences: what the classifier that is written does on images it has not seen."""
     frequent = most_frequent(probes.own)
+    doubt = probes.diagnosis.doubt
+    does = "seems to name" if doubt else "names"
     said = [
-        f"The classifier in classifier/ names {within(scores.accuracy)} of new images correctly, balanced "
+        f"The classifier in classifier/ {does} {within(scores.accuracy)} of new images correctly, balanced "
         f"over classes {within(scores.balanced)}; always saying the largest class is right in "
         f"{frequent:.1f} %."
     ]
-    if doubt := probes.diagnosis.doubt:
+    if doubt:
         said.append(
             f"That is too high for images of other things than these: {doubt.together:.1f} % where what seems to "
             "belong together is left out together. See what to do next."
