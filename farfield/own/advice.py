@@ -60,6 +60,12 @@ def _leak(leak: Leakage) -> str:
             f"one side the accuracy is {leak.together:.1f} %, {points} less: say with --group what belongs "
             "together."
         )
+    if leak.kind == "families":
+        return (
+            "Many images lie far nearer to a few of their class than to all others, as crops, frames or views "
+            f"of one thing do; {leak.groups} groups. With each group on one side the accuracy is "
+            f"{leak.together:.1f} %, {points} less: say with --group what belongs together."
+        )
     return (
         f"Nearly the same pictures stand on both sides of the test. With them on one side the accuracy is "
         f"{leak.together:.1f} %, {points} less: keep one of each."

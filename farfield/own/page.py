@@ -86,7 +86,7 @@ def render(
     }
     template = environment(OWN_TEMPLATES).get_template("page.html.j2")
     text: str = template.render(
-        title=words.headline(scores),
+        title=words.headline(probes.diagnosis),
         lead=words.answer(probes, scores),
         notes=notes,
         facts=facts,

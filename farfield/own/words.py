@@ -6,7 +6,7 @@ import pandas as pd
 from farfield.networks.cards import NetworkCard
 from farfield.own.images import OwnImages
 from farfield.own.probes import PLAIN, Probes
-from farfield.probing.diagnosis import Estimate, Scores
+from farfield.probing.diagnosis import Diagnosis, Estimate, Scores
 from farfield.probing.evaluation import Tested
 from farfield.probing.measures import difference
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
@@ -23,18 +23,28 @@ def within(estimate: Estimate) -> str:
     return f"{estimate.value:.1f} % (95 % interval {estimate.low:.1f} to {estimate.high:.1f} %)"
 
 
-def headline(scores: Scores) -> str:
-    return f"{scores.accuracy.value:.0f} % of new images are named correctly"
+def headline(found: Diagnosis) -> str:
+    seems = f"{found.scores.accuracy.value:.0f} %"
+    if found.doubt:
+        return f"{found.doubt.together:.0f} % of new images are named correctly, not {seems} as it seems"
+    return f"{seems} of new images are named correctly"
 
 
 def answer(probes: Probes, scores: Scores) -> list[str]:
     """The first sentences: what the classifier that is written does on images it has not seen."""
     frequent = most_frequent(probes.own)
+    doubt = probes.diagnosis.doubt
+    does = "seems to name" if doubt else "names"
     said = [
-        f"The classifier in classifier/ names {within(scores.accuracy)} of new images correctly, balanced "
+        f"The classifier in classifier/ {does} {within(scores.accuracy)} of new images correctly, balanced "
         f"over classes {within(scores.balanced)}; always saying the largest class is right in "
         f"{frequent:.1f} %."
     ]
+    if doubt:
+        said.append(
+            f"That is too high for images of other things than these: {doubt.together:.1f} % where what seems to "
+            "belong together is left out together. See what to do next."
+        )
     if probes.split is not None:
         said.append(f"Fitted to all but the split test, it names {within(probes.split)} of that correctly.")
     plain = max(

@@ -8,6 +8,7 @@ from farfield.probing.conformal import STATED, prediction_sets
 from farfield.probing.diagnosis import Diagnosis, Estimate, Leakage
 from farfield.probing.duplicates import merged, near_duplicates
 from farfield.probing.evaluation import Tested, left_out_logits, parts_of
+from farfield.probing.families import families
 from farfield.probing.intervals import scores
 from farfield.probing.learning_curve import learning_curve
 from farfield.probing.logistic import Basis
@@ -41,7 +42,11 @@ def diagnose(
     if groups is not None:
         alone = answers_with(None, tested.basis, labels, seed)
         leaks.append(leakage("groups", groups, alone, tested.right))
-    if not twins.same_part.all():
+    related = families(known, labels, twins.clusters) if groups is None else None
+    if related is not None:  # copies among them
+        right = answers_with(related, tested.basis, labels, seed)
+        leaks.append(leakage("families", related, tested.right, right))
+    elif not twins.same_part.all():
         together = twins.clusters if groups is None else merged(groups, twins.clusters)
         right = answers_with(together, tested.basis, labels, seed)
         leaks.append(leakage("duplicates", together, tested.right, right))

@@ -64,9 +64,10 @@ class Duplicates:
 class Leakage:
     """The accuracy with images that belong together on both sides, and with them on one side only, in percent.
 
-    kind: "duplicates", "groups" (that were given) or "names" (groups that file names suggest). groups: their
-    number. excess: apart minus together, paired by image, with its interval. misleading: whether the excess is
-    above 0 by more than its interval, and at least one point, so that `apart` must not be believed.
+    kind: "duplicates", "groups" (that were given), or groups that were not given: "names" (that file names
+    suggest), "families" (that looks suggest). groups: their number. excess: apart minus together, paired by
+    image, with its interval. misleading: whether the excess is above 0 by more than its interval, and at least
+    one point, so that `apart` must not be believed.
     """
 
     kind: str
@@ -188,3 +189,9 @@ class Diagnosis:
     outliers: Outliers
     same_classes: SameClasses
     curve: LearningCurve | None
+
+    @property
+    def doubt(self) -> Leakage | None:
+        """Why the scores are not to be believed, if they are not: what takes most from the accuracy."""
+        wrong = [leak for leak in self.leakage if leak.misleading and leak.kind != "groups"]
+        return min(wrong, key=lambda leak: leak.together, default=None)

@@ -1,17 +1,23 @@
 """The command `farfield` on a user's own images: from a folder to a classifier that names new ones."""
 
+import contextlib
 import csv
 import io
 import json
 import os
+import resource
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import timm
 import torch
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from farfield.command.main import main
 from farfield.datasets.cards import Packing
@@ -273,3 +279,43 @@ def test_classes_of_which_nothing_can_be_left_out_are_named(data, here):
     said = farfield("evaluate", data)
     assert said.exit_code == 1
     assert "green has fewer. Left out there: green/1.png" in said.stderr
+
+
+def test_files_of_which_some_cannot_be_read_are_named_and_the_rest_is_answered(data, here):
+    """A long strip is an image like any other; what claims more pixels than memory should hold is not opened."""
+    Image.fromarray(np.full((20, 20_000, 3), (220, 30, 30), np.uint8)).save(data / "red/strip.png")
+    (data / "green/vast.png").write_bytes(claiming(20_000))
+    (data / "blue/cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
+    said = json.loads(farfield("evaluate", data, "--json").stdout)
+    assert said["images"] == 28
+    assert set(said["left_out"]) == {"green/vast.png", "blue/cut.jpg"}
+    assert "too many pixels" in said["left_out"]["green/vast.png"]
+    assert any("2 files are left out: blue/cut.jpg" in note for note in said["notes"])
+    with limited_memory(2**29):
+        asked = farfield("predict", "evaluation/classifier", data / "green", data / "red/strip.png")
+    assert asked.exit_code == 3
+    assert "green/vast.png: too many pixels" in asked.stderr
+    rows = list(csv.DictReader(io.StringIO(asked.stdout)))
+    assert [row["class"] for row in rows] == 9 * ["green"] + ["red"]
+
+
+def claiming(side: int) -> bytes:
+    """A small PNG of side x side pixels, in black and white."""
+    rows = zlib.compress(bytes((1 + side // 8) * side), 1)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    )
+
+
+@contextlib.contextmanager
+def limited_memory(more: int):
+    """`more` bytes of addresses than there are now."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

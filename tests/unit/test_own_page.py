@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,37 @@ def stopping_after(batches: int):
         add(self, text)
 
     return added
+
+
+def test_a_killed_prediction_is_continued_and_has_every_image_once(written, tmp_path):
+    """Killed (SIGKILL) where nine bytes of its second batch are not on the disk."""
+    killed = (
+        "import os, signal, sys; import farfield.own.prediction as p; p.BATCH = 2; "
+        "write, left = os.write, [3]\n"
+        "def cut(file, data):\n"
+        "    left[0] -= 1\n"
+        "    write(file, data[:-9] if not left[0] else data)\n"
+        "    return len(data) if left[0] else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "import farfield.own.appending as a; a.os = type('os', (), {**vars(os), 'write': cut})\n"
+        "from farfield.command.main import main; main(sys.argv[1:])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FARFIELD_DEVICE": "cpu"}
+    whole, again = tmp_path / "whole.csv", tmp_path / "again.csv"
+    assert predicted(written, "--out", whole).exit_code == 3
+    words = ["predict", written / "evaluation/classifier", written / "mine/red", "--out", again]
+    said = subprocess.run(
+        [sys.executable, "-c", killed, *map(str, words)], capture_output=True, env=environment
+    )
+    assert said.returncode == -signal.SIGKILL
+    assert not again.exists()
+    [partial] = tmp_path.glob("again.csv.*.partial")
+    left = partial.read_text()
+    assert 2 < left.count("\n") < 9
+    assert not left.endswith("\n")
+    assert predicted(written, "--out", again).exit_code == 3
+    assert again.read_bytes() == whole.read_bytes()
+    paths = [row["path"] for row in csv.DictReader(again.read_text().splitlines())]
+    assert len(paths) == len(set(paths)) == 9
 
 
 def test_a_full_disk_leaves_whole_lines_and_one_message(written, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
+from farfield.own.words import headline
 from farfield.probing.diagnosing import diagnose
 from farfield.probing.duplicates import (
     clusters,
@@ -19,6 +20,7 @@ from farfield.probing.duplicates import (
     spectra,
 )
 from farfield.probing.evaluation import Candidate, parts_of, test
+from farfield.probing.families import families
 from farfield.probing.suspects import nearest, outliers, same_classes, suspects
 
 test.__test__ = False  # not one of these
@@ -197,6 +199,59 @@ def test_an_estimate_that_knows_the_images_it_is_asked_about_is_caught():
     assert told.groups == 120
     wide, narrow = told.scores.accuracy, found.scores.accuracy
     assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def views(things: int, copies: int, near: float) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """Features of `copies` pictures of each of many things of four classes, further from each other than copies
+    are, and their labels and things."""
+    labels = torch.arange(things) % 4
+    own = F.normalize(torch.randn(things, 300)) + 0.2 * F.normalize(torch.randn(4, 300))[labels]
+    taken = own.repeat_interleave(copies, 0) + near * F.normalize(torch.randn(things * copies, 300))
+    labels = labels.repeat_interleave(copies).numpy()
+    return F.normalize(taken), labels, np.repeat(np.arange(things), copies)
+
+
+def test_relatives_are_those_far_nearer_than_their_class():
+    torch.manual_seed(2)
+    looks, labels, things = (each[:60] for each in views(40, 3, 0.55))
+    alone = np.arange(60)
+    found = families(looks.numpy(), labels, alone)
+    np.testing.assert_array_equal(found[:, None] == found, things[:, None] == things)
+    near = np.zeros((60, 60), dtype=bool)
+    for one in range(60):  # a plain loop
+        for other in range(60):
+            limits = []
+            for row in (one, other):
+                mine = [i for i in range(60) if labels[i] == labels[row] and i != row]
+                distances = [np.log(1 - float(looks[row] @ looks[i])) for i in mine]
+                low, middle, high = np.percentile(distances, [25, 50, 75])
+                limits.append(middle - 3 * (high - low))
+            if one != other and labels[one] == labels[other]:
+                near[one, other] = np.log(1 - float(looks[one] @ looks[other])) < min(limits)
+    np.testing.assert_array_equal(near, (things[:, None] == things) & ~np.eye(60, dtype=bool))
+    assert families(looks[::3].numpy(), labels[::3], alone[:20]) is None
+    assert families(looks.numpy(), labels, things) is None  # copies, which are found without it
+
+
+def test_views_of_one_thing_that_nobody_grouped_are_caught_and_said():
+    torch.manual_seed(0)
+    looks, labels, things = views(48, 4, 0.55)
+    images = pictures(len(labels), 16)
+    tested, parts = answered(looks, labels)
+    found = diagnose(images, looks, labels, tested, parts, 0)
+    assert not len(found.duplicates.pairs)
+    [leak] = found.leakage
+    assert (leak.kind, leak.groups, leak.misleading) == ("families", 48, True)
+    honest, parts = answered(looks, labels, groups=things)
+    told = diagnose(images, looks, labels, honest, parts, 0, groups=things)
+    assert leak.excess.value > 10
+    assert leak.together == pytest.approx(told.scores.accuracy.value, abs=5)
+    assert found.doubt is leak
+    assert told.doubt is None
+    said = headline(found)
+    assert (
+        said == f"{leak.together:.0f} % of new images are named correctly, not {leak.apart:.0f} % as it seems"
+    )
 
 
 def test_copies_are_kept_on_one_side_unasked():
