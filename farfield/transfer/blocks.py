@@ -5,6 +5,7 @@ say more than its last. So these learners take several blocks of numbers of each
 returns, and the average over positions of the map after each of its last stages.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -116,8 +117,14 @@ def _shaped(block: Tensor, normalisation: Normalisation) -> Tensor:
 
 
 def _joined(blocks: Sequence[Tensor], seen: View) -> Tensor:
-    parts = []
-    for block, mean, length in zip(blocks, seen.means, seen.lengths, strict=True):
+    places = [0, *itertools.accumulate(block.shape[-1] for block in blocks)]
+    out = blocks[0].new_empty(*blocks[0].shape[:2], places[-1])
+    for i, (block, mean, length) in enumerate(zip(blocks, seen.means, seen.lengths, strict=True)):
         centred = block - mean
-        parts.append(centred / length.clamp_min(1e-12) if seen.normalisation == "raw" else unit(centred))
-    return torch.cat(parts, dim=-1).mul_(len(parts) ** -0.5)
+        if seen.normalisation != "raw":
+            length = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
+        # Divided into its place: each further pass over all features takes longer than what is made of them.
+        torch.div(
+            centred, length.clamp_min(1e-12) * len(blocks) ** 0.5, out=out[..., places[i] : places[i + 1]]
+        )
+    return out
