@@ -24,6 +24,7 @@ from farfield.metalearning.learner import EmbeddingLearner
 from farfield.networks.embedding import embed, feature_columns
 from farfield.training.checkpoints import load_tensors
 from farfield.training.devices import resident
+from farfield.transfer.blocks import reading
 from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.finetuning.driver import fine_tune_episodes
@@ -141,8 +142,8 @@ class Bench:
             return self._adapted(rows, fewshot.finetune[unit])
         return self._combined(rows, fewshot.ensemble[unit])
 
-    def features(self, model: str) -> tuple[np.ndarray, tuple[int, int], float]:
-        """All columns of all images, which of them are the features, and the seconds an image took."""
+    def features(self, model: str) -> tuple[np.ndarray, dict[str, tuple[int, int]], float]:
+        """All columns of all images, what they are, and the seconds an image took."""
         (backbone, _, image_size), path = load_network(model), self.scratch / f"{model}.npy"
         clock = self.scratch / f"{model}.seconds"
         if not path.exists():
@@ -158,12 +159,13 @@ class Bench:
             )
             clock.write_text(repr(seconds / len(self.images)))
         array = np.load(path, mmap_mode="r")
-        return array, feature_columns(backbone)["features"], float(clock.read_text())
+        return array, feature_columns(backbone), float(clock.read_text())
 
     def _frozen(self, key: str, row: FrozenRow) -> Iterator[Answer]:
-        features, (first, last), seconds = self.features(row.model)
+        features, columns, seconds = self.features(row.model)
         learner = feature_learner(row.learner, self.params.seeds.fewshot, row.settings)
-        table, spent = _timed(lambda: evaluate(learner, features[:, first:last], self.episodes, self.device))
+        read, classify = reading(learner, columns)
+        table, spent = _timed(lambda: evaluate(classify, features[:, read], self.episodes, self.device))
         yield Answer(key, table, spent / len(table) + seconds * self.episodes.rows[0].size)
 
     def _adapted(self, rows: list[str], unit: Adaptation) -> Iterator[Answer]:

@@ -14,9 +14,10 @@ from farfield.episodes.imbalance import dirichlet_queries
 from farfield.files import atomic_file, read_json
 from farfield.local import load_local
 from farfield.training.devices import choose_device, deterministic
+from farfield.transfer.blocks import reading
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.transductive import transductive_head
-from farfield.transfer.transductive.evaluation import evaluate
+from farfield.transfer.transductive.evaluation import evaluate, starting
 from stages.frame import paths
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.params import load_params
@@ -32,22 +33,24 @@ def main(row: str) -> None:
     device = choose_device(load_local().device)
     spec = params.fewshot.transductive[row]
     head = transductive_head(spec.head, spec.settings)
-    start = None
-    if spec.start:
-        start = feature_learner(spec.start.learner, params.seeds.fewshot, spec.start.settings)
     folder = paths.FEWSHOT / "features" / spec.model
-    first, last = read_json(folder / "columns.json")["features"]
+    columns = read_json(folder / "columns.json")
+    begin = None
+    if spec.start:
+        learner = feature_learner(spec.start.learner, params.seeds.fewshot, spec.start.settings)
+        begin = reading(learner, columns)
     prune_undeclared(params, *ANSWERED_FOLDERS)
     tables = []
     for dataset, shot, episodes in tqdm(
         [*cells(params, spec.episodes)], desc=spec.title, unit="cell", file=sys.stderr
     ):
-        features = np.load(folder / f"{dataset}.npy", mmap_mode="r")[:, first:last]
+        stored = np.load(folder / f"{dataset}.npy", mmap_mode="r")
         count, way, images = episodes.rows.shape
         asked = dirichlet_queries(
             params.seeds.episodes, dataset, way=way, shot=shot, query=images - shot, episodes=count
         )
-        table = evaluate(head, start, features, episodes, asked, device)
+        start = starting(begin[1], stored[:, begin[0]], episodes, device) if begin else None
+        table = evaluate(head, start, stored[:, slice(*columns["features"])], episodes, asked, device)
         tables.append(answered(row, dataset, shot, table))
     with atomic_file(paths.FEWSHOT / "transductive" / f"{row}.parquet") as partial:
         pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
 from farfield.training.images import evaluation_view
+from farfield.transfer.blocks import root, unit
 
 T = TypeVar("T")
 
@@ -86,14 +87,6 @@ def stretches(side: int, count: int) -> Tensor:
     ends = torch.linspace(0, side, count + 1)[:, None]
     covered = (ends[1:] - torch.arange(side)).clamp(0, 1) - (ends[:-1] - torch.arange(side)).clamp(0, 1)
     return covered * count / side
-
-
-def root(values: Tensor) -> Tensor:
-    return values.sign() * values.abs().sqrt()
-
-
-def unit(values: Tensor) -> Tensor:
-    return F.normalize(values, dim=1)
 
 
 @torch.inference_mode()

@@ -30,13 +30,13 @@ from farfield.probing.features import (
     block_widths,
     network_blocks,
     pixel_blocks,
-    root,
     seen_by,
     stretches,
 )
 from farfield.probing.logistic import PENALTIES, averaged, basis, fit
 from farfield.probing.measures import calibration_error, interval, measure, temperature
 from farfield.training.images import evaluation_view
+from farfield.transfer.blocks import root
 from farfield.transfer.learner import Head
 
 test.__test__ = False  # not one of these

@@ -16,7 +16,7 @@ from farfield.transfer.nearest_centroid import NearestCentroid
 from farfield.transfer.transductive import TRANSDUCTIVE, transductive_head
 from farfield.transfer.transductive.alpha_tim import AlphaTIM, tsallis
 from farfield.transfer.transductive.bd_cspn import BDCSPN, rectified, shift
-from farfield.transfer.transductive.evaluation import evaluate
+from farfield.transfer.transductive.evaluation import evaluate, starting
 from farfield.transfer.transductive.head import cosines, cosines_to, nearest, soft_means
 from farfield.transfer.transductive.label_propagation import LabelPropagation, affinities, propagate
 from farfield.transfer.transductive.laplacian_shot import LaplacianShot
@@ -434,7 +434,8 @@ def test_both_kinds_of_queries_are_answered_episode_by_episode():
     drawn = sample_episodes(np.arange(80) % 5, way=5, shot=3, query=7, episodes=30, seed=0, name="x")
     asked = dirichlet_queries(0, "x", way=5, shot=3, query=7, episodes=30)
     head, learner = LabelPropagation(neighbours=3), NearestCentroid()
-    table = evaluate(head, learner, features, drawn, asked, torch.device("cpu"))
+    start = starting(learner, features, drawn, torch.device("cpu"))
+    table = evaluate(head, start, features, drawn, asked, torch.device("cpu"))
     assert table.columns.tolist() == ["queries", "episode", "accuracy", "predictions"]
     assert table["queries"].tolist() == ["balanced"] * 30 + ["dirichlet"] * 30
     for e in range(30):

@@ -79,7 +79,10 @@ def test_a_transductive_row_without_the_mark_is_refused(other):
 def test_every_comparison_with_an_inductive_row_shows_the_mark(found, tmp_path):
     """Nowhere on the page, in its Markdown, does the title of a transductive row stand without it."""
     page = transductive_page(found, ASSUMES)
-    write_site(tmp_path / "site", [page.__class__("index", "Index", page.template, page.context, {}), page])
+    write_site(
+        tmp_path / "site",
+        [page.__class__("index", "Index", page.template, page.context, {}).drawn, page.drawn],
+    )
     texts = [Reader((tmp_path / "site/transductive.html").read_text(encoding="utf-8")).text]
     texts.append((tmp_path / "site/transductive.md").read_text(encoding="utf-8"))
     for text in texts:

@@ -1,6 +1,7 @@
 """Run a transductive head over a list of episodes, with balanced and with Dirichlet queries."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 from farfield.episodes.evaluation import CHUNK_BYTES
 from farfield.episodes.imbalance import accuracies
 from farfield.episodes.sampling import Episodes
-from farfield.transfer.learner import Learner
 from farfield.transfer.transductive.head import TransductiveHead
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ QUERIES = ("balanced", "dirichlet")
 
 def evaluate(
     head: TransductiveHead,
-    learner: Learner[Tensor, Any] | None,
+    start: Tensor | None,
     features: np.ndarray,
     episodes: Episodes,
     asked: np.ndarray,
@@ -30,14 +30,12 @@ def evaluate(
     """One row an episode and kind of queries; columns queries (one of QUERIES), episode, accuracy (percent of the
     queries asked) and predictions, int16 of each query that was asked.
 
-    learner: whose probabilities the head starts from, if any; fitted to the support alone, and so the same for
-    both kinds. features: float [n, d], indexed by the episodes' rows. asked: bool [E, way * query], the Dirichlet
-    queries, of `dirichlet_queries`.
+    start: log-probabilities that the head starts from, if any, of `starting`. features: float [n, d], indexed by
+    the episodes' rows. asked: bool [E, way * query], the Dirichlet queries, of `dirichlet_queries`.
     """
     import pandas as pd
 
     count = len(episodes.rows)
-    start = starting(learner, features, episodes, device) if learner else None
     kinds = dict(zip(QUERIES, (np.ones_like(asked), asked), strict=True))
     predictions = {
         kind: answers(head, features, episodes, start, mask, device) for kind, mask in kinds.items()
@@ -57,9 +55,16 @@ def evaluate(
 
 
 def starting(
-    learner: Learner[Tensor, Any], features: np.ndarray, episodes: Episodes, device: torch.device
+    classify: Callable[[Tensor, Tensor, int], Tensor],
+    features: np.ndarray,
+    episodes: Episodes,
+    device: torch.device,
 ) -> Tensor:
-    """Log-probabilities [E, way * query, way] of all queries, each by itself."""
+    """Log-probabilities [E, way * query, way] of all queries, each by itself.
+
+    classify: what `farfield.episodes.evaluation.evaluate` asks; it is fitted to the support alone, and so the
+    same for both kinds of queries. features: float [n, d], those that it reads.
+    """
     count, way, shot = episodes.support.shape
     images = way * shot + episodes.query.shape[1]
     chunk = max(1, CHUNK_BYTES // (images * features[0].nbytes))
@@ -68,7 +73,7 @@ def starting(
         some = slice(first, first + chunk)
         support = torch.from_numpy(features[episodes.support[some]]).to(device)
         query = torch.from_numpy(features[episodes.query[some]]).to(device)
-        parts.append(learner(support, query, first).log_softmax(-1))
+        parts.append(classify(support, query, first).log_softmax(-1))
     return torch.cat(parts)
 
 
