@@ -133,7 +133,7 @@ def test_propagation_sums_over_walks():
 def test_on_queries_alone_each_class_keeps_the_queries_that_it_is_likeliest_for():
     support, query = episodes()
     start = inductive(support, query)
-    scores = LabelPropagation(neighbours=4, on="queries", kept=1 / WAY)(support, query, start)
+    scores = LabelPropagation(neighbours=4, points="queries", kept=1 / WAY)(support, query, start)
     for e in range(len(support)):
         first = np.zeros((WAY * QUERY, WAY))
         for k in range(WAY):
@@ -144,7 +144,7 @@ def test_on_queries_alone_each_class_keeps_the_queries_that_it_is_likeliest_for(
         spread = np.linalg.solve(np.eye(len(weights)) - 0.5 * root @ weights @ root, first)
         np.testing.assert_allclose(scores[e].exp(), spread, rtol=1e-9, atol=1e-300)
     with pytest.raises(InputError, match="no label to begin with"):
-        LabelPropagation(on="queries")(support, query)
+        LabelPropagation(points="queries")(support, query)
 
 
 # BD-CSPN

@@ -24,7 +24,7 @@ class LabelPropagation(TransductiveHead):
     i, s^2 the mean of these squared distances in the episode, and then W = (W + W^T) / 2. Y has one row a node:
     of the support its class, of a query the probabilities of `start`, or 0 without one.
 
-    on: "queries" leaves the support out of the graph, as the released code of FTEM does with its tuned head as
+    points: "queries" leaves the support out of the graph, as the released code of FTEM does with its tuned head as
     `start`. kept: in each class only so large a share of the queries, those that it is likeliest for, starts with
     its probability and the others with 0; FTEM has 0.2.
 
@@ -34,19 +34,19 @@ class LabelPropagation(TransductiveHead):
 
     neighbours: Positive = 10
     alpha: BelowOne = 0.5
-    on: Literal["support and queries", "queries"] = "support and queries"
+    points: Literal["support and queries", "queries"] = "support and queries"
     kept: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
 
     def __call__(self, support: Tensor, query: Tensor, start: Tensor | None = None) -> Tensor:
         way, shot = support.shape[1:3]
-        if start is None and self.on == "queries":
+        if start is None and self.points == "queries":
             raise InputError(
                 "label propagation on queries alone has no label to begin with; give it the log-probabilities of "
-                "an inductive classifier as its start, or take on: support and queries"
+                "an inductive classifier as its start, or take points: support and queries"
             )
         labels = query.new_zeros(*query.shape[:2], way) if start is None else self._confident(start.exp())
         points = query
-        if self.on == "support and queries":
+        if self.points == "support and queries":
             own = torch.eye(way).to(query).repeat_interleave(shot, 0)
             labels = torch.cat([own.expand(len(query), -1, -1), labels], dim=1)
             points = torch.cat([support.flatten(1, 2), query], dim=1)
