@@ -24,9 +24,9 @@ class LabelPropagation(TransductiveHead):
     i, s^2 the mean of these squared distances in the episode, and then W = (W + W^T) / 2. Y has one row a node:
     of the support its class, of a query the probabilities of `start`, or 0 without one.
 
-    points: "queries" leaves the support out of the graph, as the released code of FTEM does with its tuned head as
-    `start`. kept: in each class only so large a share of the queries, those that it is likeliest for, starts with
-    its probability and the others with 0; FTEM has 0.2.
+    points: "queries" leaves the support out of the graph, as the released code of FTEM does with its tuned head
+    as `start`. kept: in each class only so large a share of the queries, those that it is likeliest for, starts
+    with its probability and the others with 0; FTEM has 0.2.
 
     Assumes nothing of how frequent classes are with `kept` 1. With `kept` 1 / way it assumes balanced queries. A
     query that no walk connects with any label is given the first class.
