@@ -1,5 +1,8 @@
 """Few-shot results as tables for readers, beside the published ones."""
 
+from dataclasses import replace
+from typing import Any
+
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
@@ -20,6 +23,16 @@ def _lead(study: FewShotStudy, key: str, summary: pd.DataFrame) -> list[Cell]:
         words(row["seen"]) if "seen" in row else EMPTY,
         count_cell(summary, key, "units"),
     ]
+
+
+def _seen_last(table: Table) -> Table:
+    """With what networks have learned from behind the numbers, which a screen then has room for."""
+    seen = HEADS.index("Has learned from")
+
+    def moved(cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*cells[:seen], *cells[seen + 1 :], cells[seen])
+
+    return replace(table, columns=moved(table.columns), rows=tuple(moved(row) for row in table.rows))
 
 
 def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
@@ -51,16 +64,18 @@ def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
     note = reservation(card)
     if note and len(table):
         note += " The published numbers are shown for reference only."
-    return Table(
-        caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
-        columns=(
-            *map(Column, HEADS),
-            *(Column(title, f"{place(cell)[1]}-shot") for cell in cells for title in pair),
-        ),
-        rows=with_best(
-            beside(leads, cells, cells_of(own), theirs, cells if len(table) else ()), first=len(HEADS)
-        ),
-        note=note,
+    return _seen_last(
+        Table(
+            caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
+            columns=(
+                *map(Column, HEADS),
+                *(Column(title, f"{place(cell)[1]}-shot") for cell in cells for title in pair),
+            ),
+            rows=with_best(
+                beside(leads, cells, cells_of(own), theirs, cells if len(table) else ()), first=len(HEADS)
+            ),
+            note=note,
+        )
     )
 
 
@@ -83,15 +98,17 @@ def overview_table(found: Findings[FewShotStudy]) -> Table:
         cells.append(number(means[present].mean()) if complete == present else EMPTY)
         rows.append(cells)
     group = "Nearest to farthest from natural images"
-    return Table(
-        caption="Mean accuracy over shots in percent",
-        columns=(
-            *map(Column, HEADS),
-            *(Column(labelled(study.datasets[key]), group) for key in present),
-            Column("Mean"),
-        ),
-        rows=with_best(rows, first=len(HEADS)),
-        note=" ".join(reservations([study.datasets[key] for key in present])),
+    return _seen_last(
+        Table(
+            caption="Mean accuracy over shots in percent",
+            columns=(
+                *map(Column, HEADS),
+                *(Column(labelled(study.datasets[key]), group) for key in present),
+                Column("Mean"),
+            ),
+            rows=with_best(rows, first=len(HEADS)),
+            note=" ".join(reservations([study.datasets[key] for key in present])),
+        )
     )
 
 

@@ -74,6 +74,7 @@ def transductive_table(
         note=f"{MARK.strip()}: transductive. Dirichlet queries are a part of the balanced ones. ▲ and ▼ mark "
         f"differences to {study.title_of(study.reference)} on the same queries that are significant at 5 % by a "
         f"sign-flip test, adjusted by Holm's method for the {len(differences)} comparisons of the page.",
+        style="wrapped",
     )
 
 
