@@ -47,6 +47,8 @@ def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
     config = hydra_config(record, conf)
     try:
         OmegaConf.set_struct(config, False)
+        for name in {*values.get("datasets", {})} - {*config.get("datasets", {})}:
+            config.datasets[name] = OmegaConf.load(conf / "dataset/card.yaml")  # what a card leaves out
         config.merge_with(json.loads(json.dumps(values)))  # plain values, without the comments
         with same_everywhere():
             OmegaConf.resolve(config)

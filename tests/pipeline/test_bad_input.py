@@ -68,11 +68,7 @@ def given(fresh, tmp_path):
             "licence": "mine",
             "citation": "me",
             "archives": {name: {"path": name, "sha256": hashlib.sha256(archive).hexdigest()}},
-            "folder": "",
-            "generator": {},
             "options": {"root": "2750"},
-            "packing": {},
-            "expected": {"images": None, "classes": None},
         }
         target = {"shots": [5], "study": "crossdomain"}
         fresh.say(datasets={"mine": entry | card}, fewshot={"targets": {"mine": target}})
