@@ -95,6 +95,8 @@ def _run(command: str, folder: Path, log: Path, environment: dict[str, str]) -> 
     """The stage `command` in this process, which was forked for it."""
     _enter(folder, log, environment)
     signalled_with_parent()  # whose end the kernel tells at once, also while a library holds Python's lock
+    if (threads := environment.get("OMP_NUM_THREADS", "")).isdigit() and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(int(threads))  # torch read what it was when it was imported
     module, *words = shlex.split(command)[2:]
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -16,7 +16,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
     assert "up to date" in two_runs[1].run("python", "-m", "commands.side_by_side", "2")
     scores = json.loads((clone.path / "metrics/fewshot.json").read_text())
     assert list(scores) == [
-        *("protonet", "random", "fixed", "ft_all", "transductive", "mean_centroid"),
+        *("protonet", "random", "fixed", "inductive", "ft_all", "transductive", "mean_centroid"),
         *("all_embeddings", "ims_f"),
     ]
     assert list(scores["fixed"]) == ["leaves", "radiographs"]
