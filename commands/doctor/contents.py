@@ -107,7 +107,11 @@ class Contents:
         after.read()
         for oid in after.objects.keys() - after.sound:
             take_out(after, oid)
-        checkout(*(str(out) for out in after.outputs if after.listing(out) is not None))
+        for (
+            out
+        ) in after.outputs:  # together DVC looks for the storage of outputs that are none of the targets
+            if after.listing(out) is not None:
+                checkout(str(out))
         print("  running the stages of what is still missing, and others that have changed")
         subprocess.run([sys.executable, "-m", "commands.side_by_side", "2"], check=False)
 
@@ -213,11 +217,10 @@ def put_away(contents: Contents, files: list[Path]) -> None:
             set_aside(file, f"workspace/{os.path.relpath(file)}")
 
 
-def checkout(*targets: str) -> None:
+def checkout(target: str) -> None:
     from dvc.repo import Repo
 
-    if targets:
-        Repo().checkout(targets=[*targets], allow_missing=True)
+    Repo().checkout(targets=[target], allow_missing=True)
 
 
 def _link_again(contents: Contents, files: list[Path], out: str) -> None:

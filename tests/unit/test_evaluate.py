@@ -123,9 +123,9 @@ def test_from_a_folder_of_images_to_a_classifier_that_names_new_ones(data, model
     (data / "red/damaged.png").write_bytes(b"damaged")
     run(data, "--methods", "all", "--shots", "3")
     table = pd.read_csv("evaluation/evaluation.csv").set_index("method")
-    assert set(table.index) == {"protonet", "fixed", "ft_all", "transductive", "mean_centroid"} | {
-        "all_embeddings",
-        "ims_f",
+    assert set(table.index) == {
+        *("protonet", "fixed", "inductive", "ft_all", "transductive", "mean_centroid"),
+        *("all_embeddings", "ims_f"),
     }
     assert table.loc["fixed", "episodes"] == table.loc["protonet", "episodes"] == 6
     assert table.loc["ft_all", "episodes"] == table.loc["ims_f", "episodes"] == 2

@@ -102,13 +102,14 @@ def test_metrics_are_small_dictionaries_in_the_order_of_methods_and_datasets():
 def test_ours_stand_beside_the_published_numbers():
     table = episodes_table(found(), "crops")
     assert table.note == ""
-    assert [(c.group, c.title) for c in table.columns[4:6]] == [("5-shot", "ours"), ("5-shot", "published")]
+    assert [(c.group, c.title) for c in table.columns[3:5]] == [("5-shot", "ours"), ("5-shot", "published")]
+    assert table.columns[-1].title == "Has learned from"
     protonet, _, own, *others = table.rows
-    assert f"{protonet[5].text} {protonet[5].interval}" == "79.72 ± 0.67"
-    assert own[5].text == "–"
+    assert f"{protonet[4].text} {protonet[4].interval}" == "79.72 ± 0.67"
+    assert own[4].text == "–"
     theirs = published.cross_domain().query("dataset == 'CropDiseases' and shot in (5, 20)")
     assert {row[0].text for row in others} == set(theirs["method"]) - {"ProtoNet", "Fixed"}
-    assert all(row[4].text == "–" for row in others)
+    assert all(row[3].text == "–" for row in others)
     assert markdown(table).count("± ") == 6 + len(theirs)
 
 
@@ -125,17 +126,17 @@ def test_the_best_of_each_column_is_marked_with_its_ties():
     level = {"own": 70.0}
     table = results().assign(accuracy=lambda frame: [level.get(method, 81.301) for method in frame["method"]])
     table = episodes_table(found_of(fewshot_study(table, METHODS, DATASETS, "fixed")), "crops")
-    assert [row[4].best for row in table.rows[:3]] == [True, True, False]
-    best = max(table.rows, key=lambda row: float(row[5].text) if row[5].text != "–" else 0)
-    assert [row for row in table.rows if row[5].best] == [best]
+    assert [row[3].best for row in table.rows[:3]] == [True, True, False]
+    best = max(table.rows, key=lambda row: float(row[4].text) if row[4].text != "–" else 0)
+    assert [row for row in table.rows if row[4].best] == [best]
 
 
 def test_means_over_shots_need_every_shot():
     partial = results().query("not (method == 'own' and dataset == 'isic' and shot == 20)")
     own = overview_table(found_of(fewshot_study(partial, METHODS, DATASETS, "fixed"))).rows[2]
     crops = partial.query("method == 'own' and dataset == 'crops'")["accuracy"].mean()
-    assert own[4].value == pytest.approx(crops)
-    assert [cell.text for cell in own[6:]] == ["–", "–"]
+    assert own[3].value == pytest.approx(crops)
+    assert [cell.text for cell in own[5:7]] == ["–", "–"]
 
 
 def test_only_differences_that_stay_significant_among_all_are_marked():
