@@ -1,6 +1,7 @@
 """Two commands at once in one checkout, one folder, one cache."""
 
 import time
+from pathlib import Path
 
 import yaml
 
@@ -59,6 +60,13 @@ def test_composing_while_stages_run(done, tally):
     both(running)
 
 
+def said(folder: Path) -> tuple[str, list[list[str]]]:
+    """The predictions and the report of an evaluation, without the seconds that its candidates took."""
+    lines = [line.split("|") for line in (folder / "report.md").read_text().splitlines()]
+    lines = [[*cells[:-3], *cells[-2:]] if len(cells) > 3 else cells for cells in lines]
+    return (folder / "predictions.csv").read_text(), lines
+
+
 def test_two_evaluations_into_one_folder(template, tmp_path, tally):
     line = tally("two `farfield evaluate` of the same images", "at the same time, into one folder")
     own = coloured(tmp_path / "own")
@@ -66,14 +74,11 @@ def test_two_evaluations_into_one_folder(template, tmp_path, tally):
     here.path.mkdir()
     words = ["farfield", "evaluate", str(own), "--out", "out"]
     both(*(here.start(*words, "--seed", seed) for seed in ("0", "1")))
-    found = [(here.path / "out/predictions.csv").read_bytes(), (here.path / "out/report.md").read_bytes()]
+    found = said(here.path / "out")
     load_classifier(here.path / "out/classifier")
     for seed in ("0", "1"):
         here.run("farfield", "evaluate", str(own), "--out", f"alone{seed}", "--seed", seed)
-    alone = [
-        [(here.path / f"alone{seed}" / name).read_bytes() for name in ("predictions.csv", "report.md")]
-        for seed in ("0", "1")
-    ]
+    alone = [said(here.path / f"alone{seed}") for seed in ("0", "1")]
     assert found in alone, "the files of two evaluations are mixed"
     line.mended += 2
     line.said = "packed once; written one after the other, each whole"
