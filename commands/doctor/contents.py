@@ -107,9 +107,8 @@ class Contents:
         after.read()
         for oid in after.objects.keys() - after.sound:
             take_out(after, oid)
-        for (
-            out
-        ) in after.outputs:  # together DVC looks for the storage of outputs that are none of the targets
+        # One by one: asked for several, DVC looks for the storage of outputs that are none of them.
+        for out in after.outputs:
             if after.listing(out) is not None:
                 checkout(str(out))
         print("  running the stages of what is still missing, and others that have changed")

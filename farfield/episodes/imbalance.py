@@ -14,6 +14,7 @@ import numpy as np
 from farfield.seeds import stream
 
 CONCENTRATION = 2.0
+QUERIES = ("balanced", "dirichlet")  # the kinds of each episode, in the order in which they are shown
 
 
 def dirichlet_queries(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from farfield.episodes.imbalance import QUERIES
 from farfield.report.cells import EMPTY, Cell, Column, Table, words
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
@@ -14,7 +15,7 @@ from farfield.results.findings import Findings
 from farfield.results.inputs import badge, labelled
 from farfield.results.scores import place
 from farfield.results.study import MARK, Study
-from farfield.results.transductive import QUERIES, against_reference
+from farfield.results.transductive import against_reference
 
 TITLE = "Transductive methods"
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from farfield.episodes.imbalance import accuracies
+from farfield.episodes.imbalance import QUERIES, accuracies
 from farfield.results.comparisons import holm
 from farfield.results.contrasts import Contrast, by_cell, estimate, sign_flip_p
 from farfield.results.inputs import Dataset
 from farfield.results.scores import of_episodes, place
 from farfield.results.study import MARK, Row, Study, Varies
 
-QUERIES = ("balanced", "dirichlet")  # of each cell, in the order in which they are shown
 AGAINST = ["row", "cell", "difference", "ci95", "low", "high", "p", "holm"]
 
 

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from farfield.settings import AboveZero, AtLeastZero, NotNegative, keyword_settings
-from farfield.transfer.transductive.head import TransductiveHead, soft_means, squared_distances, unit
+from farfield.transfer.blocks import unit
+from farfield.transfer.transductive.head import TransductiveHead, soft_means, squared_distances
 
 
 @keyword_settings

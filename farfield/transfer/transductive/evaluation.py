@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from farfield.episodes.evaluation import CHUNK_BYTES
-from farfield.episodes.imbalance import accuracies
+from farfield.episodes.imbalance import QUERIES, accuracies
 from farfield.episodes.sampling import Episodes
 from farfield.transfer.transductive.head import TransductiveHead
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOGETHER = 32  # episodes; results do not depend on it
-QUERIES = ("balanced", "dirichlet")
 
 
 def evaluate(

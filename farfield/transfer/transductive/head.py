@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from farfield.transfer.blocks import unit
 
 
 class TransductiveHead(ABC):
@@ -21,11 +22,6 @@ class TransductiveHead(ABC):
 
     @abstractmethod
     def __call__(self, support: Tensor, query: Tensor, start: Tensor | None = None) -> Tensor: ...
-
-
-def unit(points: Tensor) -> Tensor:
-    """Of length 1 along the last dimension."""
-    return F.normalize(points, dim=-1)
 
 
 def squared_distances(points: Tensor, others: Tensor) -> Tensor:

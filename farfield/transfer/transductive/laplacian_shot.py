@@ -4,8 +4,9 @@ Learning", ICML 2020, arXiv 2006.15486)."""
 from torch import Tensor
 
 from farfield.settings import AtLeastZero, NotNegative, Positive, keyword_settings
+from farfield.transfer.blocks import unit
 from farfield.transfer.transductive.bd_cspn import rectified, shift
-from farfield.transfer.transductive.head import TransductiveHead, cosines, nearest, squared_distances, unit
+from farfield.transfer.transductive.head import TransductiveHead, cosines, nearest, squared_distances
 
 
 @keyword_settings

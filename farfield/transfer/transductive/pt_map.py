@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from farfield.settings import AboveZero, NotNegative, Positive, Probability, keyword_settings
-from farfield.transfer.transductive.head import TransductiveHead, soft_means, squared_distances, unit
+from farfield.transfer.blocks import unit
+from farfield.transfer.transductive.head import TransductiveHead, soft_means, squared_distances
 
 SMALLEST = 1e-6  # added before the power, whose slope at 0 is infinite
 
