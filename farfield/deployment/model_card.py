@@ -55,6 +55,7 @@ def _measured(facts: dict[str, Any]) -> list[str]:
         return ["Nothing was measured of this classifier itself; see the report that was written with it."]
     rows = [(name.replace("_", " "), *_interval(value)) for name, value in metrics.items()]
     said = [
+        *(f"**Read this first.** {doubt}" for doubt in facts.get("doubts", ())),
         "On images that were left out, which it had not learned from; 95 % intervals.",
         tabulate(rows, ["", "%", "interval"], tablefmt="github", disable_numparse=True),
     ]

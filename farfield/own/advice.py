@@ -12,7 +12,7 @@ PAIRS = 5  # of classes that are named
 def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     """Sentences, the most urgent first."""
     names, said = own.class_names, []
-    said += [_leak(leak) for leak in found.leakage if leak.misleading]
+    said += [leak_sentence(leak) for leak in found.leakage if leak.misleading]
     twins = found.duplicates
     if contrary := int((~twins.same_class).sum()):
         said.append(
@@ -50,7 +50,8 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     return said
 
 
-def _leak(leak: Leakage) -> str:
+def leak_sentence(leak: Leakage) -> str:
+    """What makes the accuracy seem higher than it is, by how much, and what to do."""
     points = f"{leak.excess.value:.1f} points (95 % interval {leak.excess.low:.1f} to {leak.excess.high:.1f})"
     if leak.kind == "groups":
         return f"Keep the groups: without them the accuracy would seem {points} higher than of new groups."

@@ -82,6 +82,7 @@ def render(
         "classes": len(own.class_names),
         "network": card.name,
         "it has seen": card.pretrained_on,
+        "pixels it sees": f"{card.image_size} x {card.image_size} of each image",
         "licence of its weights": card.licence,
     }
     template = environment(OWN_TEMPLATES).get_template("page.html.j2")

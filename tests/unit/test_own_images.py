@@ -184,6 +184,28 @@ def test_labels_in_a_list_give_splits_and_groups(data, here):
     assert said["groups"] == 9
 
 
+def test_what_is_doubted_is_not_what_the_classifier_says_of_itself(here):
+    draw = np.random.default_rng(0)
+    for thing in range(24):
+        squares = draw.integers(0, 256, (4, 4, 3)).repeat(12, 0).repeat(12, 1)
+        for view in range(4):
+            folder = here / f"images/{'ab'[thing % 2]}"
+            folder.mkdir(parents=True, exist_ok=True)
+            seen = np.clip(squares + draw.normal(0, 40, squares.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(seen).save(folder / f"thing{thing}_{view}.png")
+    said = farfield("evaluate", here / "images", "--pixels", 48, "--json")
+    assert said.exit_code == 0, said.stderr
+    answer = json.loads(said.stdout)
+    together = min(leak["together"] for leak in answer["leakage"] if leak["misleading"])
+    assert together < answer["accuracy"]["percent"] - 10
+    facts = read_json(Path("evaluation/classifier/classifier.json"))["facts"]
+    assert facts["accuracy"] == facts["metrics"]["accuracy_of_other_things"]["percent"] == together
+    card = Path("evaluation/classifier/README.md").read_text()
+    assert all(f"**Read this first.** {doubt}" in card for doubt in facts["doubts"])
+    assert f"accuracy is {together:.1f} %" in card
+    assert "48 x 48 of each image" in Path("evaluation/report/index.html").read_text()
+
+
 def test_a_network_of_timm_becomes_a_classifier(data, here, monkeypatch):
     torch.manual_seed(0)
     save_tensors(here / "w.safetensors", timm.create_model("resnet10t").state_dict())
