@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from farfield.own.images import OwnImages, counted, named
+from farfield.errors import first_few
+from farfield.own.images import OwnImages, counted
 from farfield.probing.diagnosis import Diagnosis, Leakage
 
 WIDE = 40.0  # points between the ends of a class's interval, beyond which it has too few images to be judged
@@ -38,7 +39,7 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     wide = [names[i] for i in np.argsort(-reach, kind="stable") if reach[i] > WIDE]
     if wide and len(wide) < len(names):
         said.append(
-            f"Too few images to judge {named(wide)}: the interval of how many are found "
+            f"Too few images to judge {first_few(wide)}: the interval of how many are found "
             f"again is wider than {WIDE:.0f} points. Add images there first."
         )
     said.append(

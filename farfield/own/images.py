@@ -17,18 +17,16 @@ from farfield.datasets import decoders, packing, reading
 from farfield.datasets.cards import Packing
 from farfield.datasets.layouts import read_images
 from farfield.datasets.layouts.forms import Labelled, labelled_images
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.odd_pictures import remarks_on_odd, with_oddities
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.remarks import remarks_on
 from farfield.datasets.twins import contradictions
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 from farfield.files import file_hash, read_json, write_json
 from farfield.local import SCRATCH
 
 SUMS = "sums.json"  # of the packed files
-SHOWN = 5  # files or classes named in one message
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 def _pack(data: Path, found: Labelled, form: Packing, folder: Path, workers: int) -> None:
     if not found.index.records:
-        raise InputError(f"{data} holds no images of its classes {named(found.index.class_names)}.")
+        raise InputError(f"{data} holds no images of its classes {first_few(found.index.class_names)}.")
     read = partial(read_images, found.root, found.index)
     pack(
         found.index,
@@ -139,12 +137,12 @@ def remarks(own: OwnImages) -> list[str]:
     said = [*own.found]
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
-        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {named(files)}.")
+        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {first_few(files)}.")
     said += [f"{line}." for line in own.shown]
     if own.mislabelled:
         said.append(
             f"The same picture stands under several classes, so one of its labels is wrong: "
-            f"{some(list(own.mislabelled), '; ')}."
+            f"{first_few(list(own.mislabelled), '; ')}."
         )
     if own.repeated:
         said.append(
@@ -156,11 +154,6 @@ def remarks(own: OwnImages) -> list[str]:
 
 def counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
-
-
-def named(things: list[str] | tuple[str, ...]) -> str:
-    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
-    return ", ".join(things[:SHOWN]) + more
 
 
 @contextmanager

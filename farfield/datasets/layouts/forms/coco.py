@@ -8,10 +8,9 @@ from typing import Any
 from farfield.datasets.layouts.forms.found import Labelled, splits_of_files, used_classes
 from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
 from farfield.datasets.layouts.index import Record, box_of
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.datasets.sources import Box
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 SUFFIXES = (".json",)
 
@@ -92,7 +91,7 @@ def _labelled(holdings: Holdings, contents: dict[str, dict[str, Any]]) -> Labell
     index, remarks = used_classes(holdings.given, records, ordered)
     used = {record.group for record in index.records} | contents.keys()
     left_out |= holdings.others(used, "no box on it")
-    return Labelled(f"COCO boxes of {some(sorted(contents))}", holdings.root, index, left_out, remarks)
+    return Labelled(f"COCO boxes of {first_few(sorted(contents))}", holdings.root, index, left_out, remarks)
 
 
 Note = tuple[Any, Any, Any, dict[str, Any]]  # id, image, category, all of it
@@ -108,14 +107,14 @@ def _require_known(
     wrong = [f"{note} has the category {category}" for note, _, category, _ in notes if category not in known]
     wrong += [f"{note} is on the image {image}" for note, image, _, _ in notes if image not in names]
     if wrong:
-        raise InputError(f"{path}: annotations of what the file does not list: {some(wrong)}.")
+        raise InputError(f"{path}: annotations of what the file does not list: {first_few(wrong)}.")
     counts = Counter(note for note, *_ in notes)
     if twice := [str(note) for note, count in counts.items() if count > 1]:
-        raise InputError(f"{path}: several annotations have the id {some(twice)}.")
+        raise InputError(f"{path}: several annotations have the id {first_few(twice)}.")
     needed = dict.fromkeys(names[image] for _, image, _, _ in notes)
     if missing := [name + images.near(name) for name in needed if name not in images]:
         raise InputError(
-            f"{path} names {len(missing)} images that {images.raw} does not hold: {some(missing)}."
+            f"{path} names {len(missing)} images that {images.raw} does not hold: {first_few(missing)}."
         )
 
 
@@ -140,8 +139,8 @@ def _boxes(
         at[image, box].append(f"{note} as {known[category]}")
     twice = [f"{names[image]}: {' and '.join(found)}" for (image, _), found in at.items() if len(found) > 1]
     if empty or twice:
-        said = [f"empty boxes: {some(empty)}"] * bool(empty) + [
-            f"boxes labelled twice: {some(twice)}"
+        said = [f"empty boxes: {first_few(empty)}"] * bool(empty) + [
+            f"boxes labelled twice: {first_few(twice)}"
         ] * bool(twice)
         raise InputError(f"{path} has {'; '.join(said)}. Mend these annotations or take them out.")
     return boxes

@@ -18,8 +18,8 @@ from farfield.datasets.layouts.forms.found import (
 )
 from farfield.datasets.layouts.forms.holdings import File, Holdings
 from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labels import require_labels, some
-from farfield.errors import InputError
+from farfield.datasets.layouts.labels import require_labels
+from farfield.errors import InputError, first_few
 
 CLASS, JSON = (".cls", ".cls.txt"), (".json",)
 
@@ -96,7 +96,7 @@ def _require_agreement(holdings: Holdings, told: Mapping[File, Sequence[tuple[st
     ]
     if against:
         raise InputError(
-            f"{holdings.given} has {len(against)} images with several labels: {some(against)}. Mend these "
+            f"{holdings.given} has {len(against)} images with several labels: {first_few(against)}. Mend these "
             f"samples or take them out."
         )
 
