@@ -1,7 +1,7 @@
 """The results of two revisions as tables, and what differs between them, of every study."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ Place = tuple[str | int, ...]
 @dataclass
 class Compared:
     """lines: of `two_runs.marked`. new, gone: rows as "study row". outs: by study and row the output that holds
-    it. same: outputs that are the same bytes. unread: rows of which one side has no results of a common cell."""
+    it. same: how many outputs are the same bytes."""
 
     lines: "pd.DataFrame"
     new: list[str]
@@ -73,13 +73,14 @@ def compared(objects: Objects, sides: Sides) -> Compared:
             for study, scores, varies in _scores(path, pd.read_parquet(objects.path(oid))):
                 found = studies.setdefault(study, _Found(varies))
                 found.tables[i].append(scores)
-                found.outs |= dict.fromkeys(scores["row"].unique(), path)
-    frames, rows = [pd.DataFrame(columns=LINES)], ([], [])  # type: tuple[list[pd.DataFrame], tuple[list[str], list[str]]]
+                found.outs |= dict.fromkeys(map(str, scores["row"].unique()), path)
+    frames = [pd.DataFrame(columns=LINES)]
+    rows: tuple[list[str], list[str]] = ([], [])
     seed = int(sides[1].params.get("seeds", {}).get("compare", 0))
     for study, found in studies.items():
         tables = [pd.concat(own, ignore_index=True) if own else None for own in found.tables]
-        for names, own in zip(rows, tables, strict=True):
-            names += [] if own is None else [f"{study} {row}" for row in own["row"].unique()]
+        for names, table in zip(rows, tables, strict=True):
+            names += [] if table is None else [f"{study} {row}" for row in table["row"].unique()]
         first, second = tables
         if first is not None and second is not None:
             cells = {*first["cell"]} & {*second["cell"]}
@@ -123,13 +124,13 @@ def _scores(path: str, table: "pd.DataFrame") -> Iterator[tuple[str, "pd.DataFra
         yield study, of_answers(study, answers), Varies(trainings="both")
     else:
         row = path.split("/")[-1]
-        for study, own in table.assign(method=row).groupby("study", sort=False):
+        for name, own in table.assign(method=row).groupby("study", sort=False):
             tasks = [task for task in TASKS if task in set(own["task"])]
-            samples = of_samples(str(study), own.drop(columns="study"), [row], tasks)
-            yield str(study), samples, Varies(units=False, trainings="borrow")
+            samples = of_samples(str(name), own.drop(columns="study"), [row], tasks)
+            yield str(name), samples, Varies(units=False, trainings="borrow")
 
 
-def _shared(objects: Objects, sides: Sides, study: str, cell: str) -> Iterable[int] | None:
+def _shared(objects: Objects, sides: Sides, study: str, cell: str) -> Collection[int] | None:
     """The test cases of a cell that are the same on both sides; None for all."""
     from farfield.results.scores import place
 
@@ -150,7 +151,7 @@ def _shared(objects: Objects, sides: Sides, study: str, cell: str) -> Iterable[i
     return _same_episodes(objects, oids, int(shot[0]))
 
 
-def _same_episodes(objects: Objects, oids: list[str], shot: int) -> Iterable[int]:
+def _same_episodes(objects: Objects, oids: list[str], shot: int) -> Collection[int]:
     """Those that hold the same images in the same places."""
     from farfield.episodes.sampling import load_episodes
 

@@ -1,14 +1,14 @@
 """A commit, or the workspace, as its results' files: what Git tracks there, and what its locks name.
 
-Nothing is checked out and nothing is run: tracked files come from Git's objects, results from the cache or, what that
-lacks, from the remote.
+Nothing is checked out and nothing is run: tracked files come from Git's objects, results from the cache or, what
+that lacks, from the remote.
 """
 
 import json
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 CLAIMS = "metrics/claims.json"
+PACKAGES = "requirements.lock"
 SHOWN = 6
 
 
@@ -47,23 +48,12 @@ class Revision:
     @cached_property
     def stages(self) -> dict[str, Locked]:
         """Of all lock files, by file and name."""
-        found = {}
-        for path, text in self.tracked.items():
-            if not path.endswith("dvc.lock"):
-                continue
-            stages = (yaml.load(text, yaml.CSafeLoader) or {}).get("stages", {})
-            for name, stage in stages.items():
-                params = {
-                    key: value for values in stage.get("params", {}).values() for key, value in values.items()
-                }
-                deps, outs = (
-                    {one["path"]: one.get("md5", "") for one in stage.get(kind, [])}
-                    for kind in ("deps", "outs")
-                )
-                found[f"{path.removesuffix('dvc.lock')}{name}"] = Locked(
-                    str(stage.get("cmd")), deps, params, outs
-                )
-        return found
+        return {
+            f"{path.removesuffix('dvc.lock')}{name}": stage
+            for path, text in self.tracked.items()
+            if path.split("/")[-1] == "dvc.lock"
+            for name, stage in _locked(text).items()
+        }
 
     @cached_property
     def outs(self) -> dict[str, str]:
@@ -88,6 +78,20 @@ class Revision:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.commit[:7]})" if self.commit else f"the {WORKSPACE}"
+
+
+@cache
+def _locked(text: bytes) -> dict[str, Locked]:
+    """The stages of a lock file, which most revisions share most of."""
+    found = {}
+    for name, stage in ((yaml.load(text, yaml.CSafeLoader) or {}).get("stages") or {}).items():
+        values = stage.get("params", {}).values()
+        deps, outs = (
+            {one["path"]: one.get("md5", "") for one in stage.get(kind, [])} for kind in ("deps", "outs")
+        )
+        params = {key: value for own in values for key, value in own.items()}
+        found[name] = Locked(str(stage.get("cmd")), deps, params, outs)
+    return found
 
 
 def commit(repo: "Repo", name: str) -> Revision:
@@ -122,7 +126,7 @@ def workspace() -> Revision:
 
 
 def told_from(path: str) -> bool:
-    return path == CLAIMS or path.startswith("params/") or path.split("/")[-1] == "dvc.lock"
+    return path in (CLAIMS, PACKAGES) or path.startswith("params/") or path.split("/")[-1] == "dvc.lock"
 
 
 def _with_locks(revision: Revision) -> Revision:
@@ -162,9 +166,9 @@ class Objects:
         still = sorted({name for oid, name in missing.items() if not self.path(oid).exists()})
         if still:
             raise InputError(
-                f"results are in no cache here{problem}: {', '.join(still[:SHOWN])}"
-                f"{f' and {len(still) - SHOWN} more' if len(still) > SHOWN else ''}. Who has them runs `dvc push` "
-                f"on that commit; `farfield doctor --remote` says what a remote lacks."
+                f"results are not in the cache{problem}: {', '.join(still[:SHOWN])}"
+                f"{f' and {len(still) - SHOWN} more' if len(still) > SHOWN else ''}. Who has them runs `dvc "
+                f"push` on that commit; `farfield doctor --remote` says what a remote lacks."
             )
 
     def _fetch(self, oids: list[str]) -> str:

@@ -7,6 +7,7 @@ Holm's.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,20 +63,16 @@ def compare_runs(
     lines: list[Line] = [(row, cell, metric) for row, cell, metric in keys.itertuples(index=False)]
     paired = [line for line in lines if not varies.units or sizes.get(line, 0) > 1]
     found = dict(zip(paired, _paired(cut, paired, varies, seed), strict=True)) if paired else {}
-    whole, same = ([dict(list(one.groupby(_KEY))) for one in both] for both in ((before, after), cut))
+    whole = [one.groupby(_KEY, sort=False) for one in (before, after)]
+    means = [_means(one, varies) for one in (before, after)]
+    moved = _moved(*cut)
     rows = []
     for line in lines:
-        first, second = (tables[line] for tables in whole)
-        one = found.get(line) or _apart(first, second, varies)
-        means = [_units(table).mean() if varies.units else variation(table).mean for table in (first, second)]
-        moved = line not in found or _moved(*(tables[line] for tables in same))
-        rows.append(
-            (
-                *(str(before["study"].iloc[0]), *line, *means),
-                *(one.difference, np.nan if one.ci95 is None else one.ci95, one.p, one.units),
-                *(line in found, moved),
-            )
-        )
+        one = found.get(line) or _apart(whole[0].get_group(line), whole[1].get_group(line), varies)
+        ci95 = np.nan if one.ci95 is None else one.ci95
+        numbers = (means[0][line], means[1][line], one.difference, ci95, one.p, one.units)
+        apart = line not in found
+        rows.append((str(before["study"].iloc[0]), *line, *numbers, not apart, apart or line in moved))
     return pd.DataFrame(rows, columns=LINES)
 
 
@@ -152,8 +149,20 @@ def _shared(table: pd.DataFrame, shared: Shared) -> pd.DataFrame:
     return pd.concat(kept) if kept else table[:0]
 
 
-def _moved(before: pd.DataFrame, after: pd.DataFrame) -> bool:
-    """Whether two tables of one row on one cell hold different values."""
-    kept = ["unit", "training", "value"]
-    one, other = (table.sort_values(kept)[kept].reset_index(drop=True) for table in (before, after))
-    return not one.equals(other)
+def _means(table: pd.DataFrame, varies: Varies) -> dict[Line, float]:
+    if varies.units:
+        means = table.groupby([*_KEY, "unit"])["value"].mean().groupby(_KEY).mean()
+        return {_line(key): float(mean) for key, mean in zip(means.index, means, strict=True)}
+    return {_line(key): variation(own).mean for key, own in table.groupby(_KEY)}
+
+
+def _line(key: Any) -> Line:
+    row, cell, metric = key
+    return row, cell, metric
+
+
+def _moved(before: pd.DataFrame, after: pd.DataFrame) -> set[Line]:
+    """The lines that hold different values."""
+    both = before.merge(after, "outer", [*_KEY, "unit", "training", "value"], indicator="side")
+    changed = both.loc[both["side"] != "both", _KEY].drop_duplicates()
+    return set(changed.itertuples(index=False, name=None))
