@@ -72,12 +72,29 @@ class Revision:
         return {key: value for text in texts for key, value in json.loads(text).items()}
 
     @cached_property
+    def outdated(self) -> list[str]:
+        """Stages that ran with other parameters than those of this revision's params/."""
+        return [
+            name
+            for name, stage in self.stages.items()
+            if any(_entry(self.params, key) != value for key, value in stage.params.items())
+        ]
+
+    @cached_property
     def claims(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.tracked.get(CLAIMS, b"{}"))
         return found
 
     def __str__(self) -> str:
         return f"{self.name} ({self.commit[:7]})" if self.commit else f"the {WORKSPACE}"
+
+
+def _entry(params: dict[str, Any], key: str) -> Any:
+    """The value of a dotted key, None where there is none."""
+    value: Any = params
+    for word in key.split("."):
+        value = value.get(word) if isinstance(value, dict) else None
+    return value
 
 
 @cache

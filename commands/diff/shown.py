@@ -157,7 +157,11 @@ def rest(told: Told) -> list[str]:
         if told.same
         else "no result is the same bytes"
     )
-    return [*said, f"{'; '.join(parts)}."]
+    warned = [
+        f"Not of the parameters that {side} asks for: the results of {_some(stages)}; `make repro` there first."
+        for side, stages in told.outdated.items()
+    ]
+    return [*warned, *said, f"{'; '.join(parts)}."]
 
 
 def _rows(rows: Sequence[str]) -> str:

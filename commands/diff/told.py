@@ -30,7 +30,8 @@ class Turn:
 class Told:
     """lines: of `two_runs.marked`, the largest first. turned: claims. new, gone: rows, as "study row". causes:
     what changed and the rows that are made of it. machine: what is said if nothing that is declared differs.
-    same: results that are the same bytes; changed: those that are not."""
+    same: results that are the same bytes; changed: those that are not. outdated: by side stages whose results are
+    of other parameters than its params/ asks for."""
 
     before: str
     after: str
@@ -42,6 +43,7 @@ class Told:
     machine: str
     same: int
     changed: int
+    outdated: Mapping[str, tuple[str, ...]]
 
     @property
     def named(self) -> "pd.DataFrame":
@@ -86,6 +88,7 @@ def told(objects: Objects, before: Revision, after: Revision) -> Told:
         machine=_machine(objects, (before, after), why.elsewhere) if differ and why.another_machine else "",
         same=found.same,
         changed=len(differ),
+        outdated={str(side): tuple(side.outdated) for side in (before, after) if side.outdated},
     )
 
 
