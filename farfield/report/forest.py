@@ -1,6 +1,6 @@
 """A forest plot: differences with their intervals as rows of dots around a line at zero, as SVG bytes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def forest(lines: "pd.DataFrame", label: str) -> bytes:
         rows = np.arange(len(lines))
         beyond = lines["beyond"].to_numpy(bool)
         above = lines["difference"].to_numpy(float) > 0
-        looks = (
+        looks: tuple[tuple[np.ndarray, dict[str, Any]], ...] = (
             (beyond & above, {"color": BETTER, "marker": "^"}),
             (beyond & ~above, {"color": WORSE, "marker": "v"}),
             (~beyond, {"color": FAINT, "marker": "o", "markerfacecolor": "none", "markeredgecolor": INK}),
