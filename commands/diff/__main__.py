@@ -34,7 +34,7 @@ def main(words: list[str]) -> None:
     try:
         with Repo() as repo:
             before = commit(repo, given.base)
-            after = workspace() if given.head == WORKSPACE else commit(repo, given.head)
+            after = workspace(repo) if given.head == WORKSPACE else commit(repo, given.head)
             found = told(Objects(repo), before, after)
     except DvcException as error:
         raise InputError(f"DVC cannot read this checkout: {error}") from error

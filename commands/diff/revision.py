@@ -38,22 +38,23 @@ class Locked:
 @dataclass(frozen=True, eq=False)
 class Revision:
     """name: as people said it. commit: its hash, empty for the workspace. tracked: the files of Git that a
-    difference is told from, by path. root: of the workspace."""
+    difference is told from, by path. declared: its stages, by folder and name."""
 
     name: str
     commit: str
     tracked: dict[str, bytes]
-    root: Path | None = None
+    declared: frozenset[str] = frozenset()
 
     @cached_property
     def stages(self) -> dict[str, Locked]:
-        """Of all lock files, by file and name."""
-        return {
+        """Of all lock files, by folder and name; locks keep stages that are gone, which are not among them."""
+        found = {
             f"{path.removesuffix('dvc.lock')}{name}": stage
             for path, text in self.tracked.items()
             if path.split("/")[-1] == "dvc.lock"
             for name, stage in _locked(text).items()
         }
+        return {name: stage for name, stage in found.items() if name in self.declared}
 
     @cached_property
     def outs(self) -> dict[str, str]:
@@ -132,21 +133,44 @@ def commit(repo: "Repo", name: str) -> Revision:
         head, _, answer = answer.partition(b"\n")
         size = int(head.split()[-1])
         tracked[path], answer = answer[:size], answer[size + 1 :]
-    return _with_locks(Revision(name, sha, tracked))
+    with repo.switch(sha):
+        return _checked(Revision(name, sha, tracked, declared(repo, tracked, name)))
 
 
-def workspace() -> Revision:
+def workspace(repo: "Repo") -> Revision:
     listing = git("ls-files", "-coz", "--exclude-standard").decode().split("\0")
     paths = [Path(path) for path in listing if told_from(path)]
     tracked = {path.as_posix(): path.read_bytes() for path in paths if path.is_file()}
-    return _with_locks(Revision(WORKSPACE, "", tracked, Path.cwd()))
+    return _checked(Revision(WORKSPACE, "", tracked, declared(repo, tracked, f"the {WORKSPACE}")))
+
+
+def declared(repo: "Repo", tracked: dict[str, bytes], name: str) -> frozenset[str]:
+    """The stages of all files dvc.yaml, as DVC expands them over the parameters that `repo` now sees."""
+    from dvc.exceptions import DvcException
+    from dvc.parsing import DataResolver
+
+    found: list[str] = []
+    for path, text in tracked.items():
+        *folders, file = path.split("/")
+        if file == "dvc.yaml":
+            try:
+                plan = yaml.load(text, yaml.CSafeLoader) or {}
+                keys = DataResolver(repo, repo.fs.join(repo.root_dir, *folders), plan).get_keys()
+                found += ["/".join([*folders, key]) for key in keys]
+            except (DvcException, yaml.YAMLError) as error:
+                raise InputError(f"{path} of {name} cannot be read: {error}") from error
+    return frozenset(found)
 
 
 def told_from(path: str) -> bool:
-    return path in (CLAIMS, PACKAGES) or path.startswith("params/") or path.split("/")[-1] == "dvc.lock"
+    return (
+        path in (CLAIMS, PACKAGES)
+        or path.startswith("params/")
+        or path.split("/")[-1] in ("dvc.lock", "dvc.yaml")
+    )
 
 
-def _with_locks(revision: Revision) -> Revision:
+def _checked(revision: Revision) -> Revision:
     if not revision.outs:
         raise InputError(
             f"{revision} has no dvc.lock that names a result: nothing has run there; `make repro`"
