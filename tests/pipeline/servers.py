@@ -1,7 +1,7 @@
 """Remotes to share results through, each on a server of this machine: a folder, S3 (moto), SSH (a real sshd).
 
-Each is a context that yields a `Remote` with a place of its own below `place`; S3 asks for the environment `KEYS`.
-What a machine lacks for one skips the test, and says so.
+Each is a context that yields a `Remote` with a place of its own below `place`; S3 asks for the environment of
+`KEYS`. What a machine lacks for one skips the test, and says so.
 """
 
 import contextlib
@@ -90,11 +90,12 @@ def ssh(place: Path) -> Iterator[Remote]:
     (place / "sshd_config").write_text("\n".join(lines) + "\n")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # which it gives up its rights in
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", place / "sshd_config"], stderr=subprocess.PIPE)
+    log = place / "sshd.log"  # no pipe: processes of its sessions would keep it open beyond the server
+    server = subprocess.Popen([SSHD, "-D", "-E", log, "-f", place / "sshd_config"])
     try:
         until = time.monotonic() + 20
         while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert server.poll() is None, server.stderr.read()
+            assert server.poll() is None, log.read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
@@ -102,4 +103,4 @@ def ssh(place: Path) -> Iterator[Remote]:
         yield Remote(url, {"keyfile": f"{place}/user"}, in_folder(place / "remote"))
     finally:
         server.terminate()
-        server.communicate()
+        server.wait()
