@@ -66,6 +66,25 @@ def trusting_remotes(repo: "Repo") -> Iterator[Finding]:
             )
 
 
+def local_halves(repo: "Repo") -> Iterator[Finding]:
+    """Remotes of which this machine's own configuration says a part, as a key, and not the URL."""
+    urls = {name: remote["url"] for name, remote in repo.config["remote"].items() if "url" in remote}
+    for name, remote in repo.config.read("local").get("remote", {}).items():
+        if "url" not in remote and name in urls:
+            yield Finding(
+                f".dvc/config.local names the remote {name} without its URL",
+                "`dvc metrics diff`, `params diff` and `plots diff` load nothing of commits that do not know the "
+                "remote",
+                f"dvc config --local remote.{name}.url {urls[name]}",
+                partial(_complete, repo, name, urls[name]),
+            )
+
+
+def _complete(repo: "Repo", name: str, url: str) -> None:
+    with repo.config.edit("local") as config:
+        config["remote"][name]["url"] = url
+
+
 def _verify(repo: "Repo", name: str) -> None:
     for level in ("local", "repo", "global"):
         if name in repo.config.read(level).get("remote", {}):
@@ -95,18 +114,24 @@ def _line(error: BaseException) -> str:
 def in_the_remote(repo: "Repo", contents: Contents, name: str) -> Iterator[Finding]:
     """Every object that the lock files name, read whole. InputError if there is no such remote."""
     from dvc.config import ConfigError
+    from dvc.exceptions import DvcException
 
     try:
         remote = repo.cloud.get_remote_odb(name or None, "doctor", hash_name="md5")
     except ConfigError as error:
         raise InputError(f"there is no remote to look into: {error}") from error
+    except DvcException as error:
+        raise InputError(f"the remote cannot be asked: {explained(error)}") from error
     needed = contents.needed()
+    url = remote.fs.unstrip_protocol(remote.path)
     try:
-        remote.fs.exists(remote.path)
-    except Exception as error:  # of whichever client it is
+        remote.fs.ls(remote.fs.parent(remote.fs.parent(remote.path)))
+    except FileNotFoundError as error:
         raise InputError(
-            f"the remote at {remote.fs.unstrip_protocol(remote.path)} does not answer: {explained(error)}"
+            f"there is nothing at {url}: nobody has pushed there, or the URL is another one ({explained(error)})"
         ) from error
+    except Exception as error:  # of whichever client it is
+        raise InputError(f"the remote at {url} does not answer: {explained(error)}") from error
     with ThreadPoolExecutor(READERS) as pool:
         found = dict(zip(needed, pool.map(partial(_md5, remote), needed), strict=True))
     missing = [oid for oid, digest in found.items() if digest is None]

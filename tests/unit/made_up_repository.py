@@ -59,11 +59,11 @@ class Repository:
         self.stages[name] = {
             "cmd": f"python -m {name}",
             "deps": [
-                {"path": path, "md5": content.decode() if len(content) > 30 else md5(content)}
+                {"path": path, "hash": "md5", "md5": content.decode() if len(content) > 30 else md5(content)}
                 for path, content in (deps or {}).items()
             ],
             "params": {"params/all.json": params},
-            "outs": [{"path": out, "md5": oid}],
+            "outs": [{"path": out, "hash": "md5", "md5": oid}],
         }
         for key, value in params.items():
             tree = self.params
@@ -125,6 +125,8 @@ class Repository:
             }
             (place / "dvc.yaml").write_text(yaml.safe_dump({"stages": plan}))
             (place / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+        if "" not in folders:
+            (self.path / "dvc.yaml").write_text("metrics: [metrics/claims.json]\n")
         for path, tree in (("params/all.json", self.params), ("metrics/claims.json", self.claims)):
             (self.path / path).parent.mkdir(exist_ok=True)
             (self.path / path).write_text(json.dumps(tree))
