@@ -4,6 +4,7 @@
 # make evaluate DATA=path/to/class/folders  a classifier of your own images, and how well it will do
 #   [METHODS=fixed,ft_all] [SHOTS=5] [EPISODES=100] [ADAPTED_EPISODES=10] [OUT=evaluation]
 # make predict IMAGES=path/to/images [CLASSIFIER=evaluation/classifier]
+# make diff BASE=main [HEAD=other-branch]   what a change did to the results; runs and checks out nothing
 # make test | bench | lint | site
 # make faults [KILLS=50]   kills, damage, remotes, two at once; prints a table (docs/reliability.md has one)
 # make regenerate   run what has changed, and commit params/, locks and metrics apart from what people write
@@ -20,9 +21,9 @@ export PYTHONDONTWRITEBYTECODE :=
 ifdef MIRROR
 export FARFIELD_MIRROR := $(MIRROR)
 endif
-export DATA OUT METHODS SHOTS EPISODES ADAPTED_EPISODES IMAGES CLASSIFIER PROFILE
+export BASE HEAD DATA OUT METHODS SHOTS EPISODES ADAPTED_EPISODES IMAGES CLASSIFIER PROFILE
 
-.PHONY: repro regenerate evaluate predict site test faults bench lint lock clean-scratch
+.PHONY: repro regenerate diff evaluate predict site test faults bench lint lock clean-scratch
 
 repro: .venv/installed
 ifdef PROFILE
@@ -45,6 +46,10 @@ regenerate: repro
 site: .venv/installed
 	dvc repro report
 	@echo "open $(CURDIR)/site/index.html"
+
+diff: .venv/installed
+	$(if $(BASE),,$(error BASE is missing: make diff BASE=main))
+	@python -m commands.diff "$$BASE" $(if $(HEAD),"$$HEAD")
 
 evaluate: .venv/installed
 	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))

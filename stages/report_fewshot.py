@@ -13,9 +13,8 @@ from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.fewshot import fewshot_headline, fewshot_page, flat
 from farfield.report.site import Drawn
-from farfield.report.tables import metrics
+from farfield.report.tables import claims_metrics, metrics
 from farfield.report.transductive import transductive_metrics, transductive_page
-from farfield.results.claims import claims_metrics
 from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
@@ -39,7 +38,7 @@ def main() -> None:
     prune_undeclared(params, paths.VALID_TARGETS, *results)
     found = Findings(read_study(params), judge_fewshot)
     jointly = Findings(transductive_results(params, targets(params)), lambda study: ())
-    facts = {"fewshot": metrics(found.summary), "transductive": transductive_metrics(jointly.summary)}
+    facts = {"fewshot": metrics(found.summary), "transductive": transductive_metrics(jointly)}
     claims = {name: claims_metrics(part.claims) for name, part in found.parts.items()}
     for part in found.parts.values():
         _ = part.comparisons  # which the pages of both processes show

@@ -11,7 +11,7 @@ from farfield.files import read_json
 from farfield.report.chapters import write_chapter
 from farfield.report.policies import sharing_page
 from farfield.report.sharing import plotted_sharing, sharing_headlines, sharing_metrics, sharing_pages
-from farfield.results.claims import claims_metrics
+from farfield.report.tables import claims_metrics
 from farfield.results.families import Examples, SharingStudy, TaskPolicy, sharing_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
@@ -44,7 +44,7 @@ def main() -> None:
         [headline.drawn for headline in sharing_headlines(found)],
         metrics={"sharing": {name: sharing_metrics(part) for name, part in found.items()}},
         tables=plotted_sharing(found),
-        claims={f"sharing_{name}": claims_metrics(part.claims, "tasks") for name, part in found.items()},
+        claims={f"sharing_{name}": claims_metrics(part.claims) for name, part in found.items()},
     )
 
 

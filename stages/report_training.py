@@ -7,6 +7,7 @@ import pandas as pd
 
 from farfield.files import read_json
 from farfield.report.chapters import write_chapter
+from farfield.report.tables import rounded
 from farfield.report.training_page import training_page
 from farfield.results.inputs import MetaTraining, Training
 from stages.frame import paths
@@ -54,21 +55,15 @@ def meta_training(key: str, title: str) -> MetaTraining:
 def training_metrics(
     sources: Mapping[str, Training], meta: Mapping[str, MetaTraining]
 ) -> dict[str, dict[str, Any]]:
-    """What networks can do on their own source: {"sources": {model: {"validation_accuracy": 61.2}},
-    "meta": {method: {"5-shot": {"untrained": 25.1, "trained": 52.5, "ci95": 1.1}}}}."""
+    """What networks can do on their own source, in percent: {"sources": {model: 61.0}, "meta": {method:
+    {"5-shot": 52.0}}}."""
     key = "validation_accuracy"
     reached = {
-        name: {key: round(training.final[key], 2)}
-        for name, training in sources.items()
-        if key in training.final
+        name: rounded(training.final[key]) for name, training in sources.items() if key in training.final
     }
     learned = {
         name: {
-            f"{shot}-shot": {
-                "untrained": round(final["untrained_accuracy"], 2),
-                "trained": round(final["trained_accuracy"], 2),
-                "ci95": round(final["trained_ci95"], 2),
-            }
+            f"{shot}-shot": rounded(final["trained_accuracy"], final["trained_ci95"])
             for shot, final in training.final.items()
         }
         for name, training in meta.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from commands.doctor import machine, plan
 from commands.doctor.contents import Contents, in_the_cache, in_the_workspace
 from commands.doctor.finding import Finding
-from commands.doctor.remote import in_the_remote, trusting_remotes
+from commands.doctor.remote import in_the_remote, local_halves, trusting_remotes
 from farfield.errors import InputError, one_message
 
 WRONG = 3
@@ -40,6 +40,7 @@ def findings(remote: str | None) -> Iterator[Finding]:
             yield from plan.leftovers(contents)
             yield from plan.stale(repo, contents)
             yield from trusting_remotes(repo)
+            yield from local_halves(repo)
             if remote is not None:
                 yield from in_the_remote(repo, contents, remote)
     except DvcException as error:

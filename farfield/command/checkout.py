@@ -59,3 +59,25 @@ def doctor(remote: str | None, repair: bool) -> None:
     """
     words = [] if remote is None else ["--remote", *([remote] if remote else [])]
     call("commands.doctor", (*words, *(["--repair"] if repair else [])))
+
+
+@click.command(short_help="What a change did to the results (in a checkout).")
+@click.argument("base")
+@click.argument("head", required=False)
+@click.option("--markdown", is_flag=True, help="For a comment on a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="Every cell, numbers as they are.")
+@click.option("--html", metavar="FOLDER", help="Write a page with a forest plot too.")
+def diff(base: str, head: str | None, markdown: bool, as_json: bool, html: str | None) -> None:
+    """Compare the results of BASE and HEAD, commits, branches, tags or experiments; without HEAD, the workspace.
+
+    Nothing is run or checked out: results come from the cache, and what that lacks from the remote. Rows are
+    paired on the same episodes and images. It names the claims that turned, the cells whose difference is beyond
+    chance (Holm's method at 1 % over all that moved), and what changed in parameters, code and data that they
+    are made of.
+
+    Exit codes: 0 compared, whether or not anything differs; 1 it cannot compare, one message says why; 2 the
+    command line is wrong.
+    """
+    words = [base, *([head] if head else [])]
+    words += ["--markdown"] if markdown else ["--json"] if as_json else []
+    call("commands.diff", (*words, *(["--html", str(Path(html).absolute())] if html else [])))

@@ -3,7 +3,7 @@ once."""
 
 import click
 
-from farfield.command.checkout import add, compose, doctor, repro
+from farfield.command.checkout import add, compose, diff, doctor, repro
 from farfield.command.evaluate import evaluate
 from farfield.command.export import export
 from farfield.command.networks import networks
@@ -14,7 +14,7 @@ from farfield.errors import one_message
 CONTENTS = {
     "Your own images": ("evaluate", "predict", "export"),
     "Networks, and this machine": ("networks", "doctor"),
-    "The studies, in a checkout": ("add", "compose", "repro"),
+    "The studies, in a checkout": ("add", "compose", "repro", "diff"),
 }
 
 
@@ -52,5 +52,5 @@ def main() -> None:
     """
 
 
-for command in (evaluate, predict, export, networks, add, compose, repro, doctor):
+for command in (evaluate, predict, export, networks, add, compose, repro, diff, doctor):
     main.add_command(command)

@@ -20,6 +20,7 @@ from farfield.report.index_page import Headline
 from farfield.report.policies import task_map, task_pictures, task_table
 from farfield.report.site import Page, Picture, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading, tables
+from farfield.report.tables import rounded
 from farfield.report.wording import SHARING
 from farfield.results.claims import Judged
 from farfield.results.derived import OVERALL, published_deltas
@@ -57,27 +58,20 @@ def sharing_headlines(studies: Mapping[str, Found]) -> list[Headline]:
     return [_headline(found) for found in studies.values() if len(found.study.scores)]
 
 
-def sharing_metrics(found: Found) -> dict[str, Any]:
-    """{"protocol": name, row: {task: {metric: mean, "<metric>_std", "delta", "delta_std"}, "overall": ...}}.
-
-    Deviations only of rows with several distinct trainings; "overall" holds the Delta over tasks and the
-    numbers of samples and of distinct trainings; "costs" what was counted.
-    """
-    result: dict[str, dict[str, dict[str, float]]] = {}
-    costs = found.study.costs
-    for frame, digits in ((found.summary, 4), (found.deltas.summary, 2)):
-        for row in frame.to_dict("records"):
-            cell = result.setdefault(row["row"], {}).setdefault(row["cell"], {})
-            cell[row["metric"]] = round(float(row["mean"]), digits)
-            if row["trainings"] > 1:
-                cell[f"{row['metric']}_std"] = round(float(row["std"]), digits)
-        if digits == 4:
-            for row in frame.drop_duplicates("row").to_dict("records"):
-                result[row["row"]][OVERALL] = {"samples": row["samples"], "trainings": row["trainings"]}
-    for key in (key for key in result if key in costs):
-        rounded = {"backbone_parameters": 3, "parameters": None, "backbone_macs": None, "macs": None}
-        result[key]["costs"] = {name: round(costs[key][name], to) for name, to in rounded.items()}
-    return {"protocol": found.study.protocol, **result}
+def sharing_metrics(found: Found) -> dict[str, dict[str, float]]:
+    """{row: {metric: mean, "delta": percent}}: of each task the first of its metrics, to two significant digits
+    or those that its interval over trainings supports, and Delta over the tasks."""
+    result: dict[str, dict[str, float]] = {}
+    first = {names[0] for names in found.study.metrics.values() if names}
+    for row in found.summary.to_dict("records"):
+        if row["metric"] in first:
+            mean, reach = float(row["mean"]), row["trainings_ci95"]
+            own = result.setdefault(row["row"], {})
+            own[row["metric"]] = rounded(mean, reach) if row["trainings"] > 1 else float(f"{mean:.2g}")
+    for row in found.deltas.summary.to_dict("records"):
+        if row["cell"] == OVERALL:
+            result[row["row"]]["delta"] = rounded(row["mean"], row["trainings_ci95"])
+    return result
 
 
 def plotted_sharing(studies: Mapping[str, Found]) -> dict[str, pd.DataFrame]:

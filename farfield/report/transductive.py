@@ -10,7 +10,7 @@ from farfield.episodes.imbalance import QUERIES
 from farfield.report.cells import EMPTY, Cell, Column, Table, words
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
-from farfield.report.tables import cells_of, direction, with_best
+from farfield.report.tables import cells_of, direction, rounded, with_best
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, labelled
 from farfield.results.scores import place
@@ -86,13 +86,15 @@ def flat(summary: pd.DataFrame) -> pd.DataFrame:
     return named[["method", "dataset", "shot", "queries", "episodes", "accuracy", "ci95"]]
 
 
-def transductive_metrics(summary: pd.DataFrame) -> dict[str, Any]:
-    """{row: {dataset: {"5-shot": {"balanced": {"accuracy": 81.3, "ci95": 0.5}, "dirichlet": {...}}}}}."""
+def transductive_metrics(found: Findings[Study]) -> dict[str, Any]:
+    """{row: {dataset: {"5-shot": {"balanced": 81.3, "dirichlet": 80.9}}}}; of rows that answer each query by
+    itself "dirichlet" alone, as their balanced queries are those of the few-shot study."""
     result: dict[str, Any] = {}
-    for row in flat(summary).to_dict("records"):
-        shots = result.setdefault(row["method"], {}).setdefault(row["dataset"], {})
-        found = {name: round(float(row[name]), 2) for name in ("accuracy", "ci95")}
-        shots.setdefault(f"{row['shot']}-shot", {})[row["queries"]] = found
+    for row in found.summary.to_dict("records"):
+        dataset, shot, queries = place(row["cell"])
+        if found.study.rows[row["row"]].get("transductive") or queries != "balanced":
+            cells = result.setdefault(row["row"], {}).setdefault(dataset, {}).setdefault(f"{shot}-shot", {})
+            cells[queries] = rounded(row["mean"], row["ci95"])
     for shots in (own for sets in result.values() for own in sets.values()):
         for shot, kinds in shots.items():
             shots[shot] = {kind: kinds[kind] for kind in QUERIES if kind in kinds}

@@ -1,7 +1,6 @@
 """The fine-tuning studies as pages of the site, headlines of its first page, and metrics."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -14,9 +13,16 @@ from farfield.report.policies import image_map
 from farfield.report.score_table import score_table
 from farfield.report.site import Page, Picture, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
-from farfield.report.tables import accuracy_table, metrics, paired_table, trainings_table
+from farfield.report.tables import (
+    ClaimMetrics,
+    accuracy_table,
+    claims_metrics,
+    metrics,
+    paired_table,
+    rounded,
+    trainings_table,
+)
 from farfield.report.wording import TUNING
-from farfield.results.claims import ClaimMetrics, claims_metrics
 from farfield.results.families import TuningStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import is_real
@@ -43,29 +49,23 @@ def tuning_headlines(studies: Mapping[str, Found]) -> list[Headline]:
     return [_headline(found) for found in studies.values() if len(found.study.scores)]
 
 
-def tuning_metrics(found: Found) -> dict[str, dict[str, dict[str, Any]]]:
-    """{row: {dataset: {"accuracy", "ci95", "std"}}}; of the decathlon also "score": {"score", "sets", "std"}.
-
-    `std` only where there are several trainings, `score` only for rows that have every dataset.
-    """
-    result: dict[str, dict[str, dict[str, Any]]] = {}
+def tuning_metrics(found: Found) -> dict[str, dict[str, float]]:
+    """{row: {dataset: accuracy in percent}}; of the decathlon also "score", for rows that have every dataset."""
+    result: dict[str, dict[str, float]] = {}
     for kind, part in found.parts.items():
         for row, own in metrics(part.summary).items():
             result.setdefault(row, {}).update(own)
         scores = part.decathlon
-        for score in scores.table.to_dict("records") if scores else ():
-            cell = {"score": round(float(score["score"]), 1), "sets": len(scores.datasets if scores else ())}
-            cell |= {} if pd.isna(score["std"]) else {"std": round(float(score["std"]), 1)}
-            result[score["row"]][_named("score", kind, found)] = cell
+        for one in scores.table.to_dict("records") if scores else ():
+            reach = (one["high"] - one["low"]) / 2
+            result[one["row"]][_named("score", kind, found)] = rounded(one["score"], reach)
     return result
 
 
 def tuning_claims(found: Found) -> dict[str, ClaimMetrics]:
-    """{study: {claim: {"verdict", "difference", "ci95", "sets_above", "sets", ...}}}, for claims.json."""
+    """{study: {claim: {"verdict", "difference"}}}, for claims.json."""
     name = found.study.name
-    return {
-        _named(name, kind, found): claims_metrics(part.claims, "sets") for kind, part in found.parts.items()
-    }
+    return {_named(name, kind, found): claims_metrics(part.claims) for kind, part in found.parts.items()}
 
 
 def flat(summary: pd.DataFrame) -> pd.DataFrame:

@@ -1,12 +1,10 @@
 """Claims held against results: what a claim is, its comparisons beside the published, and the verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from farfield.results.contrasts import Cell
 from farfield.results.intervals import Difference, Verdict
-
-ClaimMetrics = dict[str, dict[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -78,24 +76,3 @@ class Judged:
         if "contradicted" in verdicts:
             return "contradicted"
         return "undecided" if "undecided" in verdicts else "supported"
-
-
-def claims_metrics(judged: Sequence[Judged], counted: str = "") -> ClaimMetrics:
-    """{claim: {"verdict": "supported", "difference": 6.2, "ci95": 0.8, "published": 9.1}}, for claims.json.
-
-    counted: what parts are called, as "sets"; then also {"sets_above", "sets", "published_sets_above"}. From
-    the comparison that decides; a claim that was not tested has only its verdict and what is published.
-    """
-    metrics: ClaimMetrics = {}
-    for one in judged:
-        entry: dict[str, float | str] = {"verdict": one.verdict}
-        first = one.first
-        if first.whole:
-            entry["difference"] = round(first.whole.difference, 2)
-            entry |= {} if first.whole.ci95 is None else {"ci95": round(first.whole.ci95, 2)}
-            entry |= {f"{counted}_above": first.above, counted: len(first.parts)} if counted else {}
-        if first.talk:
-            entry["published"] = round(first.talk.difference, 2)
-            entry |= {f"published_{counted}_above": first.talk.above} if counted else {}
-        metrics[one.claim.key] = entry
-    return metrics

@@ -33,12 +33,17 @@ def transductive_study(
 
     InputError as of `scores.of_episodes` and `Study`.
     """
+    scores = of_queries(results)
+    return Study("transductive", scores, rows, datasets, reference, varies=Varies(law="1.96"), seed=seed)
+
+
+def of_queries(results: pd.DataFrame) -> pd.DataFrame:
+    """SCORES of `results` as `transductive_study` takes them; cells name the kind of queries."""
     tables = []
     for queries in QUERIES:
         own = of_episodes("transductive", results[results["queries"] == queries])
         tables.append(own.assign(cell=own["cell"] + f" {queries}"))
-    scores = pd.concat(tables, ignore_index=True)
-    return Study("transductive", scores, rows, datasets, reference, varies=Varies(law="1.96"), seed=seed)
+    return pd.concat(tables, ignore_index=True)
 
 
 def answered_alone(

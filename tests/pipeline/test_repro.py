@@ -20,7 +20,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
         *("all_embeddings", "ims_f"),
     ]
     assert list(scores["fixed"]) == ["leaves", "radiographs"]
-    assert set(scores["fixed"]["leaves"]["5-shot"]) == {"accuracy", "ci95"}
+    assert 0 < scores["fixed"]["leaves"]["5-shot"] < 100
     assert (clone.path / "site/index.html").exists()
 
 

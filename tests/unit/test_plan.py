@@ -281,3 +281,18 @@ def test_generated_files_fit_each_other(stages):
             if path.parts[-2] in ("metrics", "params"):
                 found = hashlib.md5(path.read_bytes()).hexdigest()
                 assert found == out["md5"], f"{out['path']} is not what {stage.addressing} wrote"
+
+
+def test_metrics_have_no_key_that_reads_as_a_path():
+    """DVC joins nested keys with dots: one that holds a dot beside the same path ends `dvc metrics diff`, for all
+    files."""
+
+    def walk(tree: dict, path: str) -> None:
+        for key, value in tree.items():
+            assert "." not in key, f"{path}: {key}"
+            assert isinstance(value, dict | float | int | str), f"{path}: {key}"
+            if isinstance(value, dict):
+                walk(value, path)
+
+    for path in sorted((ROOT / "metrics").glob("*.json")):
+        walk(json.loads(path.read_text()), path.name)

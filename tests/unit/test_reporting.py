@@ -18,7 +18,7 @@ from farfield.report.episode_tables import episodes_table, overview_table
 from farfield.report.fewshot import fewshot_headline, fewshot_page
 from farfield.report.figure_style import look
 from farfield.report.matrices import difference_matrices, matrix
-from farfield.report.tables import metrics, paired_table
+from farfield.report.tables import metrics, paired_table, rounded
 from farfield.results import published
 from farfield.results.families import fewshot_study
 from farfield.results.findings import Findings
@@ -85,18 +85,36 @@ def test_results_of_a_method_that_is_not_described_are_refused():
 # Metrics and tables
 
 
-def test_metrics_are_small_dictionaries_in_the_order_of_methods_and_datasets():
+def test_metrics_are_numbers_in_the_order_of_methods_and_datasets():
     numbers = metrics(found().summary)
     assert list(numbers) == list(METHODS)
     assert list(numbers["fixed"]) == list(DATASETS)
     assert list(numbers["fixed"]["isic"]) == ["5-shot", "20-shot"]
     accuracies = results().query("method == 'own' and dataset == 'isic' and shot == 20")["accuracy"]
-    cell = {
-        "accuracy": round(accuracies.mean(), 2),
-        "ci95": round(1.96 * accuracies.std(ddof=0) / 12**0.5, 2),
-    }
-    assert numbers["own"]["isic"]["20-shot"] == cell
+    assert 1 < 1.96 * accuracies.std(ddof=0) / 12**0.5 < 10
+    assert numbers["own"]["isic"]["20-shot"] == round(accuracies.mean())
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "ci95", "expected"),
+    [
+        (61.26, 2.1, 61),
+        (61.26, 0.52, 61.3),
+        (61.264, 0.08, 61.26),
+        (61.264, 0.004, 61.26),
+        (560.4, 31.0, 560),
+    ],
+)
+def test_metrics_have_the_digits_that_their_interval_supports(value, ci95, expected):
+    assert rounded(value, ci95) == expected
+
+
+@pytest.mark.parametrize("ci95", [None, float("nan"), 0.0])
+def test_metrics_without_an_interval_are_whole(ci95):
+    assert rounded(-0.26, ci95) == 0
+    assert str(rounded(-0.26, ci95)) == "0.0"
+    assert rounded(61.6, ci95) == 62
 
 
 def test_ours_stand_beside_the_published_numbers():

@@ -35,7 +35,7 @@ from farfield.report.matrices import correlation_matrix, search_map
 from farfield.report.policies import sharing_page, task_table
 from farfield.report.sharing import plotted_sharing, sharing_metrics, sharing_pages, sharing_study_page
 from farfield.report.site import write_site
-from farfield.results.claims import claims_metrics
+from farfield.report.tables import claims_metrics
 from farfield.results.derived import DELTA, OVERALL, above_constant, deltas, published_deltas
 from farfield.results.families import SharingStudy, sharing_study
 from farfield.results.findings import Findings
@@ -83,7 +83,7 @@ def versus(study: SharingStudy, first: str, second: str, task: str = OVERALL) ->
 
 
 def claims_of(study: SharingStudy) -> dict:
-    return claims_metrics(judge_sharing(study), "tasks")
+    return claims_metrics(judge_sharing(study))
 
 
 def scored(miou: float, error: float, selection: float = NAN) -> dict[str, float]:
@@ -208,8 +208,7 @@ def test_copies_of_one_training_decide_nothing():
     assert summary["samples"].tolist() == [2, 2, 3, 3]
     assert summary["trainings"].tolist() == [1, 1, 1, 1]
     assert summary["std"].isna().all()
-    metrics = sharing_metrics(findings(found))["adashare"]
-    assert metrics[OVERALL] == {"samples": 3, "trainings": 1, "delta": 5.0}
+    assert sharing_metrics(findings(found))["adashare"]["delta"] == 5.0
     table = delta_table(findings(found), ["adashare"])
     assert [line[1].text for line in table.rows] == ["3 (1 training)"]
 
@@ -348,21 +347,13 @@ def test_rows_that_did_not_run_leave_claims_untested():
 # Metrics and tables
 
 
-def test_metrics_are_small_dictionaries_that_name_their_protocol():
+def test_metrics_are_the_first_of_each_task_and_delta():
     found = sharing_metrics(findings(study()))
-    assert found["protocol"] == "fixed"
-    own = found["adashare"]
-    assert list(own) == ["segmentation", "normals", "depth", OVERALL, "costs"]
-    assert list(own["segmentation"]) == [
-        "miou",
-        "miou_std",
-        "pixel_accuracy",
-        "pixel_accuracy_std",
-        "delta",
-        "delta_std",
-    ]
-    assert own[OVERALL]["samples"] == own[OVERALL]["trainings"] == 8
-    assert list(found["mtan"]["segmentation"]) == ["miou", "pixel_accuracy", "delta"]
+    assert list(found["adashare"]) == ["miou", "normal_mean_angle", "depth_abs_error", "delta"]
+    summary = summarise(study()).set_index(["row", "metric"])
+    own = summary.loc["mtan", "miou"]
+    assert own["trainings"] == 1
+    assert found["mtan"]["miou"] == float(f"{own['mean']:.2g}")
     for value in (found, claims_of(study())):
         assert json.loads(json.dumps(value, allow_nan=False)) == value
 

@@ -115,11 +115,12 @@ def test_both_kinds_of_queries_stand_side_by_side(found):
 
 
 def test_metrics_hold_both_kinds(found):
-    metrics = transductive_metrics(found.summary)
+    metrics = transductive_metrics(found)
     assert set(metrics) == set(ROWS)
     cell = metrics["pt_map"]["eurosat"]["5-shot"]
     assert list(cell) == list(QUERIES)
-    assert cell["balanced"]["accuracy"] - cell["dirichlet"]["accuracy"] == pytest.approx(20, abs=1)
+    assert cell["balanced"] - cell["dirichlet"] == pytest.approx(20, abs=1.5)
+    assert list(metrics["fixed"]["eurosat"]["5-shot"]) == ["dirichlet"]
 
 
 def test_differences_are_in_pairs_on_the_same_queries(found):

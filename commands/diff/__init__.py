@@ -1,0 +1,1 @@
+"""`farfield diff`: what a change did to the results of every study."""
