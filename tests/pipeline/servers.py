@@ -1,0 +1,105 @@
+"""Remotes to share results through, each on a server of this machine: a folder, S3 (moto's), SSH (a real sshd).
+
+Each is a context that yields a `Remote` with a place of its own below `place`; S3 asks for the environment `KEYS`.
+What a machine lacks for one skips the test, and says so.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@dataclass
+class Remote:
+    """url, settings: as `dvc remote add` and `modify` take them. write: an object's bytes, None to lose it."""
+
+    url: str
+    settings: dict[str, str]
+    write: Callable[[str, bytes | None], None]
+
+
+def in_folder(root: Path) -> Callable[[str, bytes | None], None]:
+    def write(name: str, data: bytes | None) -> None:
+        path = root / name
+        path.chmod(0o644)
+        path.unlink() if data is None else path.write_bytes(data)
+
+    return write
+
+
+@contextlib.contextmanager
+def folder(place: Path) -> Iterator[Remote]:
+    yield Remote(str(place / "a remote"), {}, in_folder(place / "a remote"))
+
+
+@contextlib.contextmanager
+def s3(place: Path) -> Iterator[Remote]:
+    server = pytest.importorskip("moto.server", reason="needs moto[s3], flask and flask-cors")
+    pytest.importorskip("dvc_s3", reason="needs the extra s3")
+    import boto3
+
+    running = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    try:
+        host, port = running.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        client = boto3.client("s3", endpoint_url=endpoint)
+        client.create_bucket(Bucket="team")
+
+        def write(name: str, data: bytes | None) -> None:
+            key = {"Bucket": "team", "Key": f"farfield/{name}"}
+            client.head_object(**key)  # it is there
+            client.delete_object(**key) if data is None else client.put_object(**key, Body=data)
+
+        yield Remote("s3://team/farfield", {"endpointurl": endpoint}, write)
+    finally:
+        running.stop()
+
+
+@contextlib.contextmanager
+def ssh(place: Path) -> Iterator[Remote]:
+    if not Path(SSHD).exists():
+        pytest.skip("needs sshd (Debian: openssh-server)")
+    pytest.importorskip("dvc_ssh", reason="needs the extra ssh")
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / name], check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lines = [
+        f"Port {port}",
+        "ListenAddress 127.0.0.1",
+        f"HostKey {place}/host",
+        f"AuthorizedKeysFile {place}/user.pub",
+        "StrictModes no",
+        "PasswordAuthentication no",
+        "PidFile none",
+        "Subsystem sftp internal-sftp",
+    ]
+    (place / "sshd_config").write_text("\n".join(lines) + "\n")
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # which it gives up its rights in
+    server = subprocess.Popen([SSHD, "-D", "-e", "-f", place / "sshd_config"], stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 20
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert server.poll() is None, server.stderr.read()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+        url = f"ssh://{user}@127.0.0.1:{port}{place}/remote"
+        yield Remote(url, {"keyfile": f"{place}/user"}, in_folder(place / "remote"))
+    finally:
+        server.terminate()
+        server.communicate()
