@@ -169,7 +169,9 @@ def connect(address: str) -> ModuleType:
     if ray.is_initialized():
         return ray
     # Read when a process starts: where code is, and what torch wants to know before it loads.
+    ours = {name: value for name, value in os.environ.items() if name.startswith("FARFIELD_")}
     environment = {
+        **ours,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")])),
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",

@@ -10,13 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cluster.on_cluster import CHANGES, NODE, STAGES, Nodes
+from tests.cluster.on_cluster import CHANGES, STAGES, Nodes
 from tests.pipeline.clones import Clone
 from tests.pipeline.conftest import forks, made_once, own_site_cache, template
 
 __all__ = ["forks", "own_site_cache", "template"]
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_raylet_start_wait_time_s"] = "180"  # a node may start on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -50,17 +50,7 @@ class Nodes:
         return self.ray.address
 
     def join(self, **more: Any) -> None:
-        """Ray gives a node half a minute to start, which on a busy machine is not always enough."""
-        before = psutil.Process().children(recursive=True)
-        for attempt in range(3):
-            try:
-                self.nodes.append(self.ray.add_node(**NODE, **more))
-                break
-            except Exception:
-                if attempt == 2:
-                    raise
-                for process in {*psutil.Process().children(recursive=True)} - {*before}:
-                    process.kill()
+        self.nodes.append(self.ray.add_node(**NODE, **more))
         self.ray.wait_for_nodes()
 
     def look(self) -> None:
