@@ -42,7 +42,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """makespan: seconds. utilisation: share of the GPUs' time that they work. widest: pieces at a time at most."""
+    """makespan: seconds. utilisation: share of the GPUs' time that they work. widest: pieces at once, at most."""
 
     makespan: float
     utilisation: float

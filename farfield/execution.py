@@ -199,8 +199,10 @@ class _Pickler(pickle.Pickler):
         self.by_path = by_path
 
     def reducer_override(self, value: Any) -> Any:
-        if self.by_path and isinstance(value, np.memmap) and _is_whole(value):
-            return _opened, (str(value.filename), value.dtype.str, value.offset, value.shape)
+        if isinstance(value, np.memmap):
+            if self.by_path and _is_whole(value):
+                return _opened, (str(value.filename), value.dtype.str, value.offset, value.shape)
+            return value.view(np.ndarray).__reduce_ex__(5)  # whose bytes can go beside the task
         # What the module of a stage defines is called __main__ where the stage was started, and nowhere else.
         main = sys.modules["__main__"].__spec__
         if main is not None and isinstance(value, type | FunctionType) and value.__module__ == "__main__":

@@ -16,8 +16,8 @@ from tests.pipeline.conftest import forks, made_once, own_site_cache, template
 
 __all__ = ["forks", "own_site_cache", "template"]
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_raylet_start_wait_time_s"] = "180"  # a node may start on a busy machine
+# Nothing phones home, and a node may start on a busy machine.
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_raylet_start_wait_time_s="180")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Remotes to share results through, each on a server of this machine: a folder, S3 (moto's), SSH (a real sshd).
 
-Each is a context that yields a `Remote` with a place of its own below `place`; S3 asks for the environment `KEYS`.
+Each is a context that yields a `Remote` with a place of its own below `place`; S3 wants `KEYS` in the environment.
 What a machine lacks for one skips the test, and says so.
 """
 
