@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from farfield.errors import InputError
 from farfield.execution import Item, Keep, in_order, keep_freed_memory, pickled_task, unpickled_task
 from farfield.local import SCRATCH
 from farfield.nodes import Facts, differences, facts
+
+if TYPE_CHECKING:
+    import torch
 
 Kind = Literal["cpu", "cuda"]
 RETRIES = 3  # of a piece of work whose process or node is lost
@@ -216,6 +219,15 @@ def ask_nodes(ray: ModuleType) -> dict[str, Facts]:
                     f"environment as this one."
                 ) from error
     return answers
+
+
+def device_of_nodes(address: str, name: str) -> "torch.device":
+    """`auto` is cuda if the nodes have GPUs: each piece of work sees the one that it is given, and no other."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if connect(address).cluster_resources().get("GPU") else "cpu"
+    return torch.device("cuda" if name.startswith("cuda") else name)
 
 
 def gpu_kinds(ray: ModuleType) -> dict[str, str]:

@@ -28,15 +28,11 @@ OnePiece = TypeVar("OnePiece", bound=Piece)
 
 def device_of(local: Local) -> "torch.device":
     """On which pieces of work compute: of this machine, or of the nodes of its cluster."""
-    if local.cluster is None or local.device not in ("auto", "cuda"):
+    if local.cluster is None:
         return choose_device(local.device)
-    import torch
+    from farfield.cluster import device_of_nodes
 
-    from farfield.cluster import connect
-
-    if local.device == "auto" and not connect(local.cluster).cluster_resources().get("GPU"):
-        return torch.device("cpu")
-    return torch.device("cuda")  # each piece of work sees the one that it is given
+    return device_of_nodes(local.cluster, local.device)
 
 
 def executor(

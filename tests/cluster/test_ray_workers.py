@@ -1,7 +1,5 @@
 """Pieces of work on a cluster: their order, their arrays, their mistakes, and nodes that are not alike."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -9,34 +7,9 @@ from farfield import cluster as module
 from farfield.cluster import RayWorkers, connect
 from farfield.errors import InputError
 from farfield.nodes import facts
+from tests.cluster.pieces import Sums, lethal, place, wrong
 
 pytestmark = pytest.mark.cluster
-
-
-class Sums:
-    """Of rows of an array that comes along."""
-
-    carries_all = True
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-    def __call__(self, row: int) -> tuple[int, str]:
-        return int(self.array[row].sum()), type(self.array).__name__
-
-
-def place(item: int) -> tuple[int, str, str]:
-    return item, os.getcwd(), os.environ["OMP_NUM_THREADS"]
-
-
-def wrong(item: int) -> int:
-    if item == 3:
-        raise InputError("item 3 is wrong")
-    return item
-
-
-def lethal(item: int) -> int:
-    os.abort()
 
 
 @pytest.fixture
