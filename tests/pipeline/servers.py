@@ -22,8 +22,8 @@ KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REG
 
 @dataclass
 class Remote:
-    """url, settings: as `dvc remote add` and `modify` take them. write: an object's bytes, None to lose it. count:
-    how many there are."""
+    """url, settings: as `dvc remote add` and `modify` take them. write: an object's bytes, None to lose it.
+    count: how many there are."""
 
     url: str
     settings: dict[str, str]
