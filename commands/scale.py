@@ -1,4 +1,4 @@
-"""How long a profile takes on so many GPUs: `python -m commands.scale paper`, or `farfield cluster plan`.
+"""How long a profile takes on so many GPUs, `farfield cluster plan paper`, or what ran here, `... plan measured`.
 
 A model, not a measurement. A piece of work costs its image passes (forward and backward, three times the
 multiply-adds of a forward pass) divided by `RATE`; a stage begins when those that it follows are done, `JOBS` of
@@ -18,8 +18,10 @@ from tabulate import tabulate
 
 from commands.compose import composed
 from commands.record import CONF, fresh_record
+from commands.side_by_side import SECONDS
 from farfield.backbones import build
 from farfield.errors import InputError, one_message
+from farfield.files import read_json
 from farfield.tuning.accounting import macs
 from stages.frame.params import with_recipes
 
@@ -253,6 +255,24 @@ def _sharing(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
         )
 
 
+def measured() -> list[Stage]:
+    """The stages of this checkout, each in one piece, of the seconds that it took when it ran here last."""
+    from dvc.repo import Repo
+
+    if not SECONDS.exists():
+        raise InputError(f"{SECONDS} is not there: `make repro` notes in it how long each stage takes")
+    seconds = read_json(SECONDS)
+    graph = Repo().index.graph
+    return [
+        Stage(
+            stage.addressing,
+            tuple(before.addressing for before in graph.successors(stage)),
+            (seconds.get(stage.addressing, 0.0),),
+        )
+        for stage in graph
+    ]
+
+
 def report(profile: str, stages: Sequence[Stage], gpus: Sequence[int], rate: float) -> str:
     """A table of plans, and of what each group of stages costs."""
     whole = sum(sum(stage.pieces) for stage in stages)
@@ -297,6 +317,10 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--gpus", type=int, action="append")
     parser.add_argument("--rate", type=float, default=RATE)
     said = parser.parse_args(words)
+    gpus = said.gpus or (1, 8, 64, 512)
+    if said.profile == "measured":
+        print(report("as it ran here", measured(), gpus, said.rate))
+        return
     if not (Path(CONF) / "profile" / f"{said.profile}.yaml").exists():
         known = sorted(path.stem for path in (Path(CONF) / "profile").glob("*.yaml"))
         raise InputError(
@@ -304,7 +328,7 @@ def main(words: Sequence[str]) -> None:
         )
     params = with_recipes(composed(fresh_record(said.profile)))
     stages = plan_of(params, said.rate)
-    print(report(said.profile, stages, said.gpus or (1, 8, 64, 512), said.rate))
+    print(report(said.profile, stages, gpus, said.rate))
 
 
 if __name__ == "__main__":

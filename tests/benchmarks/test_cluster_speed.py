@@ -40,9 +40,10 @@ def test_two_nodes_against_two_processes(cluster, benchmark, tmp_path, monkeypat
     with Workers(2) as processes:
         list(processes.map(nap, WARM))
         pool = took(processes)
+    start, end = times["started"] - times["start"], times["ended"] - times["end"]
     print(
-        f"\n{TASKS} naps of {SECONDS} s: Ray {ray:.1f} s, processes {pool:.1f} s, {ray / pool:.2f} times; connected "
-        f"and ready in {times['started'] - times['start']:.1f} s, left in {times['ended'] - times['end']:.1f} s; "
+        f"\n{TASKS} naps of {SECONDS} s: Ray {ray:.1f} s, processes {pool:.1f} s, {ray / pool:.2f} times; "
+        f"connected and ready in {start:.1f} s, left in {end:.1f} s; "
         f"idle workers of {', '.join(f'{one:.0f}' for one in memory)} MB"
     )
     benchmark.extra_info |= {"pool_seconds": round(pool, 2), "ratio": round(ray / pool, 3)}

@@ -17,7 +17,11 @@ from tests.pipeline.conftest import forks, made_once, own_site_cache, template
 __all__ = ["forks", "own_site_cache", "template"]
 
 # Nothing phones home, and a node may start on a busy machine.
-os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_raylet_start_wait_time_s="180")
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_raylet_start_wait_time_s="180",
+    RAY_agent_register_timeout_ms="180000",
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,19 @@
 """The simulation of a profile on many GPUs: against sums, bounds and a plan that is counted by hand."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from commands.compose import composed
 from commands.record import fresh_record
-from commands.scale import Stage, longest_chain, plan_of, report, simulate
+from commands.scale import Stage, longest_chain, measured, plan_of, report, simulate
+from commands.side_by_side import note_seconds
+from farfield.errors import InputError
 from stages.frame.params import with_recipes
+
+ROOT = Path(__file__).parents[2]
 
 
 def random_stages(seed: int) -> list[Stage]:
@@ -71,3 +76,21 @@ def test_a_profile_has_the_pieces_that_its_stages_make(tiny):
     text = report("tiny", tiny, (1, 2), 1e9)
     assert "| 1 " in text
     assert "warmup, search@adashare, retrain@adashare" in text.split("The longest chain")[1]
+
+
+def test_stages_as_they_ran_here(tmp_path, monkeypatch):
+    """Those of the committed plan, with the seconds that the runner noted."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("commands.scale.SECONDS", tmp_path / "seconds.json")
+    monkeypatch.setattr("commands.side_by_side.SECONDS", tmp_path / "seconds.json")
+    with pytest.raises(InputError, match=r"seconds\.json is not there"):
+        measured()
+    note_seconds("pipelines/networks/dvc.yaml:pretrain@objects", 100.0)
+    note_seconds("pipelines/fewshot/dvc.yaml:embed@objects", 20.04)
+    found = {stage.name: stage for stage in measured()}
+    assert found["pipelines/fewshot/dvc.yaml:embed@objects"].pieces == (20.0,)
+    assert (
+        "pipelines/networks/dvc.yaml:pretrain@objects"
+        in found["pipelines/fewshot/dvc.yaml:embed@objects"].after
+    )
+    assert longest_chain([*found.values()], start=0)[0] == 120.0
