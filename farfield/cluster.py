@@ -18,7 +18,7 @@ import numpy as np
 
 from farfield.errors import InputError
 from farfield.execution import Item, Keep, in_order, keep_freed_memory, pickled_task, unpickled_task
-from farfield.local import SCRATCH
+from farfield.local import SCRATCH, Local
 from farfield.nodes import Facts, differences, facts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Kind = Literal["cpu", "cuda"]
 RETRIES = 3  # of a piece of work whose process or node is lost
 AHEAD = 4  # pieces that are handed over for each that can run: back-pressure
-PATIENCE = 60.0  # seconds for a node to start a process and answer
+PATIENCE = 300.0  # seconds for a node to start a process and answer
 
 
 class RayWorkers:
@@ -172,9 +172,9 @@ def connect(address: str) -> ModuleType:
     if ray.is_initialized():
         return ray
     # Read when a process starts: where code is, and what torch wants to know before it loads.
-    ours = {name: value for name, value in os.environ.items() if name.startswith("FARFIELD_")}
+    local = {f"FARFIELD_{name.upper()}" for name in Local.model_fields} - {"FARFIELD_DEVICE"}
     environment = {
-        **ours,
+        **{name: value for name, value in os.environ.items() if name in local},
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")])),
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -198,9 +198,10 @@ def connect(address: str) -> ModuleType:
 
 def ask_nodes(ray: ModuleType) -> dict[str, Facts]:
     """{node: its facts} of all nodes that take work. InputError if one does not answer."""
-    SCRATCH.mkdir(exist_ok=True)
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    with tempfile.NamedTemporaryFile(prefix="seen-by-all-", dir=SCRATCH) as probe:
+    with tempfile.NamedTemporaryFile(
+        prefix="seen-by-all-", dir=SCRATCH if SCRATCH.exists() else Path()
+    ) as probe:
         ask = ray.remote(facts)
         asked = {
             f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}, {node['NodeID'][:6]})": ask.options(

@@ -41,11 +41,13 @@ def on_a_node(stage: str, words: list[str]) -> bool:
         return False
     from stages.frame.executor import device_of, executor
 
-    with executor(local, device_of(local)) as elsewhere:
-        for _ in elsewhere.map(partial(_do, stage), [words]):
+    device = device_of(local)
+    with executor(local, device) as elsewhere:
+        for _ in elsewhere.map(partial(_do, stage, str(device)), [words]):
             pass
     return True
 
 
-def _do(stage: str, words: list[str]) -> None:
+def _do(stage: str, device: str, words: list[str]) -> None:
+    os.environ["FARFIELD_DEVICE"] = device
     importlib.import_module(f"stages.{stage}").main(*words)

@@ -1,12 +1,12 @@
-"""`farfield cluster check`: what it says of nodes, and without Ray or a cluster."""
-
-import sys
+"""`farfield cluster check`: what it says of nodes."""
 
 import pytest
 from click.testing import CliRunner, Result
 
 from farfield import nodes
 from farfield.command.main import main
+
+pytestmark = pytest.mark.cluster
 
 
 def check() -> Result:
@@ -19,21 +19,6 @@ def here(tmp_path, monkeypatch):
     return monkeypatch
 
 
-def test_without_a_cluster_it_says_what_to_do(here):
-    said = check()
-    assert said.exit_code == 1
-    assert "no cluster is named: say `cluster: auto` in local.yaml" in said.stderr
-
-
-def test_without_ray_it_says_what_to_install(here):
-    here.setenv("FARFIELD_CLUSTER", "auto")
-    here.setitem(sys.modules, "ray", None)
-    said = check()
-    assert said.exit_code == 1
-    assert "Ray is not installed: pip install 'farfield[ray]', on all nodes" in said.stderr
-
-
-@pytest.mark.cluster
 def test_it_names_nodes_and_times_a_round_trip(cluster, here):
     here.setenv("FARFIELD_CLUSTER", cluster.address)
     said = check()
@@ -44,7 +29,6 @@ def test_it_names_nodes_and_times_a_round_trip(cluster, here):
     assert said.stdout.splitlines()[-1] == "all would give the same bytes"
 
 
-@pytest.mark.cluster
 def test_it_names_what_differs(cluster, here):
     mine = nodes.facts()
     here.setenv("FARFIELD_CLUSTER", cluster.address)
