@@ -42,7 +42,9 @@ def in_folder(root: Path) -> Callable[[str, bytes | None], None]:
 
 def count_in(root: Path) -> Callable[[], int]:
     """Without what is still being written, which has other names."""
-    return lambda: sum(len(path.name) == 30 for path in (root / "files/md5").glob("??/*"))
+    return lambda: sum(
+        len(path.name.removesuffix(".dir")) == 30 for path in (root / "files/md5").glob("??/*")
+    )
 
 
 @contextlib.contextmanager
@@ -104,11 +106,13 @@ def ssh(place: Path) -> Iterator[Remote]:
     (place / "sshd_config").write_text("\n".join(lines) + "\n")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # which it gives up its rights in
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", place / "sshd_config"], stderr=subprocess.PIPE)
+    said = place / "sshd.log"  # no pipe, which processes that serve a connection would hold open
+    with said.open("wb") as log:
+        server = subprocess.Popen([SSHD, "-D", "-e", "-f", place / "sshd_config"], stderr=log)
     try:
         until = time.monotonic() + 20
         while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert server.poll() is None, server.stderr.read()
+            assert server.poll() is None, said.read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
@@ -117,4 +121,4 @@ def ssh(place: Path) -> Iterator[Remote]:
         yield Remote(url, {"keyfile": f"{place}/user"}, in_folder(root), count_in(root))
     finally:
         server.terminate()
-        server.communicate()
+        server.wait()
