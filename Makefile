@@ -6,6 +6,7 @@
 # make predict IMAGES=path/to/images [CLASSIFIER=evaluation/classifier]
 # make diff BASE=main [HEAD=other-branch]   what a change did to the results; runs and checks out nothing
 # make test | bench | lint | site
+# make test-remotes | test-cluster   against real servers of S3 and SSH, on a cluster of Ray: say what is missing
 # make faults [KILLS=50]   kills, damage, remotes, two at once; prints a table (docs/reliability.md has one)
 # make regenerate   run what has changed, and commit params/, locks and metrics apart from what people write
 # Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
@@ -23,7 +24,7 @@ export FARFIELD_MIRROR := $(MIRROR)
 endif
 export BASE HEAD DATA OUT METHODS SHOTS EPISODES ADAPTED_EPISODES IMAGES CLASSIFIER PROFILE
 
-.PHONY: repro regenerate diff evaluate predict site test faults bench lint lock clean-scratch
+.PHONY: repro regenerate diff evaluate predict site test test-remotes test-cluster faults bench lint lock clean-scratch
 
 repro: .venv/installed
 ifdef PROFILE
@@ -64,6 +65,10 @@ predict: .venv/installed
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed
 	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+
+# What a machine lacks for them they name, and skip: sshd, the extra ray. Nothing is installed here.
+test-remotes test-cluster: .venv/installed
+	OMP_NUM_THREADS=1 python -m pytest -rs -m $(subst test-,,$@) tests/faults tests/cluster $(TESTS)
 
 # One process: the runs that it kills use the cores.
 faults: .venv/installed

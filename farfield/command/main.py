@@ -4,6 +4,7 @@ once."""
 import click
 
 from farfield.command.checkout import add, compose, diff, doctor, repro
+from farfield.command.cluster import cluster
 from farfield.command.evaluate import evaluate
 from farfield.command.export import export
 from farfield.command.networks import networks
@@ -13,7 +14,7 @@ from farfield.errors import one_message
 # How help lists the commands.
 CONTENTS = {
     "Your own images": ("evaluate", "predict", "export"),
-    "Networks, and this machine": ("networks", "doctor"),
+    "Networks, and this machine": ("networks", "doctor", "cluster"),
     "The studies, in a checkout": ("add", "compose", "repro", "diff"),
 }
 
@@ -52,5 +53,5 @@ def main() -> None:
     """
 
 
-for command in (evaluate, predict, export, networks, add, compose, repro, diff, doctor):
+for command in (evaluate, predict, export, networks, add, compose, repro, diff, doctor, cluster):
     main.add_command(command)

@@ -77,9 +77,7 @@ def predict(
     An `out` that was begun, and by the same classifier, is continued. At most `AHEAD` images are in memory.
     """
     deterministic(threads=0)
-    device = choose_device(local.device)
     network, description = load_classifier(classifier)
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with ExitStack() as stack:
         if out is None:
             target, held = standard_output(), ""
@@ -91,18 +89,38 @@ def predict(
             print(f"{len(done)} images are done already; {out} is continued", file=sys.stderr)
         if form == "csv" and not held:
             target.add(_row(COLUMNS))
-        pool = stack.enter_context(ThreadPoolExecutor(local.workers))
         todo = (path for path in images_of(places) if str(path) not in done)
         complete = True
+        if local.cluster is not None:
+            for lines, problems in _on_nodes(stack, local, local.cluster, classifier, [*todo], form):
+                target.add(lines)
+                complete &= not problems
+                for problem in problems:
+                    print(problem, file=sys.stderr)
+            return complete
+        device = choose_device(local.device)
+        network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pool = stack.enter_context(ThreadPoolExecutor(local.workers))
         read = _decoded(pool, todo, description)
         while batch := list(islice(read, BATCH)):
             readable = [(path, image) for path, image in batch if image is not None]
             complete &= len(readable) == len(batch)
             if readable:
                 images = torch.from_numpy(np.stack([image for _, image in readable])).to(device)
-                said = _said(network, description, [str(path) for path, _ in readable], images)
-                target.add("".join(one.line(form) for one in said))
+                answers = said(network, description, [str(path) for path, _ in readable], images)
+                target.add("".join(one.line(form) for one in answers))
     return complete
+
+
+def _on_nodes(
+    stack: ExitStack, local: Local, cluster: str, classifier: Path, paths: list[Path], form: Form
+) -> Iterator[tuple[str, list[str]]]:
+    from farfield.cluster import RayWorkers, device_of_nodes
+    from farfield.own.prediction_on_nodes import predicted
+
+    device = device_of_nodes(cluster, local.device)
+    nodes = RayWorkers(cluster, "cpu" if device.type == "cpu" else "cuda", local.gpu_share)
+    return predicted(stack.enter_context(nodes), classifier, paths, form, device)
 
 
 def _decoded(
@@ -120,7 +138,7 @@ def _decoded(
 
 
 @torch.inference_mode()
-def _said(
+def said(
     network: ImageClassifier, description: Description, paths: Sequence[str], images: Tensor
 ) -> list[Prediction]:
     """images: uint8 [n, h, w, 3], packed."""
@@ -128,7 +146,7 @@ def _said(
     probabilities = network.logits(features).softmax(-1).cpu().numpy()
     distances = None if network.familiar is None else network.familiar(features).tolist()
     names, sets = description.class_names, description.sets
-    said = []
+    found = []
     for place, (path, given) in enumerate(zip(paths, probabilities, strict=True)):
         best = int(given.argmax())
         inside = None
@@ -136,8 +154,8 @@ def _said(
             order = np.argsort(-given, kind="stable")
             inside = tuple(names[i] for i in order if i == best or given[i] >= sets.least[i])
         distance = None if distances is None else distances[place]
-        said.append(Prediction(path, names[best], float(given[best]), inside, distance))
-    return said
+        found.append(Prediction(path, names[best], float(given[best]), inside, distance))
+    return found
 
 
 def _row(values: Sequence[str]) -> str:

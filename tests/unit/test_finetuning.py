@@ -15,7 +15,7 @@ from farfield.errors import InputError
 from farfield.execution import Workers
 from farfield.training.recipe import SGD
 from farfield.transfer.finetuning import engine, layout
-from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.driver import Cell, fine_tune_cells, fine_tune_episodes
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.settings import FineTuning
 from farfield.transfer.linear_head import initial_heads
@@ -307,6 +307,33 @@ def test_results_do_not_depend_on_the_number_of_workers(packed, pair):
     together = run_driver(packed, "pair", executor=pair)
     for name, values in alone.items():
         assert values.tobytes() == together[name].tobytes()
+
+
+def test_cells_together_give_what_each_gives_alone(packed, pair):
+    """Other images, numbers of channels and shots; the chunks of all of them run in any order."""
+    bands = np.random.default_rng(1).integers(0, 256, (60, 18, 18, 5), dtype=np.uint8)
+    np.save(packed / "bands.npy", bands)
+    rows = np.arange(60, dtype=np.int32).reshape(3, 4, 5)
+    cells = {
+        (name, shot): Cell(
+            np.load(packed / f"{name}.npy", mmap_mode="r"),
+            Episodes(rows, np.zeros((3, 4), np.int32), shot),
+            packed / f"{name} {shot}",
+            "test",
+        )
+        for name in ("images", "bands")
+        for shot in (1, 2)
+    }
+    backbone = pretrained("conv4", torch.float32, size=16)
+    common = {"image_size": 16, "seed": 0, "device": torch.device("cpu")}
+    asked = (ALL, ("head", "support_stages"))
+    together = list(fine_tune_cells(backbone, [*cells.values()], *asked, executor=pair, **common))
+    assert [found["head"].shape for found in together] == [(3, 16, 4), (3, 12, 4)] * 2
+    for cell, found in zip(cells.values(), together, strict=True):
+        again = {**common, "executor": ONE, "scratch": packed / "alone", "title": "test"}
+        alone = fine_tune_episodes(backbone, cell.images, cell.episodes, *asked, **again)
+        for name, values in alone.items():
+            assert values.tobytes() == found[name].tobytes()
 
 
 def test_a_killed_run_resumes_with_the_chunks_it_finished(packed, monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from headless import Browser
 from own_folder import coloured
@@ -20,8 +21,11 @@ from test_site import VOID, Reader
 
 from farfield.command.main import main
 from farfield.deployment.classifier import load_classifier
+from farfield.execution import Workers
 from farfield.files import read_json
 from farfield.own.appending import Appender
+from farfield.own.prediction import images_of
+from farfield.own.prediction_on_nodes import predicted as on_nodes
 
 
 def farfield(*words: object) -> Result:
@@ -187,6 +191,20 @@ def test_a_stopped_prediction_is_continued_and_ends_as_one_that_was_not(written,
         assert f"images are done already; {again} is continued" in said.stderr
         assert again.read_text() == whole.read_text()
         assert not partial.exists()
+
+
+def test_batches_elsewhere_give_the_lines_of_one_process(written, capsys, monkeypatch):
+    """What `predict` does on the nodes of a cluster, in a process of its own here."""
+    monkeypatch.setattr("farfield.own.prediction.BATCH", 4)
+    monkeypatch.setattr("farfield.own.prediction_on_nodes.BATCH", 4)
+    classifier = written / "evaluation/classifier"
+    said = predicted(written)
+    images = [path for path in images_of([written / "mine/red"])]
+    with Workers(2) as workers:
+        found = [*on_nodes(workers, classifier, images, "csv", torch.device("cpu"))]
+    assert "".join(lines for lines, _ in found) == said.stdout.partition("\n")[2]
+    assert [problem for _, problems in found for problem in problems] == said.stderr.splitlines()
+    assert len(found) == 3
 
 
 def stopping_after(batches: int):

@@ -65,6 +65,7 @@ HEAVY = [
     "requests",
     "fsspec",
     "aiohttp",
+    "ray",
 ]
 
 # Every stage imports what LIGHT names. Each is imported in a fork of one interpreter, which pays for them
