@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+AT_ONCE = 32  # episodes on features: heads that look at pairs or sequences make much of each
+
+
 def evaluate_meta(
     learner: MetaLearner,
     images: Tensor,
@@ -75,7 +78,11 @@ def _pixels(images: Tensor, rows: np.ndarray, image_size: int, device: torch.dev
 def _by_features(
     learner: MetaLearner, features: Tensor, episodes: Episodes, device: torch.device
 ) -> "pd.DataFrame":
-    return evaluate(learner, features.cpu().numpy(), episodes, device)
+    def answer(support: Tensor, query: Tensor, first: int) -> Tensor:
+        starts = range(0, len(support), AT_ONCE)
+        return torch.cat([learner(support[i : i + AT_ONCE], query[i : i + AT_ONCE], first + i) for i in starts])
+
+    return evaluate(answer, features.cpu().numpy(), episodes, device)
 
 
 @torch.inference_mode()

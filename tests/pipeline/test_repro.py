@@ -36,7 +36,7 @@ def test_git_sees_what_it_should(two_runs):
     clone = two_runs[0]
     changed = clone.run("git", "status", "--porcelain", "-uall")
     tracked = {line[3:] for line in changed.splitlines()} - {"repro.log"}
-    facts = ("fewshot", "spottune", "decathlon", "sharing", "claims", "training", "transductive")
+    facts = ("fewshot", "spottune", "decathlon", "sharing", "claims", "training", "transductive", "indomain")
     plots = ("fewshot", "policy_map", "policy_entropy", "tuned_blocks", "sharing_scores", "sharing_delta")
     results = {f"metrics/{name}.json" for name in facts}
     results |= {f"metrics/{name}.csv" for name in (*plots, "sharing_map", "sharing_search")}

@@ -12,7 +12,7 @@ from farfield.backbones.backbone import parameter_count
 from farfield.metalearning import meta_learner
 from farfield.metalearning.learner import EmbeddingLearner
 from farfield.metalearning.metaopt_ridge import ridge_regression
-from farfield.metalearning.propagation import Width, graph, similarities
+from farfield.metalearning.tpn import Width, graph, similarities
 
 WAY, SHOT, QUERIES, DIM = 3, 2, 4, 6
 SETTINGS = {
