@@ -1,10 +1,10 @@
-"""indomain@<row>: a row of the in-domain table, trained in both of its columns and tested, on every dataset.
+"""indomain@<row>: a row of the in-domain table, trained in both of its columns and tested, on every
+dataset.
 
 The columns are `own`, by the recipe of its paper, and `common`, by the one recipe that all rows share. To
-pipelines/indomain/: results/<row>.parquet, one row an episode: method, dataset, shot, column, trained (whether the
-answer is that of before or after training), episode, accuracy in percent; training/<row>.json, the facts and the
-curves; models/<row>/<dataset>-<column>-<number>.safetensors, what was trained.
-"""
+pipelines/indomain/: results/<row>.parquet, one row an episode: method, dataset, shot, column, trained
+(whether the answer is that of before or after training), episode, accuracy in percent; training/<row>.json,
+the facts and the curves; models/<row>/<dataset>-<column>-<number>.safetensors, what was trained."""
 
 import inspect
 import shutil
@@ -51,7 +51,11 @@ def main(key: str) -> None:
     device = choose_device(load_local().device)
     prune_undeclared(params, paths.PACKED_SOURCES, paths.VALID_SOURCES, FEATURES)
     row, study = params.indomain.rows[key], params.indomain
-    facts = {"row": row.model_dump(), "study": study.model_dump(exclude={"rows"}), "seed": params.seeds.metatrain}
+    facts = {
+        "row": row.model_dump(),
+        "study": study.model_dump(exclude={"rows"}),
+        "seed": params.seeds.metatrain,
+    }
     packed = [paths.packed(name, params.card(name)) for name in study.datasets]
     scratch = paths.scratch(f"indomain {key}", facts, FEATURES, *packed)
     tables, told = [], []
@@ -62,7 +66,9 @@ def main(key: str) -> None:
                 for number, tasks in enumerate(column.networks):
                     shots = study.shots if len(column.networks) == 1 else (study.shots[number],)
                     training = Training(params, key, row, name, column, tasks, images)
-                    learner, found, curve = training.run(shots, scratch / f"{dataset}-{name}-{number}.checkpoint")
+                    learner, found, curve = training.run(
+                        shots, scratch / f"{dataset}-{name}-{number}.checkpoint"
+                    )
                     tables += found
                     save_tensors(
                         models / f"{dataset}-{name}-{number}.safetensors",
@@ -77,7 +83,8 @@ def main(key: str) -> None:
 
 
 def common(row: InDomainRow, shared: Column) -> Column:
-    """The shared recipe for this row: a head on features stays one, and what learns nothing learns nothing."""
+    """The shared recipe for this row: a head on features stays one, and what learns nothing learns
+    nothing."""
     start = "features" if row.own.start == "features" else shared.start
     epochs = shared.recipe.epochs if row.own.recipe.epochs else 0
     return shared.model_copy(update={"start": start, "recipe": replace(shared.recipe, epochs=epochs)})
@@ -102,7 +109,8 @@ class Images:
         found = load_domains(paths.packed(self.dataset, self.params.card(self.dataset)), self.device)
         if absent := [split for split in ("train", "val", "test") if split not in found]:
             raise InputError(
-                f"{self.dataset} has no split {absent[0]!r} but {', '.join(found)}; the in-domain study needs train, "
+                f"{self.dataset} has no split {absent[0]!r} but {', '.join(found)}; the in-domain study "
+                "needs train, "
                 f"val and test, each of classes of its own"
             )
         return found
@@ -146,7 +154,11 @@ class Training:
         row, params, settings = self.row, self.params, dict(self.row.settings)
         if "classes" in inspect.signature(META_LEARNERS.find(row.learner)).parameters:
             settings["classes"] = len(self.source.classes)
-        named: dict[str, Any] = {"backbone": row.backbone, "width": row.width, "image_size": params.image_size_of("indomain")}
+        named: dict[str, Any] = {
+            "backbone": row.backbone,
+            "width": row.width,
+            "image_size": params.image_size_of("indomain"),
+        }
         if self.column.start == "network":
             named = {name: self.images.network[1][name] for name in named}
         if self.column.start == "features":
@@ -199,7 +211,11 @@ class Training:
         study, domain = self.params.indomain, self.images.domain("test", self.column.start)
         for shot in shots:
             episodes: Episodes = domain.episodes(
-                way=study.way, shot=shot, query=study.query, episodes=study.episodes, seed=self.params.seeds.episodes
+                way=study.way,
+                shot=shot,
+                query=study.query,
+                episodes=study.episodes,
+                seed=self.params.seeds.episodes,
             )
             table = evaluate_meta(
                 learner,
@@ -209,7 +225,11 @@ class Training:
                 device=self.images.device,
             )
             yield table[["episode", "accuracy"]].assign(
-                method=self.key, dataset=self.images.dataset, shot=np.int32(shot), column=self.name, trained=trained
+                method=self.key,
+                dataset=self.images.dataset,
+                shot=np.int32(shot),
+                column=self.name,
+                trained=trained,
             )
 
     def facts(self, learner: MetaLearner) -> dict[str, Any]:

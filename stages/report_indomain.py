@@ -74,13 +74,14 @@ def told(params: Params, key: str, one: dict[str, Any]) -> Trained:
     shots = f"{most}" if fewest == most else f"{fewest} to {most}"
     features = one["start"] == "features"
     network = params.networks.trained[params.indomain.datasets[one["dataset"]].network]
-    shape = network if features else one
-    name, width = (shape.backbone, shape.width) if features else (one["backbone"], one["width"])
+    name, width = (network.backbone, network.width) if features else (one["backbone"], one["width"])
     return Trained(
         row=key,
         dataset=one["dataset"],
         column=one["column"],
-        start={"features": "frozen features", "network": "the pretrained network", "scratch": "scratch"}[one["start"]],
+        start={"features": "frozen features", "network": "the pretrained network", "scratch": "scratch"}[
+            one["start"]
+        ],
         network=f"{name}, width {width}{', frozen' if features else ''}",
         parameters=one["parameters"],
         trained_on=one["trained_on"],
@@ -99,7 +100,8 @@ def shortened(facts: dict[str, list[dict[str, Any]]]) -> list[str]:
     said = []
     if drawn and max(drawn) < PUBLISHED_TRAINING:
         said.append(
-            f"Rows of the in-domain table were trained on {min(drawn):,} to {max(drawn):,} episodes by their own recipes, "
+            f"Rows of the in-domain table were trained on {min(drawn):,} to {max(drawn):,} episodes by "
+            "their own recipes, "
             f"on narrow networks; the published rows have {PUBLISHED_TRAINING:,} episodes and more."
         )
     if any(len(one["shots"]) > 1 for networks in facts.values() for one in networks if one["episodes"]):

@@ -1,8 +1,8 @@
 """spine@<dataset>: what the network of a dataset of the in-domain study says of each of its images, once.
 
-To pipelines/indomain/features/<dataset>/: features.npy, float32 [images, columns] in the order of the packed rows;
-columns.json, which columns are which; network.safetensors, the network itself, so that rows need no other folder.
-"""
+To pipelines/indomain/features/<dataset>/: features.npy, float32 [images, columns] in the order of the
+packed rows; columns.json, which columns are which; network.safetensors, the network itself, so that rows
+need no other folder."""
 
 import shutil
 
@@ -27,7 +27,8 @@ def main(dataset: str) -> None:
     images = load_images(paths.packed(dataset, params.card(dataset)))
     if images.shape[3] != 3:
         raise InputError(
-            f"the in-domain study is of images of three channels, and {dataset} is packed with {images.shape[3]}; "
+            f"the in-domain study is of images of three channels, and {dataset} is packed with "
+            f"{images.shape[3]}; "
             f"leave `channels` out of its card, or name three"
         )
     with atomic_folder(paths.INDOMAIN / "features" / dataset) as partial:

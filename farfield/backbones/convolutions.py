@@ -11,10 +11,9 @@ from farfield.backbones.backbone import Backbone, maps_after
 class Convolutions(Backbone):
     """Four times conv 3x3, BatchNorm, ReLU, max-pool 2; the last map is flattened.
 
-    widths: of the blocks. bias: of the convolutions. padded, pooled: which blocks pad their image and which pool.
-    last_activation: whether the last block has a ReLU. Weights start from N(0, 2 / (9 * width)), as in the code of
-    MetaOptNet and of "Dynamic few-shot visual learning without forgetting".
-    """
+    widths: of the blocks. bias: of the convolutions. padded, pooled: which blocks pad their image and which
+    pool. last_activation: whether the last block has a ReLU. Weights start from N(0, 2 / (9 * width)), as
+    in the code of MetaOptNet and of "Dynamic few-shot visual learning without forgetting"."""
 
     def __init__(
         self,
@@ -56,21 +55,21 @@ def conv4_plain(width: int = 64, image_size: int = 84) -> Convolutions:
 
 
 def conv4_widening(width: int = 64, image_size: int = 84) -> Convolutions:
-    """64-96-128-256 with biases, the label of RelationNet in MetaOptNet's Table 1: 464,160 parameters. No code of
-    RelationNet that we know has these widths; `conv4_relation` is what its authors released."""
+    """64-96-128-256 with biases, the label of RelationNet in MetaOptNet's Table 1: 464,160 parameters. No
+    code of RelationNet that we know has these widths; `conv4_relation` is what its authors released."""
     widths = (width, width * 3 // 2, 2 * width, 4 * width)
     return Convolutions(widths, image_size, bias=True)
 
 
 def conv4_dynamic(width: int = 64, image_size: int = 84) -> Convolutions:
-    """64-64-128-128 without biases and without a ReLU in the last block, so that a cosine sees negative features
-    (Gidaris and Komodakis, arXiv 1804.09458): 260,544 parameters, 3,200 features from 84 px."""
+    """64-64-128-128 without biases and without a ReLU in the last block, so that a cosine sees negative
+    features (Gidaris and Komodakis, arXiv 1804.09458): 260,544 parameters, 3,200 features from 84 px."""
     widths = (width, width, 2 * width, 2 * width)
     return Convolutions(widths, image_size, last_activation=False)
 
 
 def conv4_relation(width: int = 64, image_size: int = 84) -> Convolutions:
-    """The encoder that RelationNet's authors released: the first two blocks do not pad, the last two do not pool,
-    so that 84 px leave a map of 19 x 19. 113,088 parameters."""
+    """The encoder that RelationNet's authors released: the first two blocks do not pad, the last two do not
+    pool, so that 84 px leave a map of 19 x 19. 113,088 parameters."""
     ends = (False, False, True, True)
     return Convolutions((width,) * 4, image_size, bias=True, padded=ends, pooled=(True, True, False, False))

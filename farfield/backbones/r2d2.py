@@ -8,9 +8,10 @@ from farfield.backbones.backbone import Backbone, maps_after
 
 
 class R2D2Network(Backbone):
-    """Four times conv 3x3 with bias, BatchNorm, max-pool 2, LeakyReLU 0.1, of widths 96, 192, 384 and 512 times
-    width / 64; dropout 0.1 after the last two. The last block pools with stride 1. Features are its map beside that
-    of the third, pooled once more with stride 1. At width 64: 2,605,056 parameters, 72,576 features from 84 px."""
+    """Four times conv 3x3 with bias, BatchNorm, max-pool 2, LeakyReLU 0.1, of widths 96, 192, 384 and 512
+    times width / 64; dropout 0.1 after the last two. The last block pools with stride 1. Features are its
+    map beside that of the third, pooled once more with stride 1. At width 64: 2,605,056 parameters, 72,576
+    features from 84 px."""
 
     def __init__(self, width: int = 64, image_size: int = 84) -> None:
         super().__init__()

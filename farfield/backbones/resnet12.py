@@ -41,15 +41,16 @@ class Block12(nn.Module):
 
 
 class ResNet12(Backbone):
-    """widths: of the blocks. average: whether features are the mean over positions; else the map is flattened.
-    pools: how many blocks, from the first, pool; ceil: whether they round sizes up."""
+    """widths: of the blocks. activation: LeakyReLU 0.1 by default. average: whether features are the mean over
+    positions; else the map is flattened. pools: how many blocks, from the first, pool; ceil: whether they round
+    sizes up. thrice: the activation stands behind each convolution and not behind the sum."""
 
     def __init__(
         self,
         widths: Sequence[int],
         image_size: int,
         *,
-        activation: Activation = partial(nn.LeakyReLU, 0.1),
+        activation: Activation | None = None,
         norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
         average: bool = True,
         pools: int = 4,
@@ -57,6 +58,7 @@ class ResNet12(Backbone):
         thrice: bool = False,
     ) -> None:
         super().__init__()
+        activation = activation or partial(nn.LeakyReLU, 0.1)
         blocks, size = [], image_size
         for i, (before, after) in enumerate(zip([3, *widths], widths, strict=False)):
             pooled = nn.MaxPool2d(2, ceil_mode=ceil) if i < pools else nn.Identity()

@@ -11,7 +11,8 @@ BLOCKS = 4  # of each of three groups: 28 = 3 * 2 * 4 + 4
 
 
 class Before(nn.Module):
-    """A block that normalises and activates before each convolution; conv 1x1 as shortcut where shapes change."""
+    """A block that normalises and activates before each convolution; conv 1x1 as shortcut where shapes
+    change."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -28,8 +29,8 @@ class Before(nn.Module):
 
 
 class After(nn.Module):
-    """A block that normalises after each convolution; a shortcut without parameters: every stride-th position, and
-    zeros for further channels."""
+    """A block that normalises after each convolution; a shortcut without parameters: every stride-th
+    position, and zeros for further channels."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -49,11 +50,10 @@ class After(nn.Module):
 class WideResNet(Backbone):
     """Three groups of four blocks of widths 160, 320 and 640 times width / 64; features are averages.
 
-    style: "before" is the usual one (Zagoruyko and Komodakis, arXiv 1605.07146), which LEO's features are said to
-    come from: 36,472,784 parameters. "after" is what the code of "Few-shot image recognition by predicting
-    parameters from activations" (arXiv 1706.03466) has in its place, with a first convolution of 80 channels:
-    36,308,240 parameters.
-    """
+    style: "before" is the usual one (Zagoruyko and Komodakis, arXiv 1605.07146), which LEO's features are
+    said to come from: 36,472,784 parameters. "after" is what the code of "Few-shot image recognition by
+    predicting parameters from activations" (arXiv 1706.03466) has in its place, with a first convolution of
+    80 channels: 36,308,240 parameters."""
 
     def __init__(self, width: int = 64, image_size: int = 80, style: str = "before") -> None:
         super().__init__()

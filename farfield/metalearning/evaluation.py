@@ -80,7 +80,9 @@ def _by_features(
 ) -> "pd.DataFrame":
     def answer(support: Tensor, query: Tensor, first: int) -> Tensor:
         starts = range(0, len(support), AT_ONCE)
-        return torch.cat([learner(support[i : i + AT_ONCE], query[i : i + AT_ONCE], first + i) for i in starts])
+        return torch.cat(
+            [learner(support[i : i + AT_ONCE], query[i : i + AT_ONCE], first + i) for i in starts]
+        )
 
     return evaluate(answer, features.cpu().numpy(), episodes, device)
 

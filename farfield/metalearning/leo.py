@@ -1,4 +1,5 @@
-"""LEO, meta-learning with latent embedding optimization (Rusu et al., arXiv 1807.05960, and the released code)."""
+"""LEO, meta-learning with latent embedding optimization (Rusu et al., arXiv 1807.05960, and the released
+code)."""
 
 import math
 
@@ -16,16 +17,17 @@ FLOOR = 1e-10  # of standard deviations
 class LEO(EmbeddingLearner):
     """Gradient descent in a small latent space that decodes to the weights of a linear classifier.
 
-    On features x of length one. All ordered pairs of encoded support images go through a relation network, whose
-    outputs, averaged over the second image and over a class, are mean and deviation of the latent code z of the
-    class; the code is copied once an image of the support, and each copy decodes to a distribution of weights. A
-    class's logit is the mean over its copies. Inner steps follow the gradient of the summed cross-entropy of the
-    support: first in z, with a learned rate for each of its coordinates, then in the weights. Codes and weights are
-    drawn in training and are their means in a test.
+    On features x of length one. All ordered pairs of encoded support images go through a relation network,
+    whose outputs, averaged over the second image and over a class, are mean and deviation of the latent
+    code z of the class; the code is copied once an image of the support, and each copy decodes to a
+    distribution of weights. A class's logit is the mean over its copies. Inner steps follow the gradient of
+    the summed cross-entropy of the support: first in z, with a learned rate for each of its coordinates,
+    then in the weights. Codes and weights are drawn in training and are their means in a test.
 
-    The loss adds, beside the cross-entropy of the queries: `kl` times one draw's log q(z) - log p(z), `encoder`
-    times the squared distance of the first codes to the last, which count as constants, `l2` times half the squares
-    of all matrices, `orthogonality` times the mean squared difference of the cosines of the decoder's rows to I.
+    The loss adds, beside the cross-entropy of the queries: `kl` times one draw's log q(z) - log p(z),
+    `encoder` times the squared distance of the first codes to the last, which count as constants, `l2`
+    times half the squares of all matrices, `orthogonality` times the mean squared difference of the cosines
+    of the decoder's rows to I.
 
     latent: size of the code. steps, weight_steps: in z and in the weights.
     """
@@ -46,7 +48,8 @@ class LEO(EmbeddingLearner):
         super().__init__(backbone)
         if latent < 1 or steps < 0 or weight_steps < 0 or not 0 <= dropout < 1:
             raise InputError(
-                f"LEO needs latent of at least 1, steps of at least 0 and dropout in [0, 1), found {latent}, {steps}, "
+                "LEO needs latent of at least 1, steps of at least 0 and dropout in [0, 1), found "
+                f"{latent}, {steps}, "
                 f"{weight_steps} and {dropout}"
             )
         dim = backbone.feature_dim
@@ -85,8 +88,8 @@ class LEO(EmbeddingLearner):
         return value + self.l2 * sum(matrix.square().sum() / 2 for matrix in matrices), scores
 
     def adapted(self, support: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights [E, way, copies, d] from support [E, way, shot, d] of length one, and what the inner steps add to
-        the loss."""
+        """Weights [E, way, copies, d] from support [E, way, shot, d] of length one, and what the inner
+        steps add to the loss."""
         way, shot = support.shape[1:3]
         target = query_targets(way, way * shot, support.device)
 

@@ -27,8 +27,8 @@ class MatchingNet(EmbeddingLearner):
     with attention reads it once for each of its images, starting from the query. So the result
     depends, a little, on the order of the support.
 
-    attention: "softmax" over the support, or "cosine_sum", by which the logit of a class is the sum of the cosines
-    to its images, as in the re-implementation of Ravi and Larochelle whose numbers are the usual ones.
+    attention: "softmax" over the support, or "cosine_sum", by which the logit of a class is the sum of the
+    cosines to its images, as in the re-implementation of Ravi and Larochelle whose numbers are the usual ones.
     """
 
     def __init__(self, backbone: Backbone, way: int, attention: Attention = "softmax") -> None:

@@ -1,4 +1,5 @@
-"""Meta-Baseline (Chen et al., arXiv 2003.04390): a pretrained network, meta-trained as a scaled cosine classifier."""
+"""Meta-Baseline (Chen et al., arXiv 2003.04390): a pretrained network, meta-trained as a scaled cosine
+classifier."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from farfield.transfer.nearest_centroid import NearestCentroid
 
 
 class MetaBaseline(EmbeddingLearner):
-    """The logit of a class is scale * cos(q, c), c the mean of its support. scale: learned, from this value."""
+    """The logit of a class is scale * cos(q, c), c the mean of its support. scale: learned, from this
+    value."""
 
     def __init__(self, backbone: Backbone, way: int, scale: float = 10.0) -> None:
         super().__init__(backbone)

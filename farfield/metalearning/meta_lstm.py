@@ -1,4 +1,5 @@
-"""Optimization as a model for few-shot learning (Meta-LSTM, Ravi and Larochelle, ICLR 2017, and its code)."""
+"""Optimization as a model for few-shot learning (Meta-LSTM, Ravi and Larochelle, ICLR 2017, and its
+code)."""
 
 import math
 from collections import OrderedDict
@@ -19,7 +20,8 @@ SPREAD = 0.01  # gates start uniform within
 
 
 class State(NamedTuple):
-    """Of each of P weights: the learner's own, hidden and cell of the LSTM [P, HIDDEN], gates before the sigmoid."""
+    """Of each of P weights: the learner's own, hidden and cell of the LSTM [P, HIDDEN], gates before the
+    sigmoid."""
 
     weights: Tensor
     hidden: Tensor
@@ -31,15 +33,15 @@ class State(NamedTuple):
 class MetaLSTM(MetaLearner):
     """An LSTM updates the weights of a network, whose start is learned with it: w_0, the weights here.
 
-    Of every weight the gates see the gradient g and the loss on the support, both as constants, and share their
-    parameters: h = LSTM of these, a = w_F . [h; w; a'] + b_F, b = w_I . [h; w; b'] + b_I with the values a', b' of
-    the step before, and w <- sigmoid(a) w - sigmoid(b) g. The whole support is in each of `steps` steps.
+    Of every weight the gates see the gradient g and the loss on the support, both as constants, and share
+    their parameters: h = LSTM of these, a = w_F . [h; w; a'] + b_F, b = w_I . [h; w; b'] + b_I with the
+    values a', b' of the step before, and w <- sigmoid(a) w - sigmoid(b) g. The whole support is in each of
+    `steps` steps.
 
-    divided: the gradient of the mean loss is divided once more by the number of support images, as in the released
-    code. forget, rate: b_F and b_I start within half of these, uniformly.
-    BatchNorm's running statistics are begun anew in each episode and filled by the support; queries are seen with
-    their own in training and with the running ones in tests, so that they are answered one by one.
-    """
+    divided: the gradient of the mean loss is divided once more by the number of support images, as in the
+    released code. forget, rate: b_F and b_I start within half of these, uniformly. BatchNorm's running
+    statistics are begun anew in each episode and filled by the support; queries are seen with their own in
+    training and with the running ones in tests, so that they are answered one by one."""
 
     one_way = True
 
@@ -76,8 +78,8 @@ class MetaLSTM(MetaLearner):
         return functional_call(self.network, weights, (query,))
 
     def adapted(self, support: Tensor) -> dict[str, Tensor]:
-        """The network's weights by name after all steps on the support [way, shot, 3, H, W] of one episode; a
-        differentiable function of its own and of the gates in training mode."""
+        """The network's weights by name after all steps on the support [way, shot, 3, H, W] of one episode;
+        a differentiable function of its own and of the gates in training mode."""
         named = dict(self.network.named_parameters())
         start = torch.cat([value.flatten() for value in named.values()])
         state = self.gates.start(start if self.training else start.detach())

@@ -9,12 +9,12 @@ from farfield.metalearning.learner import EmbeddingLearner, query_targets
 
 
 class ParameterPredictor(EmbeddingLearner):
-    """The weight of a class is phi(s) = normalise(A2 relu(A1 normalise(s) + b1) + b2) of a statistic s of its
-    activations a, and the score of an image a . phi(s); neither a temperature nor a bias.
+    """The weight of a class is phi(s) = normalise(A2 relu(A1 normalise(s) + b1) + b2) of a statistic s of
+    its activations a, and the score of an image a . phi(s); neither a temperature nor a bias.
 
     In training s is one activation with probability `single`, else the mean of all activations of the class
-    (`prepare`); in a test the mean of the support. A1 and A2 start as the identity, b1 and b2 at zero, so that on
-    activations that are not negative the untrained predictor is the nearest mean by cosine.
+    (`prepare`); in a test the mean of the support. A1 and A2 start as the identity, b1 and b2 at zero, so
+    that on activations that are not negative the untrained predictor is the nearest mean by cosine.
 
     classes: how many base classes.
     """

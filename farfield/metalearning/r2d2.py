@@ -1,4 +1,5 @@
-"""R2-D2 (Bertinetto et al., arXiv 1805.08136): ridge regression to one-hot labels, through which features learn."""
+"""R2-D2 (Bertinetto et al., arXiv 1805.08136): ridge regression to one-hot labels, through which features
+learn."""
 
 import math
 
@@ -15,12 +16,11 @@ from farfield.metalearning.metaopt_ridge import ridge_regression
 class R2D2(EmbeddingLearner):
     """The logits of a query z are scale * (z W + b) + shift, scale and shift learned.
 
-    [W; b] solves ridge regression of the one-hot labels Y on X with a column of ones, both divided by sqrt(n) as in
-    the released code: the same as n * regularisation on data as they are.
+    [W; b] solves ridge regression of the one-hot labels Y on X with a column of ones, both divided by
+    sqrt(n) as in the released code: the same as n * regularisation on data as they are.
 
-    regularisation: its start if it is learned, as the paper says; the released configuration leaves it at 50.
-    scale: its start. The published 1e-4 needs Adam; from scratch in few steps 10 is better.
-    """
+    regularisation: its start if it is learned, as the paper says; the released configuration leaves it at
+    50. scale: its start. The published 1e-4 needs Adam; from scratch in few steps 10 is better."""
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from farfield.metalearning.metaopt_ridge import ridge_regression
 class Reconstruction(EmbeddingLearner):
     """A query belongs to the class whose support reconstructs its map best.
 
-    Images embed to the d-vectors at the r positions of the last map, divided by sqrt(d). All those of a class's
-    support are S [K r, d], those of a query Q [r, d], and the logit is
+    Images embed to the d-vectors at the r positions of the last map, divided by sqrt(d). All those of a
+    class's support are S [K r, d], those of a query Q [r, d], and the logit is
 
         -gamma * mean over positions |rho Q (S^T S + lambda I)^-1 S^T S - Q|^2
 

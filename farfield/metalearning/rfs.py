@@ -1,5 +1,5 @@
-"""Logistic regression on the features of a pretrained network ("Rethinking few-shot image classification: a good
-embedding is all you need?", Tian et al., arXiv 2003.11539)."""
+"""Logistic regression on the features of a pretrained network ("Rethinking few-shot image classification: a
+good embedding is all you need?", Tian et al., arXiv 2003.11539)."""
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from farfield.transfer.gram_logistic import fit
 
 
 class RFS(EmbeddingLearner):
-    """On features of length one, the least of penalty * cross-entropies + |W|^2 / 2; the bias is free. Nothing is
-    meta-learned. penalty: C of scikit-learn."""
+    """On features of length one, the least of penalty * cross-entropies + |W|^2 / 2; the bias is free.
+    Nothing is meta-learned. penalty: C of scikit-learn."""
 
     def __init__(self, backbone: Backbone, way: int, penalty: float = 1.0) -> None:
         super().__init__(backbone)

@@ -1,7 +1,8 @@
-"""Conditionally shifted neurons (adaResNet, Munkhdalai et al., arXiv 1712.09926), the direct feedback variant.
+"""Conditionally shifted neurons (adaResNet, Munkhdalai et al., arXiv 1712.09926), the direct feedback
+variant.
 
-Best effort: there is no code of the authors, and the equations here are recalled, agreeing with an unfinished port.
-"""
+Best effort: there is no code of the authors, and the equations here are recalled, agreeing with an
+unfinished port."""
 
 import copy
 
@@ -18,11 +19,12 @@ SHARPNESS = 10.0  # of the attention over cosines; not published
 class ShiftedNeurons(EmbeddingLearner):
     """A classifier whose neurons a memory of the support shifts.
 
-    On features z: a = A z + c, h = relu(a) + relu(beta_1), logits = B h + e + beta_2. The memory of an episode has
-    a key k_i = f(x_i) for each support image and a value for each neuron: of the hidden neuron j
-    g_1(relu'(a_j) dL_i/dlogits), of the logit j g_2(dL_i/dlogit_j dL_i/dlogits), the losses L_i of the plain
-    network. beta(x) is the mean of the values under softmax_i of 10 cos(f(x), k_i). f is a second network of the
-    same shape. Without shifts it is the plain network, to the bit. Gradients do not pass through dL_i.
+    On features z: a = A z + c, h = relu(a) + relu(beta_1), logits = B h + e + beta_2. The memory of an
+    episode has a key k_i = f(x_i) for each support image and a value for each neuron: of the hidden neuron
+    j g_1(relu'(a_j) dL_i/dlogits), of the logit j g_2(dL_i/dlogit_j dL_i/dlogits), the losses L_i of the
+    plain network. beta(x) is the mean of the values under softmax_i of 10 cos(f(x), k_i). f is a second
+    network of the same shape. Without shifts it is the plain network, to the bit. Gradients do not pass
+    through dL_i.
 
     hidden: neurons. feedback: units of the two hidden layers of g.
     """

@@ -12,18 +12,18 @@ from farfield.metalearning.learner import EmbeddingLearner
 
 
 class SNAIL(EmbeddingLearner):
-    """Support embeddings, each with its one-hot label, in random order, then a query with zeros for a label;
-    causal attention and causal dilated convolutions; the logits are a linear map of the last position.
+    """Support embeddings, each with its one-hot label, in random order, then a query with zeros for a
+    label; causal attention and causal dilated convolutions; the logits are a linear map of the last
+    position.
 
-    Images are embedded once an episode; each query ends a sequence of its own. In evaluation the order is one
-    random order of the ways and shots for all episodes, whose classes are in random order themselves.
+    Images are embedded once an episode; each query ends a sequence of its own. In evaluation the order is
+    one random order of the ways and shots for all episodes, whose classes are in random order themselves.
 
-    filters: of a convolution, 128 as published; attention has half as many, twice and four times for its keys, and
-    half of these for its values. longest_shot: fixes the number of convolutions; episodes may have fewer shots.
-    first_dilation: 1 reaches every position; 2, as the paper's pseudo-code has it, those at even distances.
-    scaled: embeddings have the length sqrt(d). equal_start: query and key weights start equal, so that the first
-    attention is a similarity.
-    """
+    filters: of a convolution, 128 as published; attention has half as many, twice and four times for its
+    keys, and half of these for its values. longest_shot: fixes the number of convolutions; episodes may
+    have fewer shots. first_dilation: 1 reaches every position; 2, as the paper's pseudo-code has it, those
+    at even distances. scaled: embeddings have the length sqrt(d). equal_start: query and key weights start
+    equal, so that the first attention is a similarity."""
 
     one_way = True
 
@@ -42,7 +42,8 @@ class SNAIL(EmbeddingLearner):
             raise InputError(f"filters of SNAIL must be a multiple of 4, found {filters}")
         if longest_shot < 1 or first_dilation not in (1, 2):
             raise InputError(
-                f"longest_shot must be at least 1 and first_dilation 1 or 2, found {longest_shot} and {first_dilation}"
+                f"longest_shot must be at least 1 and first_dilation 1 or 2, found {longest_shot} and "
+                f"{first_dilation}"
             )
         self.way, self.scaled = way, scaled
         length, size = way * longest_shot + 1, backbone.feature_dim + way
@@ -64,7 +65,7 @@ class SNAIL(EmbeddingLearner):
 
     def sequences(self, support: Tensor, query: Tensor) -> Tensor:
         """[E * queries, way * shot + 1, d + way]."""
-        episodes, way, shot, dim = support.shape
+        episodes, way, shot = support.shape[:3]
         labels = torch.eye(way).to(support).repeat_interleave(shot, 0).expand(episodes, -1, -1)
         labelled = torch.cat([self._embedding(support.flatten(1, 2)), labels], dim=-1)
         if self.training:
@@ -84,7 +85,8 @@ class SNAIL(EmbeddingLearner):
 
 
 class DenseBlock(nn.Module):
-    """x [n, T, size] beside tanh(a) sigmoid(b) [n, T, filters], a and b causal convolutions of two positions."""
+    """x [n, T, size] beside tanh(a) sigmoid(b) [n, T, filters], a and b causal convolutions of two
+    positions."""
 
     def __init__(self, size: int, dilation: int, filters: int) -> None:
         super().__init__()

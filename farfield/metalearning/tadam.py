@@ -1,4 +1,5 @@
-"""TADAM (Oreshkin et al., arXiv 1805.10123): prototypes with a scaled distance, features conditioned on the task."""
+"""TADAM (Oreshkin et al., arXiv 1805.10123): prototypes with a scaled distance, features conditioned on the
+task."""
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +33,9 @@ class ConditionedBatchNorm2d(nn.BatchNorm2d):
 
 
 class TaskEmbedding(nn.Module):
-    """gamma and beta of one layer from the code of a task, each start * net(code), net of three linear layers of the
-    layer's width with swish after the first two and a residual around the second and the third; start: from 0."""
+    """gamma and beta of one layer from the code of a task, each start * net(code), net of three linear
+    layers of the layer's width with swish after the first two and a residual around the second and the
+    third; start: from 0."""
 
     def __init__(self, code: int, channels: int) -> None:
         super().__init__()
@@ -54,13 +56,13 @@ class TaskEmbedding(nn.Module):
 class TADAM(MetaLearner):
     """p(j | q) = softmax_j(-scale * |z_q - c_j|), the distance not squared, with z conditioned on the task.
 
-    The code of a task is the mean of its class means, from a pass of the support without conditioning; a second
-    pass of the support and one of the queries are conditioned by it after each BatchNorm outside of shortcuts.
+    The code of a task is the mean of its class means, from a pass of the support without conditioning; a
+    second pass of the support and one of the queries are conditioned by it after each BatchNorm outside of
+    shortcuts.
 
-    auxiliary: whether, now and then, a step on the classification of all base classes stands before that of an
-    episode, with probability 0.9^(1 + floor(20 t)), t the part of training that is over. Without it conditioning
-    is published to hurt. classes: how many base classes.
-    """
+    auxiliary: whether, now and then, a step on the classification of all base classes stands before that of
+    an episode, with probability 0.9^(1 + floor(20 t)), t the part of training that is over. Without it
+    conditioning is published to hurt. classes: how many base classes."""
 
     def __init__(
         self, backbone: Backbone, way: int, classes: int, scale: float = 7.5, auxiliary: bool = True
@@ -85,7 +87,7 @@ class TADAM(MetaLearner):
         return torch.stack([self._episode(s, q) for s, q in zip(support, query, strict=True)])
 
     def _episode(self, support: Tensor, query: Tensor) -> Tensor:
-        way, shot = support.shape[:2]
+        way = len(support)
         images = support.flatten(0, 1)
         self.condition(self._means(images, way).mean(0))
         try:
@@ -105,8 +107,8 @@ class TADAM(MetaLearner):
 
     def loss(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         value, logits = super().loss(support, query)
-        starts = torch.stack([embedding.start for embedding in self.conditioning])
-        return value + SHRINKING * starts.square().sum(), logits
+        starts = [p for name, p in self.conditioning.named_parameters() if name.endswith("start")]
+        return value + SHRINKING * torch.stack(starts).square().sum(), logits
 
     def auxiliary_probability(self, over: float) -> float:
         return DECAY ** (1 + int(PIECES * over)) if self.auxiliary else 0.0

@@ -23,9 +23,8 @@ Batch = tuple[Tensor, Tensor]  # support [E, way, shot, 3, H, W] and query [E, w
 class Domain:
     """Images that episodes are drawn from, such as one split of a dataset.
 
-    images: uint8 [N, H, W, 3], all of the dataset; or float [N, d], what a network that stays as it is says of
-    them. rows: int [n] into images. labels: int [n].
-    """
+    images: uint8 [N, H, W, 3], all of the dataset; or float [N, d], what a network that stays as it is says
+    of them. rows: int [n] into images. labels: int [n]."""
 
     name: str
     images: Tensor
@@ -68,9 +67,8 @@ def load_domains(packed: Path, device: torch.device) -> dict[str, Domain]:
 class Tasks:
     """Training tasks, and how their images are prepared.
 
-    key: of the random numbers of all tasks, which add their own number to it. fewest: shots of an episode, drawn
-    from `fewest` to those of the list; 0: always these.
-    """
+    key: of the random numbers of all tasks, which add their own number to it. fewest: shots of an episode,
+    drawn from `fewest` to those of the list; 0: always these."""
 
     domain: Domain
     episodes: Episodes
@@ -89,8 +87,8 @@ class Tasks:
             yield step / len(starts), range(start, min(start + size, count))
 
     def parts(self, tasks: range) -> list[range]:
-        """The tasks of a step that are answered at once: images one by one, of which an episode fills memory, and
-        all of those on features."""
+        """The tasks of a step that are answered at once: images one by one, of which an episode fills
+        memory, and all of those on features."""
         return [tasks] if self.domain.images.ndim == 2 else [range(task, task + 1) for task in tasks]
 
     def batch(self, tasks: range) -> Batch:
@@ -107,7 +105,8 @@ class Tasks:
         return torch.from_numpy(places).to(self.device)
 
     def base_batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """`size` images of the domain, augmented, and the places of their classes [size] among those of it."""
+        """`size` images of the domain, augmented, and the places of their classes [size] among those of
+        it."""
         drawn = stream(self.seed, "base", *self.key, step).integers(0, len(self.domain.rows), size)
         places = np.searchsorted(self.domain.classes, self.domain.labels[drawn])
         pixels = self._prepared(self.domain.rows[drawn], ("base", step))

@@ -1,5 +1,5 @@
-"""Transductive propagation networks (TPN, Liu et al., arXiv 1805.10002): labels spread along a graph of support and
-queries, whose widths a small network gives."""
+"""Transductive propagation networks (TPN, Liu et al., arXiv 1805.10002): labels spread along a graph of
+support and queries, whose widths a small network gives."""
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,12 @@ class TPN(EmbeddingLearner):
 
         W_ij = exp(-1/2 mean over d (z_i / sigma_i - z_j / sigma_j)^2),
 
-    kept where it is among the `neighbours` largest of row i or of row j. With S = D^-1/2 W D^-1/2 and Y one-hot for
-    the support and zero for queries, the scores are F = (I - alpha S)^-1 Y. In training, support and queries both
-    count.
+    kept where it is among the `neighbours` largest of row i or of row j. With S = D^-1/2 W D^-1/2 and Y
+    one-hot for the support and zero for queries, the scores are F = (I - alpha S)^-1 Y. In training,
+    support and queries both count.
 
-    The graph depends on how many queries there are, so an episode's number of queries belongs to the method.
-    """
+    The graph depends on how many queries there are, so an episode's number of queries belongs to the
+    method."""
 
     transductive = True
 
@@ -77,8 +77,9 @@ def graph(similar: Tensor, neighbours: int) -> Tensor:
 
 
 class Width(nn.Module):
-    """sigma of each image from its map [n, C, h, w]: conv 3x3 to C and conv 3x3 to 1, each with BatchNorm, ReLU and
-    max-pool 2 with a border of 1; then linear to 8, ReLU, linear to 1. Nothing keeps sigma above zero."""
+    """sigma of each image from its map [n, C, h, w]: conv 3x3 to C and conv 3x3 to 1, each with BatchNorm,
+    ReLU and max-pool 2 with a border of 1; then linear to 8, ReLU, linear to 1. Nothing keeps sigma above
+    zero."""
 
     def __init__(self, channels: int, flattened: int) -> None:
         super().__init__()

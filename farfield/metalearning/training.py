@@ -32,11 +32,11 @@ from farfield.training.steps import Curve
 class Episodic:
     """The tasks of a training run; the defaults are BSCD-FSL's (arXiv 1912.07200).
 
-    query: of each class. fewest: if above 0, an episode has as many shots as it draws, from these to `shot`.
-    clip_value, clip_norm: bounds of each gradient and then of the length of all; 0: none. auxiliary: images of an
-    auxiliary step, where the learner has any. selection: whether the network ends with the weights of the last epoch or of
-    the one of the best validation accuracy; without validation the last one counts.
-    """
+    query: of each class. fewest: if above 0, an episode has as many shots as it draws, from these to
+    `shot`. clip_value, clip_norm: bounds of each gradient and then of the length of all; 0: none.
+    auxiliary: images of an auxiliary step, where the learner has any. selection: whether the network ends
+    with the weights of the last epoch or of the one of the best validation accuracy; without validation the
+    last one counts."""
 
     way: int
     shot: int

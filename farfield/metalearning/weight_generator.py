@@ -16,12 +16,13 @@ class WeightGenerator(EmbeddingLearner):
 
         phi_avg * mean_i zbar_i + phi_att * mean_i sum_b softmax_b(gamma cos(phi_q zbar_i, k_b)) wbar_b,
 
-    the memory being the keys k_b and weights w_b of the base classes b; phi_avg and phi_att multiply coordinate by
-    coordinate. Everything but z is learned.
+    the memory being the keys k_b and weights w_b of the base classes b; phi_avg and phi_att multiply
+    coordinate by coordinate. Everything but z is learned.
 
-    In training the first `novel` ways of an episode play new classes and leave the memory; the queries of the
-    other ways are of base classes. All are classified among all base classes, the new ones by their generated
-    weights. Base weights start as class means (`prepare`), where the paper trains them with its network.
+    In training the first `novel` ways of an episode play new classes and leave the memory; the queries of
+    the other ways are of base classes. All are classified among all base classes, the new ones by their
+    generated weights. Base weights start as class means (`prepare`), where the paper trains them with its
+    network.
 
     classes: how many base classes.
     """
@@ -50,8 +51,8 @@ class WeightGenerator(EmbeddingLearner):
         return self.scale * F.normalize(query, dim=-1) @ F.normalize(self.generated(support), dim=-1).mT
 
     def generated(self, support: Tensor, absent: Tensor | None = None) -> Tensor:
-        """Weights [E, way, d] of new classes from support [E, way, shot, d]. absent: int [E, a], base classes that
-        have left the memory of each episode."""
+        """Weights [E, way, d] of new classes from support [E, way, shot, d]. absent: int [E, a], base
+        classes that have left the memory of each episode."""
         units = F.normalize(support, dim=-1)
         asked = F.normalize(self.phi_q(units), dim=-1)
         attention = self.gamma * asked @ F.normalize(self.keys, dim=-1).mT  # [E, way, shot, classes]

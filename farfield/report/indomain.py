@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from farfield.report.cells import EMPTY, Cell, Column, Table, count, number, words
+from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.claims_page import claims_table, difference_cell, sections
 from farfield.report.index_page import Headline
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
-from farfield.report.tables import cells_of, published_title, with_best
+from farfield.report.tables import cells_of, count, published_title, with_best
 from farfield.report.wording import FEWSHOT
 from farfield.results.findings import Findings
 from farfield.results.indomain import COLUMNS
@@ -30,9 +30,8 @@ _HEADINGS = {OWN: "own recipe", COMMON: "common recipe"}
 class Trained:
     """How a row was trained in one column on one dataset: what the table says beside its accuracy.
 
-    tasks: such as "5-way, 1 to 5 shots, 15 queries". test: what the published number is over. remarks: what of the
-    published recipe is recalled or different.
-    """
+    tasks: such as "5-way, 1 to 5 shots, 15 queries". test: what the published number is over. remarks: what
+    of the published recipe is recalled or different."""
 
     row: str
     dataset: str
@@ -82,9 +81,11 @@ def indomain_page(found: Findings[Study], trained: Sequence[Trained], gains: Gai
         csv(flat(found.summary), 4),
         [*tables, verdicts, learned, recipes],
         texts={
-            "lead": "Networks that learn from some classes of a dataset and are asked for others of the same dataset. "
+            "lead": "Networks that learn from some classes of a dataset and are asked for others of the "
+            "same dataset. "
             "A recipe moves a row by more than most methods do, and the published rows have twenty networks and "
-            "recipes between them. So each row is trained twice: as its paper says, and by one recipe for all, from "
+            "recipes between them. So each row is trained twice: as its paper says, and by one recipe "
+            "for all, from "
             "the same pretrained network, on the same number of episodes."
         },
     ).page
@@ -95,15 +96,19 @@ def indomain_headline(found: Findings[Study]) -> Headline:
     study = found.study
     key = study.shown_datasets[0]
     lead = (
-        f"{len(study.shown_rows)} methods learn five classes of {study.datasets[key]['title']} that they were not "
+        f"{len(study.shown_rows)} methods learn five classes of {study.datasets[key]['title']} that they "
+        "were not "
         f"trained on, each by its own recipe and by a common one."
     )
     return Headline("indomain", TITLE, lead, _grid(found, key, {}))
 
 
 def accuracies_table(found: Findings[Study], trained: Sequence[Trained], dataset: str) -> Table:
-    """Every row on one dataset: both columns at every shot, and the published numbers with their network."""
-    return _grid(found, dataset, {one.row: one for one in trained if (one.dataset, one.column) == (dataset, OWN)})
+    """Every row on one dataset: both columns at every shot, and the published numbers with their
+    network."""
+    return _grid(
+        found, dataset, {one.row: one for one in trained if (one.dataset, one.column) == (dataset, OWN)}
+    )
 
 
 def _grid(found: Findings[Study], dataset: str, facts: Mapping[str, Trained]) -> Table:
@@ -122,7 +127,9 @@ def _grid(found: Findings[Study], dataset: str, facts: Mapping[str, Trained]) ->
         if facts:
             said = [theirs.get((study.rows[key]["published"], shot)) for shot in shots]
             cells += [
-                number(row["accuracy"], None if pd.isna(row["ci95"]) else row["ci95"], "published") if row else EMPTY
+                number(row["accuracy"], None if pd.isna(row["ci95"]) else row["ci95"], "published")
+                if row
+                else EMPTY
                 for row in said
             ]
             networks = [row["backbone"] for row in said if row]
@@ -131,12 +138,13 @@ def _grid(found: Findings[Study], dataset: str, facts: Mapping[str, Trained]) ->
     columns = [Column("Method")]
     columns += [Column("Network"), Column("Trained on")] if facts else []
     columns += [Column(f"{shot}-shot", _HEADINGS[column]) for column in COLUMNS for shot in shots]
-    note = "Intervals are over episodes, of one training a row. [T]: transductive, sees all queries of an episode."
+    note = "Intervals are over episodes, of one training a row. [T]: sees all queries of an episode at once."
     if facts:
         title = published_title({**card, "published": card["published"] or REFERENCE})
         columns += [Column(f"{shot}-shot", title) for shot in shots] + [Column("network", title)]
         note += (
-            " The network and the classes are those of a row's own recipe; under the common one they are the same for "
+            " The network and the classes are those of a row's own recipe; under the common one they are "
+            "the same for "
             "all. Published numbers are over other episodes and queries, which the table of recipes names."
         )
     return Table(
@@ -168,8 +176,8 @@ def gains_table(found: Findings[Study], gains: Gains) -> Table | None:
         for key in study.shown_rows
     ]
     return Table(
-        caption="Accuracy after training minus that before, in percentage points, with 95 % intervals, on the same "
-        "episodes",
+        caption="Accuracy after training minus that before, in percentage points, with 95 % intervals, on the "
+        "same episodes",
         columns=(
             Column("Method"),
             *(
@@ -178,8 +186,9 @@ def gains_table(found: Findings[Study], gains: Gains) -> Table | None:
             ),
         ),
         rows=tuple(rows),
-        note="▲ and ▼ mark intervals on one side of zero, without adjustment for their number. Before training, a "
-        "head on a pretrained network's features may already know much: Classifier-Baseline and RFS learn nothing "
+        note="▲ and ▼ mark intervals on one side of zero, without adjustment for their number. Before training, "
+        "a head on a pretrained network's features may already know much: Classifier-Baseline and RFS "
+        "learn nothing "
         "further at all.",
         style="wrapped",
     )
@@ -192,7 +201,17 @@ def _order(study: Study) -> Any:
 
 def recipes_table(study: Study, trained: Sequence[Trained]) -> Table:
     """A line a row, dataset and column."""
-    titles = ("Method", "Data", "Recipe", "Starts from", "Network", "Parameters", "Trained on", "Classes", "Tasks")
+    titles = (
+        "Method",
+        "Data",
+        "Recipe",
+        "Starts from",
+        "Network",
+        "Parameters",
+        "Trained on",
+        "Classes",
+        "Tasks",
+    )
     titles += ("Episodes", "Published over", "Remarks")
     rows = [
         (
@@ -215,8 +234,8 @@ def recipes_table(study: Study, trained: Sequence[Trained]) -> Table:
         caption="Recipes of this run",
         columns=tuple(map(Column, titles)),
         rows=tuple(rows),
-        note="Heads on features are trained on what the pretrained network says of images, once; it has seen the split "
-        "train alone, whatever the head was trained on.",
+        note="Heads on features are trained on what the pretrained network says of images, once; it has seen the "
+        "split train alone, whatever the head was trained on.",
         style="wrapped",
     )
 
@@ -229,7 +248,8 @@ def flat(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def indomain_metrics(summary: pd.DataFrame, gains: Gains) -> dict[str, Any]:
-    """{row: {dataset: {"5-shot": {"own": {"accuracy": 81.3, "ci95": 0.5, "learned": 20.1}, "common": {...}}}}}."""
+    """{row: {dataset: {"5-shot": {"own": {"accuracy": 81.3, "ci95": 0.5, "learned": 20.1}, "common":
+    {...}}}}}."""
     result: dict[str, Any] = {}
     for row in flat(summary).to_dict("records"):
         shots = result.setdefault(row["method"], {}).setdefault(row["dataset"], {})

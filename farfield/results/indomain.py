@@ -1,11 +1,10 @@
-"""Rows trained and tested on classes of one dataset, each in two columns: by its own recipe, and by a common one.
+"""Rows trained and tested on classes of one dataset, each in two columns: by its own recipe, and by a
+common one.
 
-A column is part of the cell: "miniimagenet 5-shot own" and "miniimagenet 5-shot common" are answers to the same
-episodes by networks that were trained apart.
-"""
+A column is part of the cell: "miniimagenet 5-shot own" and "miniimagenet 5-shot common" are answers to the
+same episodes by networks that were trained apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -31,13 +30,15 @@ CLAIMS = {
     "transductive_above_inductive": Claim(
         "transductive_above_inductive",
         "At one shot, seeing all queries at once helps.",
-        "TPN minus ProtoNet at one shot. What decides is the common recipe, under which the two differ in nothing "
+        "TPN minus ProtoNet at one shot. What decides is the common recipe, under which the two differ "
+        "in nothing "
         "else.",
     ),
     "pretraining_above_meta_training": Claim(
         "pretraining_above_meta_training",
         "A pretrained network and the nearest mean by cosine beat meta-training from scratch.",
-        "Classifier-Baseline minus the mean of the rows whose own recipe starts from scratch. No row of the published "
+        "Classifier-Baseline minus the mean of the rows whose own recipe starts from scratch. No row of "
+        "the published "
         "table says this; later papers do.",
     ),
     "trainval_adds": Claim(
@@ -48,13 +49,6 @@ CLAIMS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class InDomainStudy(Study):
-    """published: columns method, backbone, dataset, shot, accuracy, ci95. families of rows: how they start."""
-
-    varies: Varies = Varies(law="1.96")
-
-
 def indomain_study(
     results: pd.DataFrame,
     rows: Mapping[str, Row],
@@ -62,33 +56,36 @@ def indomain_study(
     reference: str,
     seed: int,
     caveats: Sequence[str] = (),
-) -> InDomainStudy:
-    """results: columns method, dataset, shot, column (one of COLUMNS), trained, episode, accuracy (percent); those
-    before training are left out. InputError as of `scores.of_episodes` and `Study`."""
+) -> Study:
+    """results: columns method, dataset, shot, column (one of COLUMNS), trained, episode, accuracy
+    (percent); those before training are left out. InputError as of `scores.of_episodes` and `Study`."""
     tables = []
     for column in COLUMNS:
         own = of_episodes("indomain", results[results["trained"] & (results["column"] == column)])
         tables.append(own.assign(cell=own["cell"] + f" {column}"))
-    return InDomainStudy(
+    return Study(
         "indomain",
         pd.concat(tables, ignore_index=True),
         rows,
         datasets,
         reference,
         published=table("in_domain").dropna(subset="accuracy", ignore_index=True),
+        varies=Varies(law="1.96"),
         seed=seed,
         caveats=tuple(caveats),
     )
 
 
 def gains(results: pd.DataFrame, seed: int) -> dict[tuple[str, str, int, str], Difference]:
-    """What training has added, by method, dataset, shot and column: trained minus untrained, on the episodes that
-    were answered both times."""
+    """What training has added, by method, dataset, shot and column: trained minus untrained, on the
+    episodes that were answered both times."""
     cells: dict[Cell, pd.DataFrame] = {}
-    for (method, dataset, shot, column), own in results.groupby(["method", "dataset", "shot", "column"], sort=False):
+    for (method, dataset, shot, column), own in results.groupby(
+        ["method", "dataset", "shot", "column"], sort=False
+    ):
         wide = own.pivot(index="episode", columns="trained", values="accuracy")
         if len(wide.columns) == 2:
-            cells[str(dataset), int(shot), str(column), str(method)] = wide.rename(
+            cells[dataset, int(str(shot)), column, method] = wide.rename(
                 columns={True: "trained", False: "untrained"}
             )
     if not cells:
@@ -151,7 +148,7 @@ def _parts(claim: str, column: str, cells: Cells, scratch: Sequence[str]) -> dic
     for dataset, shot, own in cells:
         if own != column:
             continue
-        rows = list(cells[dataset, shot, own])
+        rows = [str(row) for row in cells[dataset, shot, own]]
         if claim == "five_shots_above_one":
             lower = cells.get((dataset, 1, own))
             both = [] if lower is None or shot != 5 else [row for row in rows if row in lower]
@@ -189,12 +186,14 @@ def _published_cells(study: Study) -> dict[Cell, pd.DataFrame]:
     known = study.published[study.published["method"].isin(keys)]
     known = known.assign(row=known["method"].map(keys), unit=0)
     return {
-        (str(dataset), int(shot), "published"): own.pivot(index="unit", columns="row", values="accuracy")
+        (str(dataset), int(str(shot)), "published"): own.pivot(index="unit", columns="row", values="accuracy")
         for (dataset, shot), own in known.groupby(["dataset", "shot"])
     }
 
 
 def _value(cells: Cells, contrast: Contrast) -> float:
     return sum(
-        weight * float(cells[cell][row].iloc[0]) for cell, weights in contrast.items() for row, weight in weights.items()
+        weight * float(cells[cell][row].iloc[0])
+        for cell, weights in contrast.items()
+        for row, weight in weights.items()
     )

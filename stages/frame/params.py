@@ -123,8 +123,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def domains_are_clean(self) -> "Params":
-        """A network of the in-domain study has seen no class that it is tested on: of ImageNet's networks every one
-        has, and so it is trained here, on splits of the same dataset that are not for tests."""
+        """A network of the in-domain study has seen no class that it is tested on: of ImageNet's networks
+        every one has, and so it is trained here, on splits of the same dataset that are not for tests."""
         for dataset, source in self.indomain.datasets.items():
             key = f"indomain.datasets.{dataset}.network"
             if source.network in self.networks.given:
@@ -136,11 +136,14 @@ class Params(Section):
                 )
             if source.network not in self.networks.trained:
                 known = ", ".join(self.networks.trained)
-                raise ValueError(f"{key} is {source.network!r}, which is not one of networks.trained: {known}")
+                raise ValueError(
+                    f"{key} is {source.network!r}, which is not one of networks.trained: {known}"
+                )
             network = self.networks.trained[source.network]
             if network.source != dataset or network.split != "train":
                 raise ValueError(
-                    f"{key} is {source.network!r}, trained on the split {network.split} of {network.source}; it must "
+                    f"{key} is {source.network!r}, trained on the split {network.split} of "
+                    f"{network.source}; it must "
                     f"be trained on the split train of {dataset}, else it may have seen classes of the test"
                 )
         return self

@@ -73,7 +73,8 @@ def test_preprocessing_and_size_of_the_meta_learner():
 
 
 def test_the_start_learns_through_the_forget_gates_alone():
-    """Gradients of the support count as constants, so d loss / d w_0 is the product of the gates times that at w_T."""
+    """Gradients of the support count as constants, so d loss / d w_0 is the product of the gates times that
+    at w_T."""
     learner = fixed_gates(learner_on_images("meta_lstm", steps=3), 1.0, -2.0).train()
     support, query = images()
     loss, _ = learner.loss(support, query)

@@ -26,7 +26,9 @@ class Tasks(Section):
 class Column(Section):
     """How a row is trained: by its own recipe, or by the one that all rows share."""
 
-    start: Literal["scratch", "network", "features"]  # the dataset's network, or what it says of images, frozen
+    start: Literal[
+        "scratch", "network", "features"
+    ]  # the dataset's network, or what it says of images, frozen
     networks: Annotated[tuple[Tasks, ...], Field(min_length=1)]  # one for all shots, or one for each
     episodes_per_epoch: Positive
     clip_value: AtLeastZero  # of each gradient; 0: none
@@ -72,7 +74,10 @@ class InDomain(Section):
             raise ValueError(f"reference {self.reference!r} is not one of the rows: {', '.join(self.rows)}")
         if self.common.start == "scratch":
             raise ValueError("common.start must be network or features: what all rows share is one network")
-        for key, column in {"common": self.common, **{f"rows.{k}.own": r.own for k, r in self.rows.items()}}.items():
+        for key, column in {
+            "common": self.common,
+            **{f"rows.{k}.own": r.own for k, r in self.rows.items()},
+        }.items():
             if len(column.networks) not in (1, len(self.shots)):
                 raise ValueError(
                     f"{key}.networks has {len(column.networks)} networks for {len(self.shots)} numbers of shots; "
