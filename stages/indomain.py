@@ -63,9 +63,10 @@ def main(key: str) -> None:
         for dataset in study.datasets:
             images = Images(params, dataset, device)
             for name, column in (("own", row.own), ("common", common(row, study.common))):
+                split = row.trained_on if name == "own" else "train"  # what all rows share is the classes too
                 for number, tasks in enumerate(column.networks):
                     shots = study.shots if len(column.networks) == 1 else (study.shots[number],)
-                    training = Training(params, key, row, name, column, tasks, images)
+                    training = Training(params, key, row, name, column, split, tasks, images)
                     learner, found, curve = training.run(
                         shots, scratch / f"{dataset}-{name}-{number}.checkpoint"
                     )
@@ -142,12 +143,13 @@ class Training:
     row: InDomainRow
     name: str
     column: Column
+    split: str
     tasks: Tasks
     images: Images
 
     @cached_property
     def source(self) -> Domain:
-        return self.images.domain(self.row.trained_on, self.column.start)
+        return self.images.domain(self.split, self.column.start)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -239,7 +241,7 @@ class Training:
             "column": self.name,
             **asdict(self.architecture),
             "start": column.start,
-            "trained_on": self.row.trained_on,
+            "trained_on": self.split,
             "transductive": learner.transductive,
             "parameters": parameter_count(learner),
             "classes": len(self.source.classes),

@@ -10,6 +10,7 @@ from farfield.report.indomain import Trained, indomain_headline, indomain_metric
 from farfield.results.claims import claims_metrics
 from farfield.results.findings import Findings
 from farfield.results.indomain import FROM_SCRATCH, gains, indomain_study, judge_indomain
+from farfield.results.inputs import listed
 from farfield.results.study import MARK, Row
 from stages.frame import paths
 from stages.frame.described import described
@@ -40,12 +41,7 @@ def main() -> None:
     )
     found = Findings(study, judge_indomain)
     learned = gains(table, params.seeds.compare)
-    trained = [
-        told(params, key, one)
-        for key, networks in facts.items()
-        for one in networks
-        if params.indomain.shots[0] in one["shots"] or len(one["shots"]) == 1
-    ]
+    trained = [told(params, key, one) for key, networks in facts.items() for one in networks]
     write_chapter(
         paths.CHAPTERS / "indomain",
         [indomain_page(found, trained, learned).drawn],
@@ -86,7 +82,13 @@ def told(params: Params, key: str, one: dict[str, Any]) -> Trained:
         parameters=one["parameters"],
         trained_on=one["trained_on"],
         classes=one["classes"],
-        tasks=f"{tasks['way'] or one['classes']}-way, {shots} shots, {tasks['query']} queries",
+        tasks=f"{tasks['way'] or one['classes']}-way, {shots} {'shot' if shots == '1' else 'shots'}, "
+        f"{tasks['query']} queries; answers {listed([str(shot) for shot in one['shots']])}"
+        if one["episodes"]
+        else "none",
+        optimizer=f"{one['recipe']['optimizer']}, {one['recipe']['learning_rate']:g}"
+        if one["episodes"]
+        else "none",
         episodes=one["episodes"],
         test=row.published_test,
         remarks=row.remarks,
@@ -99,13 +101,15 @@ def shortened(facts: dict[str, list[dict[str, Any]]]) -> list[str]:
     drawn = [episodes for episodes in own if episodes]
     said = []
     if drawn and max(drawn) < PUBLISHED_TRAINING:
+        numbers = " to ".join(f"{n:,}" for n in sorted({min(drawn), max(drawn)}))
         said.append(
-            f"Rows of the in-domain table were trained on {min(drawn):,} to {max(drawn):,} episodes by "
-            "their own recipes, "
-            f"on narrow networks; the published rows have {PUBLISHED_TRAINING:,} episodes and more."
+            f"Rows of the in-domain table were trained on {numbers} episodes by their own recipes, on narrow "
+            f"networks; the published rows have {PUBLISHED_TRAINING:,} episodes and more."
         )
     if any(len(one["shots"]) > 1 for networks in facts.values() for one in networks if one["episodes"]):
-        said.append("One network answers all numbers of shots in rows of the in-domain table that say so.")
+        said.append(
+            "Most rows of the in-domain table answer one shot and five with one network, as its page says."
+        )
     return said
 
 

@@ -30,8 +30,9 @@ _HEADINGS = {OWN: "own recipe", COMMON: "common recipe"}
 class Trained:
     """How a row was trained in one column on one dataset: what the table says beside its accuracy.
 
-    tasks: such as "5-way, 1 to 5 shots, 15 queries". test: what the published number is over. remarks: what
-    of the published recipe is recalled or different."""
+    tasks: such as "5-way, 1 to 5 shots, 15 queries; answers 1 and 5". optimizer: and its first rate. test: what the
+    published number is over. remarks: what of the published recipe is recalled or different.
+    """
 
     row: str
     dataset: str
@@ -42,6 +43,7 @@ class Trained:
     trained_on: str
     classes: int
     tasks: str
+    optimizer: str
     episodes: int
     test: str
     remarks: str
@@ -201,18 +203,8 @@ def _order(study: Study) -> Any:
 
 def recipes_table(study: Study, trained: Sequence[Trained]) -> Table:
     """A line a row, dataset and column."""
-    titles = (
-        "Method",
-        "Data",
-        "Recipe",
-        "Starts from",
-        "Network",
-        "Parameters",
-        "Trained on",
-        "Classes",
-        "Tasks",
-    )
-    titles += ("Episodes", "Published over", "Remarks")
+    titles = ["Method", "Data", "Recipe", "Starts from", "Network", "Parameters", "Trained on", "Classes"]
+    titles += ["Tasks", "Optimizer", "Episodes", "Published over", "Remarks"]
     rows = [
         (
             words(study.title_of(one.row)),
@@ -224,6 +216,7 @@ def recipes_table(study: Study, trained: Sequence[Trained]) -> Table:
             words(one.trained_on),
             count(one.classes),
             words(one.tasks),
+            words(one.optimizer),
             count(one.episodes),
             words(one.test) if one.column == OWN else EMPTY,
             words(one.remarks) if one.column == OWN and one.remarks else EMPTY,

@@ -284,6 +284,7 @@ def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_fr
             "train+val",
             56,
             "5-way",
+            "adam",
             80,
             "600",
             "",
