@@ -16,7 +16,7 @@ from stages.frame.leftovers import DATA_FOLDERS, prune_undeclared
 from stages.frame.params import load_params
 from stages.frame.run import run
 
-FAMILIES = ("fewshot", "tuning", "sharing", "training")  # in the order of the navigation
+FAMILIES = ("fewshot", "indomain", "tuning", "sharing", "training")  # in the order of the navigation
 TRAININGS = (paths.NETWORKS / "training", paths.FEWSHOT / "meta/training")
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
 

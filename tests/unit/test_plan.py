@@ -52,6 +52,7 @@ ROW = {
     "stages.baseline": (SHARING, lambda params, key: params["sharing"]["baselines"][key]["method"]),
     "stages.transfer": (FEATURE_LEARNERS, lambda params, key: params["fewshot"]["transfer"][key]["learner"]),
     "stages.metatrain": (META_LEARNERS, lambda params, key: params["fewshot"]["meta"][key]["learner"]),
+    "stages.indomain": (META_LEARNERS, lambda params, key: params["indomain"]["rows"][key]["learner"]),
     "stages.metatest": (META_LEARNERS, lambda params, key: params["fewshot"]["meta"][key]["learner"]),
 }
 # Registries of whose modules a stage may import any: DVC cannot name the files of a list of rows.
