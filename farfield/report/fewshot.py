@@ -15,6 +15,7 @@ from farfield.report.index_page import Headline
 from farfield.report.site import Picture, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
 from farfield.report.tables import paired_table
+from farfield.report.winners import fewshot_answer
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, is_real, listed
@@ -108,6 +109,7 @@ def fewshot_page(name: str, found: Found) -> StudyPage:
         ],
         "fewshot.html.j2",
         contents,
+        answer=fewshot_answer(slug, TITLES[name], found),
         texts={
             "study": study,
             "shots": found.shots,

@@ -15,6 +15,7 @@ from farfield.report.score_table import score_table
 from farfield.report.site import Page, Picture, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
 from farfield.report.tables import accuracy_table, metrics, paired_table, trainings_table
+from farfield.report.winners import tuning_answer
 from farfield.report.wording import TUNING
 from farfield.results.claims import ClaimMetrics, claims_metrics
 from farfield.results.families import TuningStudy
@@ -22,7 +23,11 @@ from farfield.results.findings import Findings
 from farfield.results.inputs import is_real
 from farfield.results.policies import routed_rows
 
-TITLES = {"spottune": "Fine-tuning, image by image", "decathlon": "The Visual Decathlon"}
+TITLES = {"spottune": "SpotTune: fine-tuning, image by image", "decathlon": "The Visual Decathlon"}
+ASKED = {
+    "spottune": "Does it pay to decide for each image which blocks of a network are tuned?",
+    "decathlon": "How well, and with how few parameters, does one network serve a new kind of images?",
+}
 SHORT_TITLES = {"spottune": "SpotTune", "decathlon": "Decathlon"}
 Found = Findings[TuningStudy]
 _EXPLAINED = (
@@ -115,6 +120,7 @@ def tuning_page(found: Found) -> StudyPage:
         csv(flat(pd.concat([part.summary for part in parts.values()])), 4),
         [*grids, costs],
         "tuning_study.html.j2",
+        answer=tuning_answer(study.name, TITLES[study.name], ASKED[study.name], found),
         texts={"study": study, "images": images, "policies": bool(routed_rows(study))},
     )
 
