@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEMPLATES = Path(__file__).parent / "templates"
-_SHARED_FILES = ("style.css", "sort.js", "find.js")
+_SHARED_FILES = ("style.css", "sort.js", "find.js", "explore.js")
 _HEADING = re.compile(r"<h([123])(?: id=\"([^\"]+)\")?[^>]*>(.*?)</h\1>", re.DOTALL)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from farfield.report.cells import Table
 from farfield.report.claims_page import claims_table, sections, spoken
+from farfield.report.cost_plots import Costed, accuracy_against_cost
 from farfield.report.cost_tables import tuning_costs
 from farfield.report.dots import image_dots
 from farfield.report.index_page import Headline
@@ -115,7 +116,7 @@ def tuning_page(found: Found) -> StudyPage:
             Section("claims", "Claims of the talk", judged_blocks),
             Section("paired", f"Differences to {reference}", paired),
             Section("trainings", "What another seed changes", trained),
-            Section("costs", "Costs", [("table", costs)]),
+            Section("costs", "Costs", [("picture", _cost_picture(found)), ("table", costs)]),
         ],
         csv(flat(pd.concat([part.summary for part in parts.values()])), 4),
         [*grids, costs],
@@ -149,6 +150,35 @@ def _differences(kind: str, found: Found) -> Picture:
         f"Difference to {reference} on the same test images, with 95 % intervals.",
         image_dots(found, found.differences, "difference"),
         wide=len(study.cells) > 2,
+    )
+
+
+def _cost_picture(found: Found) -> Picture | None:
+    """On the first part; None unless what rows cost is known."""
+    part = next(iter(found.parts.values()))
+    study, summary = part.study, part.summary
+    means = {
+        str(key): own["mean"].mean() for key, own in summary.groupby("row") if len(own) == len(study.cells)
+    }
+    charts = {}
+    for quantity, title in (
+        ("parameters", "parameters, in multiples of one network"),
+        ("macs", "multiply-accumulates an image"),
+    ):
+        charts[title] = [
+            Costed(study.title_of(key), "", study.costs[key][quantity], means[key])
+            for key in study.shown_rows
+            if key in means and quantity in study.costs.get(key, {})
+        ]
+    charts = {title: chart for title, chart in charts.items() if chart}
+    if not charts:
+        return None
+    return Picture(
+        f"figures/{study.name}-costs.svg",
+        f"Scatter plots of the mean accuracy of every method on {study.names} against what it costs.",
+        "Mean accuracy against cost. The line joins the methods that none beats at less cost.",
+        accuracy_against_cost(charts),
+        wide=len(charts) > 1,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from farfield.report.answers import Answer, Surety
+from farfield.report.row_pages import block
 from farfield.report.wording import drawn, signed
 from farfield.results.comparisons import SIGNIFICANT
 from farfield.results.derived import DELTA, OVERALL
@@ -18,7 +19,6 @@ from farfield.results.intervals import Difference, compare
 from farfield.results.scores import place
 from farfield.results.study import Study
 
-IMAGENET = "ImageNet network"  # the family of rows whose networks have seen more than this run's source
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -41,7 +41,7 @@ def fewshot_answer(slug: str, title: str, found: Findings[FewShotStudy]) -> Answ
     means = overall_means(found)[1].dropna()
     if means.empty:
         return Answer(slug, title, asked, "No method ran on all of them.", "not known", "")
-    own = [key for key in means.index if study.rows[key].get("family") != IMAGENET]
+    own = [key for key in means.index if block(study.rows[key]) != "imagenet"]
     best, second, pair = ahead(found, list(means.index))
     said = f"{study.title_of(best)} is best of {len(means)}: {means[best]:.1f} % right on average."
     if own and best not in own:
