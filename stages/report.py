@@ -3,20 +3,30 @@
 import importlib.metadata
 import platform
 import shutil
+from dataclasses import replace
 
 from farfield.files import atomic_file, read_json, write_json
 from farfield.report.chapters import read_chapter
 from farfield.report.data_page import data_page
 from farfield.report.index_page import index_page
-from farfield.report.provenance_page import Provenance, provenance_page
+from farfield.report.provenance_page import Provenance, in_words, provenance_page
 from farfield.report.site import write_site
 from stages.frame import paths
+from stages.frame.code import code
 from stages.frame.described import described
 from stages.frame.leftovers import DATA_FOLDERS, prune_undeclared
 from stages.frame.params import load_params
 from stages.frame.run import run
 
-FAMILIES = ("fewshot", "indomain", "tuning", "sharing", "training")  # in the order of the navigation
+# The chapters in the order of the navigation, and the group that each one's pages stand in.
+FAMILIES = {
+    "fewshot": "Few-shot",
+    "indomain": "Few-shot",
+    "training": "Few-shot",
+    "tuning": "Fine-tuning",
+    "sharing": "Multi-task",
+}
+RUN = "This run"
 TRAININGS = (paths.NETWORKS / "training", paths.FEWSHOT / "meta/training")
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
 
@@ -24,7 +34,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-e
 def main() -> None:
     params = load_params()
     prune_undeclared(params, *DATA_FOLDERS, *TRAININGS)
-    chapters = [read_chapter(paths.CHAPTERS / family) for family in FAMILIES]
+    chapters = [read_chapter(paths.CHAPTERS / family, group) for family, group in FAMILIES.items()]
     for chapter in chapters:
         for name, file in chapter.metrics.items():
             with atomic_file(paths.METRICS / name) as partial:
@@ -43,6 +53,7 @@ def main() -> None:
         "seeds": params.seeds.model_dump(),
         "versions": versions,
         "device": ", ".join(devices),
+        "code": code(),
         "parameters": params.model_dump(exclude={"datasets", "seeds", "profile"}),
     }
     ran = {
@@ -52,16 +63,18 @@ def main() -> None:
         "Device": provenance["device"],
         "torch": versions["torch"],
     }
+    pages = [page for chapter in chapters for page in chapter.pages]
     headlines = [headline for chapter in chapters for headline in chapter.headlines]
     reservations = [text for chapter in chapters for text in chapter.reservations]
     write_site(
         paths.SITE,
         [
-            index_page(headlines, ran, reservations).drawn,
-            *(page for chapter in chapters for page in chapter.pages),
-            data_page(described(params), validation, previews).drawn,
-            provenance_page(provenance).drawn,
+            index_page(headlines, ran, reservations, [page.answer for page in pages if page.answer]).drawn,
+            *pages,
+            replace(data_page(described(params), validation, previews).drawn, group=RUN),
+            replace(provenance_page(provenance).drawn, group=RUN),
         ],
+        in_words(provenance["code"]),
     )
 
 

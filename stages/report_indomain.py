@@ -7,7 +7,7 @@ import pandas as pd
 from farfield.files import read_json
 from farfield.report.chapters import write_chapter
 from farfield.report.indomain import Trained, indomain_headline, indomain_metrics, indomain_page
-from farfield.results.claims import claims_metrics
+from farfield.report.tables import claims_metrics
 from farfield.results.findings import Findings
 from farfield.results.indomain import FROM_SCRATCH, gains, indomain_study, judge_indomain
 from farfield.results.inputs import listed

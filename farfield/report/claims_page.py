@@ -1,8 +1,10 @@
 """Verdicts on claims as tables and sentences, and the page that holds those of the talk on few-shot
 methods."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from farfield.report.answers import counted
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
 from farfield.report.index_page import Headline
 from farfield.report.site import Page
@@ -31,7 +33,14 @@ def claims_page(found: Findings[FewShotStudy]) -> Page:
         "sections": sections(parts, judged, FEWSHOT, "Cells"),
         "summary": claims_table(judged, FEWSHOT),
     }
-    return Page("claims", "Claims", "claims.html.j2", context)
+    said = " ".join(_tally(*part) for part in judged.items())
+    return Page("claims", "Claims", "claims.html.j2", context, answer=counted("claims", TITLE, said))
+
+
+def _tally(title: str, judged: Sequence[Judged]) -> str:
+    verdicts = Counter(one.verdict for one in judged)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    return f"{title}, of {len(judged)} claims: {said}."
 
 
 def claims_headline(found: Findings[FewShotStudy]) -> Headline:

@@ -1,9 +1,10 @@
 """How each family of studies words its verdicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from farfield.results.claims import Comparison, Published
+from farfield.results.inputs import Dataset, listed
 from farfield.results.intervals import Difference
 
 
@@ -81,6 +82,12 @@ SHARING = Wording(
     _over_tasks,
     lambda talk: f"The published table says {signed(talk.difference)}, above at {talk.above} of {talk.sets}.",
 )
+
+
+def drawn(datasets: Sequence[Dataset]) -> str:
+    """What datasets are, within a sentence: "EuroSAT and ISIC", "drawn leaves and skin lesions"."""
+    names = listed([one["title"].lower() if one["procedural"] else one["title"] for one in datasets])
+    return f"drawn {names}" if all(one["procedural"] for one in datasets) else names
 
 
 def signed(value: float) -> str:

@@ -70,6 +70,7 @@ PROVENANCE = {
     "seeds": {"episodes": 10},
     "versions": {"torch": "2.13.0"},
     "device": "cpu",
+    "code": {"commit": "0123456789abcdef", "date": "2026-01-31", "changed": False},
     "parameters": {"episodes": {"shots": [5, 20], "way": 5}, "remote": None},
 }
 
