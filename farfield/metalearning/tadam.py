@@ -108,7 +108,7 @@ class TADAM(MetaLearner):
     def loss(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         value, logits = super().loss(support, query)
         starts = [p for name, p in self.conditioning.named_parameters() if name.endswith("start")]
-        return value + SHRINKING * torch.stack(starts).square().sum(), logits
+        return value + SHRINKING * torch.stack([*starts]).square().sum(), logits
 
     def auxiliary_probability(self, over: float) -> float:
         return DECAY ** (1 + int(PIECES * over)) if self.auxiliary else 0.0

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from farfield.datasets.decoders import UnreadableImageError, decode, holds_image
+from farfield.datasets.decoders import UnreadableImageError, decode, holds_image, read
+from farfield.datasets.decoders.channels import keep
 from farfield.datasets.visible import visible_paths
 from farfield.deployment.classifier import ImageClassifier, load_classifier
 from farfield.deployment.description import DESCRIPTION, Description
@@ -141,7 +142,7 @@ def _decoded(
 def said(
     network: ImageClassifier, description: Description, paths: Sequence[str], images: Tensor
 ) -> list[Prediction]:
-    """images: uint8 [n, h, w, 3], packed."""
+    """images: packed, [n, h, w, c]."""
     features = network.features(evaluation_view(images, description.image_size))
     probabilities = network.logits(features).softmax(-1).cpu().numpy()
     distances = None if network.familiar is None else network.familiar(features).tolist()
@@ -184,10 +185,18 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
             yield place
 
 
+def as_learned(data: bytes, description: Description) -> np.ndarray:
+    """The packed image in these bytes, as those were that were learned from. UnreadableImageError."""
+    packing, bands = description.packing, description.bands
+    if bands:
+        return keep(read(data), packing, bands, known=description.band_ranges).pixels
+    return decode(data, packing, known=description.ranges).pixels
+
+
 def pixels(path: Path, description: Description) -> np.ndarray | None:
     """The packed image, as training saw it; none, and a line on standard error, if it cannot be read."""
     try:
-        return decode(path.read_bytes(), description.packing, known=description.ranges).pixels
+        return as_learned(path.read_bytes(), description)
     except (UnreadableImageError, OSError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None

@@ -165,6 +165,8 @@ def fitted(
         blocks=inside,
         mirrored=chosen.candidate.mirrored,
         ranges=own.ranges,
+        bands=own.bands,
+        band_ranges=own.band_ranges,
         sets=Sets(sets.stated, tuple(round(float(least), 6) for least in sets.thresholds)),
         facts={
             "method": f"logistic regression on {chosen.candidate.title}",

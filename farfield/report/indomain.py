@@ -12,6 +12,7 @@ from farfield.report.index_page import Headline
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
 from farfield.report.tables import cells_of, count, published_title, with_best
+from farfield.report.winners import indomain_answer
 from farfield.report.wording import FEWSHOT
 from farfield.results.findings import Findings
 from farfield.results.indomain import COLUMNS
@@ -30,8 +31,8 @@ _HEADINGS = {OWN: "own recipe", COMMON: "common recipe"}
 class Trained:
     """How a row was trained in one column on one dataset: what the table says beside its accuracy.
 
-    tasks: such as "5-way, 1 to 5 shots, 15 queries; answers 1 and 5". optimizer: and its first rate. test: what the
-    published number is over. remarks: what of the published recipe is recalled or different.
+    tasks: such as "5-way, 1 to 5 shots, 15 queries; answers 1 and 5". optimizer: and its first rate. test: what
+    the published number is over. remarks: what of the published recipe is recalled or different.
     """
 
     row: str
@@ -82,6 +83,7 @@ def indomain_page(found: Findings[Study], trained: Sequence[Trained], gains: Gai
         ],
         csv(flat(found.summary), 4),
         [*tables, verdicts, learned, recipes],
+        answer=indomain_answer("indomain", TITLE, found),
         texts={
             "lead": "Networks that learn from some classes of a dataset and are asked for others of the "
             "same dataset. "

@@ -11,7 +11,7 @@ from farfield.datasets.layouts.forms.found import (
     splits_of_files,
     used_classes,
 )
-from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of, loose_file
+from farfield.datasets.layouts.forms.holdings import Holdings, around, holdings_of, loose_file
 from farfield.datasets.layouts.forms.tables import Table, table_of
 from farfield.datasets.layouts.index import Record
 from farfield.datasets.layouts.labels import MISSING, require_labels
@@ -28,7 +28,7 @@ def labels_of_file(given: Path) -> Labelled:
     [(_, data)] = alone.read(alone.files)
     table = table_of(data, str(given))
     direct = _named_directly(given.parent, table)
-    holdings = direct if direct is not None else holdings_of(given.parent)
+    holdings = direct if direct is not None else around(given)
     listed = _labelled_rows(holdings, {given.name: table}, strict=True)
     assert listed is not None
     return listed
@@ -37,16 +37,19 @@ def labels_of_file(given: Path) -> Labelled:
 def labels_in(holdings: Holdings) -> Labelled | None:
     """By the list that lies among the images, or a list for each split; none if there is no list of them.
 
-    InputError if there are several lists that are not those of the splits.
+    InputError if there are several lists that are not those of the splits, or none but such as cannot be read.
     """
-    tables = {}
+    tables, faults = {}, []
     found = [file for file in holdings.files if file.ends(*FOUND_BY_NAME)] if holdings.images else []
     for file, data in holdings.read(found):
         try:
             tables[file.path] = table_of(data, file.path)
-        except InputError:  # some other table, or none
-            continue
-    return _labelled_rows(holdings, tables, strict=False) if tables else None
+        except InputError as error:  # of some other table, if there is a list
+            faults.append(error)
+    listed = _labelled_rows(holdings, tables, strict=False) if tables else None
+    if listed is None and faults:
+        raise faults[0]
+    return listed
 
 
 def _named_directly(folder: Path, table: Table) -> Holdings | None:
