@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDUCTIVE, LITE0, FIXED_LITE0 = "inductive", "inductive_lite0", "lite0"
-TRANSDUCTIVE = "transductive"
+TRANSDUCTIVE = "joint"
 OWN = (INDUCTIVE, LITE0, FIXED_LITE0)
 # Of the published tables those that answer each query by itself. MAML's BatchNorm sees all of them.
 DECK = (
