@@ -28,6 +28,17 @@ FAMILIES = {
 }
 RUN = "This run"
 TRAININGS = (paths.NETWORKS / "training", paths.FEWSHOT / "meta/training")
+# What a chapter brings whose studies a profile may leave out: DVC expects every output of a stage to be there.
+EMPTY = {
+    **dict.fromkeys(("spottune.json", "decathlon.json"), "{}\n"),
+    "policy_map.csv": "tuned,cell\n",
+    "policy_entropy.csv": "epoch,policy_entropy\n",
+    "tuned_blocks.csv": "tuned_blocks,images\n",
+    "sharing_scores.csv": "mean,cell\n",
+    "sharing_delta.csv": "backbone_parameters,mean\n",
+    "sharing_map.csv": "run,cell\n",
+    "sharing_search.csv": "alternation,select\n",
+}
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "dvc", "great-expectations", "hydra-core")
 
 
@@ -39,6 +50,10 @@ def main() -> None:
         for name, file in chapter.metrics.items():
             with atomic_file(paths.METRICS / name) as partial:
                 shutil.copyfile(file, partial)
+    for name, text in EMPTY.items():
+        if not any(name in chapter.metrics for chapter in chapters):
+            with atomic_file(paths.METRICS / name) as partial:
+                partial.write_text(text)
     claims = {part: verdicts for chapter in chapters for part, verdicts in chapter.claims.items()}
     write_json(paths.METRICS / "claims.json", claims)
 

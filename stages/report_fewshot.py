@@ -43,8 +43,8 @@ def main() -> None:
     params = load_params()
     results = [paths.FEWSHOT / name for name in ("results", "transductive", "choices")]
     prune_undeclared(params, paths.VALID_TARGETS, *results)
-    found = Findings(read_study(params), judge_fewshot)
     jointly = Findings(transductive_results(params, targets(params)), lambda study: ())
+    found = Findings(read_study(params), partial(judge_fewshot, jointly=jointly.study))
     facts = {"fewshot": metrics(found.summary), "transductive": transductive_metrics(jointly)}
     runs = commands(params)
     measured: list[tuple[Study, pd.DataFrame]] = [

@@ -69,7 +69,7 @@ def read_chapter(folder: Path, group: str = "") -> Chapter:
     return Chapter(
         pages=[_read(folder, page, group) for page in facts["pages"]],
         headlines=[_read(folder, headline) for headline in facts["headlines"]],
-        metrics={path.name: path for path in sorted((folder / _METRICS).iterdir())},
+        metrics={path.name: path for path in sorted((folder / _METRICS).glob("*"))},
         claims=facts["claims"],
         ran=facts["ran"],
         reservations=facts["reservations"],

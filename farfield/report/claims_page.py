@@ -21,6 +21,10 @@ from farfield.results.study import Study
 
 TITLE = "The claims of the talk"
 PARTS = {"crossdomain": "Across domains", "documents": "On documents"}
+DRAWN = (
+    "Drawings decide nothing: every image of this run was drawn by a program, so no verdict of this page speaks "
+    "of real images. It shows that claims are tested."
+)
 _MARKS: Mapping[str, Kind] = {"supported": "above", "contradicted": "below"}
 
 
@@ -28,8 +32,9 @@ def claims_page(found: Findings[FewShotStudy]) -> Page:
     """Every claim with its verdicts and the numbers that decide, beside the published ones."""
     parts = {PARTS[name]: part for name, part in found.parts.items()}
     judged = {title: part.claims for title, part in parts.items()}
+    drawn = all(found.study.datasets[key]["procedural"] for key in found.study.shown_datasets)
     context = {
-        "reservations": found.study.reservations,
+        "reservations": [*([DRAWN] if drawn else []), *found.study.reservations],
         "sections": sections(parts, judged, FEWSHOT, "Cells"),
         "summary": claims_table(judged, FEWSHOT),
     }

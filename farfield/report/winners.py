@@ -207,7 +207,8 @@ def indomain_answer(slug: str, title: str, found: Findings[Study]) -> Answer:
     if len(order[shared]) < 2:
         return Answer(slug, title, asked, "Fewer than two methods ran.", "not known", "")
     best, second = order[shared][:2]
-    said = f"{study.title_of(best)} is best of {len(order[shared])}: {means[shared][best]:.1f} % right on average."
+    rows = len(order[shared])
+    said = f"{study.title_of(best)} is best of {rows}: {means[shared][best]:.1f} % right on average."
     if order[published] and order[published][0] != best:
         other = order[published][0]
         said += (
@@ -216,9 +217,9 @@ def indomain_answer(slug: str, title: str, found: Findings[Study]) -> Answer:
     apart = compare(study, best, second, cells[shared])
     because = (
         f"{_ahead(study, best, second, apart.difference, apart.ci95)} on the same episodes, of one training a "
-        f"row, adjusted for its {len(order[shared]) - 1} rivals."
+        f"row, adjusted for its {rows - 1} rivals."
     )
-    return Answer(slug, title, asked, said, _surety(apart, len(order[shared]) - 1), because)
+    return Answer(slug, title, asked, said, _surety(apart, rows - 1), because)
 
 
 def _surety(apart: Difference, rivals: int) -> Surety:

@@ -17,7 +17,7 @@ from farfield.training.recipe import SGD
 from farfield.transfer.finetuning import engine, layout
 from farfield.transfer.finetuning.driver import Cell, fine_tune_cells, fine_tune_episodes
 from farfield.transfer.finetuning.engine import fine_tune
-from farfield.transfer.finetuning.settings import FineTuning
+from farfield.transfer.finetuning.settings import FineTuning, Grid
 from farfield.transfer.linear_head import initial_heads
 
 READOUTS = (
@@ -65,7 +65,8 @@ def reference(backbone, support, query, settings, episode, seed=0):
         network.train()
         for name, module in network.named_modules():
             inside = names is None or (name + ".").startswith(tuple(names))
-            if isinstance(module, torch.nn.BatchNorm2d) and not inside and settings.frozen_norm == "eval":
+            norm = settings.norm if inside else settings.frozen_norm
+            if isinstance(module, torch.nn.BatchNorm2d) and norm == "eval":
                 module.eval()
 
     def classify(features):
@@ -144,6 +145,8 @@ VARIANTS = {
     "momentum on the backbone": replace(ALL, backbone=MOMENTUM),
     "batches of 7": replace(ALL, batch_size=7),
     "no step": replace(ALL, epochs=0),
+    "pretrained statistics": replace(ALL, norm="eval"),
+    "pretrained statistics above training ones": replace(ALL, last=2, frozen_norm="train", norm="eval"),
 }
 
 
@@ -161,6 +164,35 @@ def test_stacked_episodes_train_as_single_ones(name, settings, monkeypatch):
     assert_same(got, backbone, support, query, settings, 5, atol=1e-8, rtol=1e-7)
     for key, value in backbone.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+def test_a_grid_is_the_mean_of_the_log_probabilities_of_its_trainings():
+    backbone = pretrained("resnet10", size=40)
+    support, query = images(2, 2, 6, 40)
+    grid = Grid(learning_rates=(0.001, 0.05), epochs=(1, 3), norms=("eval", "train"))
+    got = fine_tune(backbone, support, query, replace(ALL, grid=grid), ["head"], seed=0)["head"]
+    expected = []
+    for rate in grid.learning_rates:
+        for epochs in grid.epochs:
+            for norm in grid.norms:
+                one = replace(ALL, epochs=epochs, norm=norm, backbone=SGD(rate))
+                expected.append(
+                    torch.stack(
+                        [
+                            reference(backbone, support[e], query[e], one, e)["head"].log_softmax(-1)
+                            for e in range(2)
+                        ]
+                    )
+                )
+    torch.testing.assert_close(got, torch.stack(expected).mean(0), atol=1e-7, rtol=1e-7)
+
+
+def test_a_grid_has_no_readout_but_the_head_and_rising_epochs():
+    with pytest.raises(InputError, match="epochs of a grid rise"):
+        Grid(learning_rates=(0.1,), epochs=(3, 3), norms=("eval",))
+    settings = replace(ALL, grid=Grid(learning_rates=(0.1,), epochs=(1,), norms=("eval",)))
+    with pytest.raises(InputError, match="the readout head and no other"):
+        fine_tune(pretrained("conv4", size=64), *images(1, 1, 2, 64), settings, ["transductive"], seed=0)
 
 
 def test_last_minibatch_of_one_image():

@@ -14,11 +14,13 @@ from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
 from farfield.episodes.minibatches import minibatch_orders
+from farfield.errors import InputError
 from farfield.transfer.finetuning.descent import Descent
 from farfield.transfer.finetuning.layers import State, chain, evaluation
 from farfield.transfer.finetuning.layout import episodes_together, lay_out
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
 from farfield.transfer.finetuning.stacking import StackedProduct
+from farfield.transfer.finetuning.tsa import adapted_logits
 from farfield.transfer.linear_head import initial_heads
 
 FORWARD_IMAGES = 128  # of evaluation in one forward
@@ -50,12 +52,26 @@ def fine_tune(
     layers = chain(backbone)
     trained = layers.layers[layers.frozen(settings.last, settings.unit) :]
     together = episodes_together(trained, support.device)
+    if (settings.grid or settings.tsa) and [*readouts] != ["head"]:
+        raise InputError(
+            f"fine-tunings that are averaged, and adapters, have the readout head and no other; found "
+            f"{[*readouts]}. Leave out `grid` and `tsa`, or read the head alone."
+        )
+    if settings.tsa:
+        return {"head": adapted_logits(backbone, support, query, settings.tsa)}
     parts = []
     for start in range(0, len(support), together):
         group = slice(start, start + together)
-        adapted = _Adapted(backbone, support[group], query[group], settings, seed, first + start)
-        adapted.train()
-        parts.append(adapted.read(readouts))
+        answers = []
+        for each, epochs in settings.trainings:
+            adapted = _Adapted(backbone, support[group], query[group], each, seed, first + start)
+            for until in epochs:
+                adapted.train(until)
+                answers.append(adapted.read(readouts))
+        if settings.grid:
+            logits = torch.stack([answer["head"].log_softmax(-1) for answer in answers])
+            answers = [{"head": logits.mean(0)}]
+        parts.append(answers[0])
     return {name: torch.cat([part[name] for part in parts]) for name in readouts}
 
 
@@ -89,16 +105,19 @@ class _Adapted:
         orders = minibatch_orders(seed, self.episodes, settings.epochs, images, first)
         self.orders = torch.from_numpy(orders).to(support.device)
         self.targets = torch.arange(self.way, device=support.device).repeat_interleave(self.shot)
-
-    def train(self) -> None:
-        settings = self.settings
-        self._mode(training=True)
         modules = [module for layer in self.moving for module in layer.modules()]
         products = [module for module in modules if isinstance(module, StackedProduct)]
         moving = [p for layer in self.moving for p in layer.parameters() if p.requires_grad]
         head = [self.weight] if settings.classifier == "cosine" else [self.weight, self.bias]
-        below, above = Descent(moving, settings.backbone, products), Descent(head, settings.head)
-        for epoch in range(settings.epochs):
+        self.below, self.above = Descent(moving, settings.backbone, products), Descent(head, settings.head)
+        self.done = 0
+
+    def train(self, until: int) -> None:
+        """The epochs that are still to come before number `until`."""
+        settings, below, above = self.settings, self.below, self.above
+        moving, products, head = below.parameters, below.products, above.parameters
+        self._mode(training=True)
+        for epoch in range(self.done, until):
             for batch in self.orders[:, epoch].split(settings.batch_size, dim=1):  # [E, b]
                 features = self._features(self._gather(batch))
                 logits = self._classify(features)
@@ -108,6 +127,7 @@ class _Adapted:
                 gradients = torch.autograd.grad(loss / batch.shape[1], moving + outputs + head)
                 below.step(gradients[: len(moving) + len(outputs)])
                 above.step(gradients[len(moving) + len(outputs) :])
+        self.done = until
 
     @torch.no_grad()
     def read(self, readouts: Sequence[Readout]) -> dict[Readout, Tensor]:
@@ -130,8 +150,9 @@ class _Adapted:
         return {name: out[name] for name in readouts}
 
     def _mode(self, training: bool) -> None:
-        for layer in self.layers:
-            layer.train(training)
+        for layers, norm in ((self.still, self.settings.frozen_norm), (self.moving, self.settings.norm)):
+            for layer in layers:
+                layer.train(training and norm == "train")
 
     @torch.no_grad()
     def _copies(self) -> list[nn.Module]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from farfield.datasets.layouts.forms import coco, folders, lists, parquet, webdataset
 from farfield.datasets.layouts.forms.found import Labelled
 from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
-from farfield.datasets.layouts.labels import SHOWN
 from farfield.errors import InputError
 
 # What may hold labels or images, and is not looked into.
@@ -61,7 +60,7 @@ def labels_in(holdings: Holdings) -> Labelled:
                 for file in holdings.files
                 if file.ends(*endings) and not file.is_image
             ]
-            raise InputError(" ".join([str(error), *closed[:SHOWN]])) if closed else error from None
+            raise InputError(" ".join([str(error), *closed[:5]])) if closed else error from None
         return listed
     if fault:
         if _is_wrapped(by_folder):

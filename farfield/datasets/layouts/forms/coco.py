@@ -104,7 +104,7 @@ def _named(path: str, content: dict[str, Any], section: str, key: str) -> list[t
     twice = [f"the id {place} twice" for place, count in counts.items() if count > 1]
     nameless = [f"no {key} for {place}" for place, name in found if name is None or not str(name).strip()]
     if wrong := twice + nameless:
-        raise InputError(f"{path} has in {section} {some(wrong)}. Mend these entries.")
+        raise InputError(f"{path} has in {section} {first_few(wrong)}. Mend these entries.")
     return found
 
 

@@ -84,7 +84,8 @@ def _one_a_sample(
 ) -> dict[File, list[File]]:
     """Those of the images that are the picture of their sample. Of several, as 1.jpg and 1.seg.png, it is the one
     whose ending is the key's alone; InputError if that is none or several."""
-    kept, open_ = {}, []
+    kept: dict[File, list[File]] = {}
+    open_ = []
     for files in samples.values():
         pictures = [file for file in files if file in labelled]
         if len(pictures) > 1:
@@ -95,7 +96,7 @@ def _one_a_sample(
     if open_:
         raise InputError(
             f"{holdings.given} has {len(open_)} samples of several images, and it is open which is the picture: "
-            f"{some(open_, '; ')}. Call it <key>.<ending>, and the others <key>.<what>.<ending>."
+            f"{first_few(open_, '; ')}. Call it <key>.<ending>, and the others <key>.<what>.<ending>."
         )
     return kept
 
