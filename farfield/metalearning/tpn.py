@@ -57,7 +57,8 @@ class TPN(EmbeddingLearner):
         labels = points.new_zeros(points.shape[1], way)
         labels[: way * shot] = torch.eye(way, device=points.device).repeat_interleave(shot, 0)
         system = torch.eye(points.shape[1], device=points.device) - self.alpha * similar
-        return torch.linalg.solve(system, labels.expand(len(points), -1, -1))
+        # S is symmetric with eigenvalues in [-1, 1], so the system is positive definite.
+        return torch.cholesky_solve(labels.expand(len(points), -1, -1), torch.linalg.cholesky_ex(system)[0])
 
 
 def similarities(points: Tensor) -> Tensor:

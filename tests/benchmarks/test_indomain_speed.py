@@ -19,7 +19,8 @@ HEADS = {
     "parameter_predictor": {"classes": 8},
     "leo": {"latent": 16, "steps": 2, "weight_steps": 2},
 }
-CONVEX = {"metaopt_ridge": {}, "metaopt_svm": {}, "tpn": {}, "r2d2": {"scale": 10.0}}
+# Settings, and how many times as fast 600 are at once. TPN's systems of 80 unknowns take most of its time anyhow.
+CONVEX = {"metaopt_ridge": ({}, 10), "metaopt_svm": ({}, 20), "tpn": ({}, 1.5), "r2d2": ({"scale": 10.0}, 10)}
 
 
 def drawn(shot: int = 1) -> tuple[np.ndarray, Episodes]:
@@ -55,7 +56,7 @@ def test_features_once_against_a_network_in_every_episode(ratio, name):
         return np.array(found)
 
     np.testing.assert_allclose(once()[:20], every(), atol=2.7)  # two queries of 75 may lie on the border
-    ratio(once, every, least=10 if name == "leo" else 50, share=20 / EPISODES)
+    ratio(once, every, least=50, share=20 / EPISODES)
 
 
 def in_pieces(head: EmbeddingLearner, size: int = 32):
@@ -71,12 +72,13 @@ def in_pieces(head: EmbeddingLearner, size: int = 32):
 @pytest.mark.parametrize("name", CONVEX)
 def test_heads_of_600_episodes_at_once_against_one_after_another(ratio, name):
     """One shot of 64 numbers an image, 75 queries."""
+    settings, least = CONVEX[name]
     labels, episodes = drawn()
     torch.manual_seed(0)
     centres = stream(0, "centres").normal(0, 1, (8, 64))
     features = (centres[labels] + stream(0, "noise").normal(0, 1, (400, 64))).astype(np.float32)
     network = build("conv4", width=16, image_size=32) if name == "tpn" else build("features", width=64)
-    head = meta_learner(name, network, 5, CONVEX[name]).eval()
+    head = meta_learner(name, network, 5, settings).eval()
     support, query = (torch.from_numpy(features[rows]) for rows in (episodes.support, episodes.query))
 
     @torch.no_grad()
@@ -88,4 +90,4 @@ def test_heads_of_600_episodes_at_once_against_one_after_another(ratio, name):
         return torch.cat([head.classify(support[e : e + 1], query[e : e + 1]) for e in range(count)])
 
     torch.testing.assert_close(together()[:60], apart(), atol=1e-3, rtol=1e-3)
-    ratio(together, apart, least=2, share=60 / EPISODES)
+    ratio(together, apart, least=least, share=60 / EPISODES)

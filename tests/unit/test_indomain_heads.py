@@ -178,6 +178,19 @@ def test_propagation_is_the_limit_of_the_iteration_and_has_the_known_eigenvector
     assert relative_error(similar @ root, root) < 1e-12
 
 
+def test_scores_solve_the_linear_system_of_the_paper():
+    learner, _, _ = tpn()
+    support, query = vectors(2, WAY, 1, DIM), vectors(2, 6, DIM, seed=1)
+    points = torch.cat([support[:, :, 0], query], 1)
+    system = torch.eye(9, dtype=torch.float64) - 0.99 * graph(similarities(points), 20)
+    labels = torch.eye(9, WAY, dtype=torch.float64)
+    assert (
+        relative_error(learner.propagated(support, query).detach(), torch.linalg.inv(system) @ labels) < 1e-10
+    )
+    single = learner.propagated(support.float(), query.float()).double().detach()
+    assert relative_error(single, torch.linalg.inv(system) @ labels) < 1e-4
+
+
 def tpn(queries=6, neighbours=20):
     torch.manual_seed(0)
     learner = meta_learner("tpn", build("conv4", width=4, image_size=32), WAY, {"neighbours": neighbours})
