@@ -1,7 +1,7 @@
 """How Sphinx makes a site of the README, CONTRIBUTING, docs/ and the docstrings: `make docs`.
 
-Nothing on its pages comes from a network. Docstrings are prose and no markup: stars and bars stand for themselves, and
-indented lines are shown as they are.
+Nothing on its pages comes from a network. Docstrings are prose, no markup: stars and bars stand for themselves,
+and indented lines are shown as they are.
 """
 
 import re
