@@ -4,7 +4,8 @@ from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame.params import Params
 from stages.frame.schema.fewshot import FewShot
 
-PLAN = "pipelines/fewshot/dvc.yaml"
+PLANS = {"metatest": "pipelines/fewshot/meta/dvc.yaml"}
+PLAN = "pipelines/fewshot/dvc.yaml"  # of the others
 SHOT = 5  # of the episode whose cost is told, where a study has it
 
 
@@ -46,4 +47,6 @@ def commands(params: Params) -> dict[str, str]:
     stages |= {key: f"transductive@{key}" for key in fewshot.transductive}
     stages |= {key: f"finetune@{unit}" for unit, found in fewshot.finetune.items() for key in found.rows}
     stages |= {key: f"ensemble@{unit}" for unit, found in fewshot.ensemble.items() for key in found.rows}
-    return {key: f"dvc repro {PLAN}:{stage}" for key, stage in stages.items()}
+    return {
+        key: f"dvc repro {PLANS.get(stage.partition('@')[0], PLAN)}:{stage}" for key, stage in stages.items()
+    }

@@ -142,5 +142,6 @@ def all_pages() -> list[Drawn]:
     assert page is not None
     found = {name: Findings(study, judge_tuning) for name, study in studies.items()}
     headlines = [headline.drawn for headline in tuning_headlines(found)]
-    pages = [index_page(headlines, {"Profile": "tiny"}), *tuning_pages(found), page]
-    return [one.drawn for one in pages]
+    pages = [*tuning_pages(found), page]
+    said = [one.answer for one in pages if one.answer]
+    return [one.drawn for one in (index_page(headlines, {"Profile": "tiny"}, answers=said), *pages)]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from headless import Browser
+from headless import SCREENS, Browser
 from own_folder import coloured
 from PIL import Image
 from test_site import VOID, Reader
@@ -120,11 +120,11 @@ def test_a_browser_finds_nothing_wrong(written):
         assert browser.errors == []
 
 
-def test_on_a_narrow_screen_the_page_is_not_wider_than_it(written):
-    with Browser(width=400) as browser:
-        browser.open(written / "evaluation/report/index.html")
-        wide = browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0
+def test_on_screens_of_any_width_the_page_fits_and_answers_at_once(written):
+    with Browser() as browser:
+        page = written / "evaluation/report/index.html"
+        for size in SCREENS:
+            assert browser.problems(page, *size, answer="h1") == []
 
 
 def test_the_json_says_what_the_files_say(written):
