@@ -44,7 +44,7 @@ def _images(params: Mapping[str, Any], dataset: str) -> int:
 
 
 def _cost(params: Mapping[str, Any], name: str, size: int = 0) -> float:
-    """Multiply-adds of a forward pass through a network of the study, at `size` or its own; one of a library counts
+    """Multiply-adds of a forward pass through a network, at `size` or its own; one of a library counts
     as ResNet-50."""
     networks = params["networks"]
     network = networks["trained"].get(name) or networks["given"][name]
