@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from commands.compose import composed
+from commands.costs import Stage, plan_of
 from commands.record import fresh_record
-from commands.scale import Stage, longest_chain, measured, plan_of, report, simulate
+from commands.scale import longest_chain, measured, report, simulate
 from commands.side_by_side import note_seconds
 from farfield.errors import InputError
 from stages.frame.params import with_recipes
