@@ -6,6 +6,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -138,6 +139,15 @@ def test_a_damaged_copy_is_decoded_anew(data, here, capsys):
     path.write_bytes(content)
     assert np.array_equal(own_images(data, Packing(18), 1).images, good)
     assert "was damaged on disk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"\xff\xfe", b"[]"])
+def test_damaged_sums_are_damage_too(data, here, left):
+    first = own_images(data, Packing(18), 1)
+    (first.folder / "sums.json").write_bytes(left)
+    assert np.array_equal(own_images(data, Packing(18), 1).images, first.images)
+    shutil.rmtree(first.folder / "packed")
+    assert own_images(data, Packing(18), 1).fingerprint == first.fingerprint
 
 
 def test_an_image_that_vanishes_is_named(data, here, monkeypatch):
