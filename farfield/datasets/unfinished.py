@@ -59,8 +59,9 @@ def open_unfinished(
 ) -> tuple[dict[str, np.memmap], dict[Key, Fact]]:
     """The arrays `scratch`/<name>, given as (shape, dtype), and what the journal knows about their content.
 
-    Arrays that are not there, or are damaged beyond their rows, are made, and then the journal begins anew. What is in a row that does not have its
-    last checksum is forgotten, all files of it: it was damaged, or written again when the run was killed.
+    Arrays that are not there, or are damaged beyond their rows, are made, and then the journal begins anew.
+    What is in a row that does not have its last checksum is forgotten, all files of it: it was damaged, or
+    written again when the run was killed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     journal = scratch / "journal.jsonl"
