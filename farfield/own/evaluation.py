@@ -1,6 +1,7 @@
 """From a user's images to a classifier of all their classes, and how well it will do."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,8 +100,15 @@ def in_words(own: OwnImages, probes: Probes, card: NetworkCard, notes: Sequence[
 
 
 def require_apart(data: Path, out: Path) -> None:
+    """InputError if `out` lies among the images, cannot be written, or holds a classifier's place otherwise used:
+    before anything is decoded."""
     if out.resolve().is_relative_to(data.resolve()):
         raise InputError(f"the output folder {out} lies inside {data}, where it would be a class.")
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{there} is a file, so {out} cannot be the output folder; give another --out.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there} may not be written to; give another --out, or see to its permissions.")
     require_free(out / "classifier")
 
 

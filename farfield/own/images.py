@@ -132,8 +132,11 @@ def _whole(folder: Path) -> bool:
     """Whether the packed copy is there with the bytes that were written; a damaged one is decoded anew."""
     if not (folder / SUMS).exists():
         return False
-    if read_json(folder / SUMS) == _sums(folder):
-        return True
+    try:
+        if read_json(folder / SUMS) == _sums(folder):
+            return True
+    except (OSError, ValueError):  # of files that are gone, and of sums that were damaged themselves
+        pass
     print(f"{folder} was damaged on disk; the images are decoded anew", file=sys.stderr)
     return False
 

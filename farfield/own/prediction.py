@@ -77,6 +77,8 @@ def predict(
 
     An `out` that was begun, and by the same classifier, is continued. At most `AHEAD` images are in memory.
     """
+    if out is not None and out.is_dir():
+        raise InputError(f"{out} is a folder; give the name of the file that the answers go to.")
     deterministic(threads=0)
     network, description = load_classifier(classifier)
     with ExitStack() as stack:
@@ -85,7 +87,7 @@ def predict(
         else:
             mark = f"{file_hash(classifier / DESCRIPTION)[:8]}.{form}"
             target, held = stack.enter_context(appended(out, mark, quoted=form == "csv"))
-        done = _paths(held, form)
+        done = _paths(held, form, target.name)
         if done:
             print(f"{len(done)} images are done already; {out} is continued", file=sys.stderr)
         if form == "csv" and not held:
@@ -145,6 +147,11 @@ def said(
     """images: packed, [n, h, w, c]."""
     features = network.features(evaluation_view(images, description.image_size))
     probabilities = network.logits(features).softmax(-1).cpu().numpy()
+    if not np.isfinite(probabilities).all():
+        odd = paths[int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])]
+        raise InputError(
+            f"{odd}: the network's answer is nan or infinite; it does not fit this image or this machine."
+        )
     distances = None if network.familiar is None else network.familiar(features).tolist()
     names, sets = description.class_names, description.sets
     found = []
@@ -165,13 +172,19 @@ def _row(values: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _paths(held: str, form: Form) -> set[str]:
-    """Of the images in lines that are written already."""
-    if form == "json":
-        return {json.loads(line)["path"] for line in held.split("\n")[:-1]}
-    rows = csv.reader(io.StringIO(held, newline=""))
-    next(rows, None)
-    return {row[0] for row in rows}
+def _paths(held: str, form: Form, left: str) -> set[str]:
+    """Of the images in lines that are written already. InputError if these are not what `predict` writes."""
+    try:
+        if form == "json":
+            return {json.loads(line)["path"] for line in held.split("\n")[:-1]}
+        rows = list(csv.reader(io.StringIO(held, newline=""), strict=True))[1:]
+        if any(len(row) != len(COLUMNS) for row in rows):
+            raise ValueError("a line has another number of cells")
+        return {row[0] for row in rows}
+    except (ValueError, LookupError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"what an earlier run left, in {left}, was damaged since ({error}); remove it and run this again."
+        ) from error
 
 
 def images_of(places: Sequence[Path]) -> Iterator[Path]:

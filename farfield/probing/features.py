@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
 from farfield.datasets.channels import levels
+from farfield.errors import InputError
 from farfield.training.images import evaluation_view
 from farfield.transfer.blocks import root, unit
 
@@ -100,14 +101,19 @@ def seen_by(
     *,
     plain: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """All of `network_blocks` of packed images [n, h, w, c], on the CPU. plain: what this gave of them; then the
-    `mirrored` ones, for which mirror images alone are looked at."""
+    """All of `network_blocks` of packed images [n, h, w, c], on the CPU. InputError if one is nan or infinite.
+    plain: what this gave of them; then the `mirrored` ones, for which mirror images alone are looked at."""
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
         view = evaluation_view(batch, image_size)
         blocks = network_blocks(backbone, view if plain is None else view.flip(3))
+        if not all(bool(block.isfinite().all()) for block in blocks.values()):
+            raise InputError(
+                f"features of images {start} to {start + len(batch) - 1} are nan or infinite: the network does "
+                f"not fit these images. Give another, or the mean and deviation that its weights expect."
+            )
         parts.append({name: block.float().cpu() for name, block in blocks.items()})
     seen = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return seen if plain is None else {name: (plain[name] + seen[name]) / 2 for name in seen}
