@@ -38,7 +38,7 @@ def main(key: str) -> None:
                 backbone,
                 load_images(paths.packed(dataset, params.card(dataset))),
                 episodes,
-                unit.settings,
+                unit.settings_on(dataset),
                 needed(learners.values()),
                 image_size=image_size,
                 seed=params.seeds.fewshot,
