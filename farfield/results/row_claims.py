@@ -63,19 +63,19 @@ ROUTING = (
         _asked("all_frozen"),
     ),
     RoutingClaim(
-        "routing_by_image_above_mean",
-        "Deciding for each image helps.",
-        "SpotTune minus the same networks with one policy for every image, the mean of the policy over the "
-        "training images. The talk has no such row.",
-        _asked("mean"),
-    ),
-    RoutingClaim(
         "routing_above_chance",
         "A learned policy beats a random one.",
         "SpotTune minus networks that were trained with a random policy, and minus its own networks with a "
         "random policy in the place of the learned one.",
         _random,
         (RANDOM,),
+    ),
+    RoutingClaim(
+        "routing_by_image_above_mean",
+        "Deciding for each image helps.",
+        "SpotTune minus the same networks with one policy for every image, the mean of the policy over the "
+        "training images. The talk has no such row.",
+        _asked("mean"),
     ),
 )
 
