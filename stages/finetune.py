@@ -5,6 +5,7 @@ killed run goes on where it was.
 """
 
 import shutil
+from itertools import groupby
 
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
@@ -42,20 +43,23 @@ def main(key: str) -> None:
     }
     tables = []
     with executor(local, device) as elsewhere:
-        adapted = fine_tune_cells(
-            backbone,
-            [*adapting.values()],
-            unit.settings,
-            needed(learners.values()),
-            image_size=image_size,
-            seed=params.seeds.fewshot,
-            device=device,
-            executor=elsewhere,
-        )
-        for ((dataset, shot), cell), outputs in zip(adapting.items(), adapted, strict=True):
-            for name, learner in learners.items():
-                table = scores(learner.answer(outputs), cell.episodes)
-                tables.append(answered(name, dataset, shot, table))
+        # Of all cells at once that are adapted alike, so that no worker waits for another cell.
+        for settings, alike in groupby(adapting.items(), lambda cell: unit.settings_on(cell[0][0])):
+            own = dict(alike)
+            adapted = fine_tune_cells(
+                backbone,
+                [*own.values()],
+                settings,
+                needed(learners.values()),
+                image_size=image_size,
+                seed=params.seeds.fewshot,
+                device=device,
+                executor=elsewhere,
+            )
+            for ((dataset, shot), cell), outputs in zip(own.items(), adapted, strict=True):
+                for name, learner in learners.items():
+                    table = scores(learner.answer(outputs), cell.episodes)
+                    tables.append(answered(name, dataset, shot, table))
     save_results(key, tables)
     shutil.rmtree(scratch, ignore_errors=True)
 

@@ -29,6 +29,7 @@ METHODS = {
         "SpotTune, running fine-tuned blocks", "SpotTune (running fine-tuned blocks)", "spottune", "all_tuned"
     ),
     "running_frozen": row("SpotTune, running frozen blocks", "", "spottune", "all_frozen"),
+    "running_mean": row("SpotTune, its mean policy", "", "spottune", "mean"),
     "global_k": row("SpotTune (Global-k)", "SpotTune (Global-k)"),
 }
 DECATHLON_METHODS = {
@@ -53,6 +54,7 @@ LEVELS = {
     "spottune": (0.82, 3),
     "running_tuned": (0.72, 3),
     "running_frozen": (0.3, 3),
+    "running_mean": (0.75, 3),
     "global_k": (0.78, 1),
     "finetuning": (0.70, 3),
     "routed": (0.80, 3),

@@ -18,6 +18,7 @@ from farfield.transfer.finetuning import engine, layout
 from farfield.transfer.finetuning.driver import Cell, fine_tune_cells, fine_tune_episodes
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.settings import FineTuning, Grid
+from farfield.transfer.finetuning.views import show, shown
 from farfield.transfer.linear_head import initial_heads
 
 READOUTS = (
@@ -185,6 +186,51 @@ def test_a_grid_is_the_mean_of_the_log_probabilities_of_its_trainings():
                     )
                 )
     torch.testing.assert_close(got, torch.stack(expected).mean(0), atol=1e-7, rtol=1e-7)
+
+
+def test_views_take_turns_and_their_answers_are_averaged():
+    """Epoch e is trained on view e of all images, in turn: more views are no more steps."""
+    views = ("plain", "mirrored", "near")
+    backbone = pretrained("resnet10", size=40)
+    support, query = images(2, 2, 4, 40)
+    settings = replace(ALL, epochs=4, last=2, views=views)
+    got = fine_tune(backbone, support, query, settings, ["head"], seed=0)["head"]
+    for e in range(2):
+        network, way = copy.deepcopy(backbone), support.shape[1]
+        trained = [p for name, p in network.named_parameters() if name.startswith(("layers.2.", "layers.3."))]
+        head = torch.nn.Linear(network.feature_dim, way).double()
+        weight, bias = initial_heads(0, 1, way, network.feature_dim, e)
+        head.weight.data.copy_(weight[0])
+        head.bias.data.copy_(bias[0, 0])
+        network.eval()
+        network.layers[2].train()
+        network.layers[3].train()
+        one = torch.optim.SGD(trained, 0.01)
+        other = torch.optim.SGD(head.parameters(), 0.01, 0.9, 0.9, weight_decay=0.001)
+        flat = support[e].flatten(0, 1)
+        near = F.interpolate(flat[..., 2:37, 2:37], size=(40, 40), mode="bilinear")
+        seen, targets = [flat, flat.flip(3), near, flat], torch.arange(way).repeat_interleave(2)
+        orders = torch.from_numpy(minibatch_orders(0, 1, 4, 2 * way, e)[0])
+        for pixels, order in zip(seen, orders, strict=True):
+            for batch in order.split(4):
+                one.zero_grad()
+                other.zero_grad()
+                F.cross_entropy(head(network(pixels[batch])), targets[batch]).backward()
+                one.step()
+                other.step()
+        network.eval()
+        near = F.interpolate(query[e][..., 2:37, 2:37], size=(40, 40), mode="bilinear")
+        with torch.no_grad():
+            answers = [head(network(x)).log_softmax(-1) for x in (query[e], query[e].flip(3), near)]
+        torch.testing.assert_close(got[e], torch.stack(answers).mean(0), atol=1e-8, rtol=1e-7)
+
+
+def test_turned_views_show_the_same_pixels():
+    image = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
+    assert torch.equal(show(image, "upside_down"), image.flip(2, 3))
+    assert torch.equal(show(image, "turned"), image.transpose(2, 3).flip(2))
+    assert shown(image, ("plain", "mirrored")).shape == (2, 2, 3, 4, 4)
+    assert torch.equal(shown(image, ("plain", "mirrored"))[1, 1], image[1].flip(2))
 
 
 def test_a_grid_has_no_readout_but_the_head_and_rising_epochs():

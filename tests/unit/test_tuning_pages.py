@@ -305,7 +305,7 @@ def test_only_methods_with_several_trainings_say_what_a_seed_changes():
     part = real()
     titles = [line[0].text for line in trainings_table(part).rows]
     assert "Feature extractor" not in titles
-    assert len(titles) == 5
+    assert len(titles) == 6
     single = replace(part.study, scores=part.study.scores[part.study.scores["training"] == "0"])
     assert trainings_table(found(single)) is None
 

@@ -21,6 +21,7 @@ from farfield.transfer.finetuning.layout import episodes_together, lay_out
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
 from farfield.transfer.finetuning.stacking import StackedProduct
 from farfield.transfer.finetuning.tsa import adapted_logits
+from farfield.transfer.finetuning.views import shown
 from farfield.transfer.linear_head import initial_heads
 
 FORWARD_IMAGES = 128  # of evaluation in one forward
@@ -52,10 +53,10 @@ def fine_tune(
     layers = chain(backbone)
     trained = layers.layers[layers.frozen(settings.last, settings.unit) :]
     together = episodes_together(trained, support.device)
-    if (settings.grid or settings.tsa) and [*readouts] != ["head"]:
+    if not settings.single and [*readouts] != ["head"]:
         raise InputError(
-            f"fine-tunings that are averaged, and adapters, have the readout head and no other; found "
-            f"{[*readouts]}. Leave out `grid` and `tsa`, or read the head alone."
+            f"fine-tunings that are averaged, adapters and several views have the readout head and no other; "
+            f"found {[*readouts]}. Leave out `grid`, `tsa` and `views`, or read the head alone."
         )
     if settings.tsa:
         return {"head": adapted_logits(backbone, support, query, settings.tsa)}
@@ -93,8 +94,9 @@ class _Adapted:
         frozen = self.chain.frozen(settings.last, settings.unit)
         # Layers before `self.begin` are run once; those before `frozen` but after it without gradients.
         self.begin = frozen if settings.frozen_norm == "eval" else 0
-        self.support, self.support_stages = self._prefix(support.flatten(1, 2))
-        self.query, self.query_stages = self._prefix(query)
+        # Views of an image follow each other.
+        self.support, self.support_stages = self._prefix(shown(support, settings.views).flatten(1, 3))
+        self.query, self.query_stages = self._prefix(shown(query, settings.views).flatten(1, 2))
         self.layers = self._copies()
         self.still, self.moving = self.layers[: frozen - self.begin], self.layers[frozen - self.begin :]
         for layer in self.still:
@@ -119,7 +121,8 @@ class _Adapted:
         self._mode(training=True)
         for epoch in range(self.done, until):
             for batch in self.orders[:, epoch].split(settings.batch_size, dim=1):  # [E, b]
-                features = self._features(self._gather(batch))
+                views = len(settings.views)
+                features = self._features(self._gather(batch * views + epoch % views))
                 logits = self._classify(features)
                 # Each episode's loss is its mean, so that each network gets its own gradient.
                 loss = F.cross_entropy(logits.flatten(0, 1), self.targets[batch].flatten(), reduction="sum")
@@ -135,7 +138,11 @@ class _Adapted:
         out: dict[Readout, Tensor] = {}
         if {"head", "query_features", "query_stages"} & set(readouts):
             features, stages = self._evaluate(self.query, self.query_stages)
-            out |= {"head": self._classify(features), "query_features": features, "query_stages": stages}
+            logits = self._classify(features)
+            if len(self.settings.views) > 1:
+                of_views = logits.log_softmax(-1).unflatten(1, (-1, len(self.settings.views)))
+                logits = of_views.mean(2)
+            out |= {"head": logits, "query_features": features, "query_stages": stages}
         if {"support_features", "support_stages"} & set(readouts):
             grid = (self.way, self.shot)
             features, stages = self._evaluate(self.support, self.support_stages)
@@ -206,7 +213,7 @@ class _Adapted:
         return torch.baddbmm(self.bias, features, self.weight.mT)
 
     def _gather(self, batch: Tensor) -> State:
-        """The support images `batch` [E, b] as stacked maps [b, E * C, h, w]."""
+        """The views `batch` [E, b] of support images as stacked maps [b, E * C, h, w]."""
         episode = torch.arange(self.episodes, device=batch.device)
         return tuple(maps[episode, batch.T].flatten(1, 2) for maps in self.support)
 

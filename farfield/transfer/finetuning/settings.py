@@ -17,6 +17,7 @@ Readout = Literal[
 
 
 Norm = Literal["train", "eval"]
+View = Literal["plain", "mirrored", "turned", "upside_down", "near"]  # of an image; see `views`
 
 
 @settings
@@ -68,6 +69,9 @@ class FineTuning:
     classifier: "linear", or "cosine": scale * cos(feature, class weight), trained jointly.
     grid: what is trained in the place of one rate, number of epochs and norm; the only readout is then the head,
         whose logits are the mean of all their log-probabilities.
+    views: of every image, support and queries. An epoch is trained on one of them, one after the other, so that
+        more views are no more steps; a query's answer is the mean of the log-probabilities of all. With several
+        the only readout is the head.
     tsa: adapters that are learned in the place of all of the above; the only readout is then the head, whose
         logits are the cosines to class means.
     """
@@ -84,11 +88,12 @@ class FineTuning:
     scale: AboveZero = 10.0
     grid: Grid | None = None
     tsa: TSA | None = None
+    views: Annotated[tuple[View, ...], Field(min_length=1)] = ("plain",)
 
     @property
     def single(self) -> bool:
-        """Whether what comes of it is one network of the backbone's kind with a linear head."""
-        return self.grid is None and self.tsa is None
+        """Whether what comes of it is one network of the backbone's kind, whose head answers plain images."""
+        return self.grid is None and self.tsa is None and len(self.views) == 1
 
     @property
     def trainings(self) -> "list[tuple[FineTuning, tuple[int, ...]]]":
