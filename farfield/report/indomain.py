@@ -9,10 +9,10 @@ import pandas as pd
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.claims_page import claims_table, difference_cell, sections
 from farfield.report.index_page import Headline
+from farfield.report.indomain_winner import indomain_answer
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
 from farfield.report.tables import cells_of, count, published_title, with_best
-from farfield.report.winners import indomain_answer
 from farfield.report.wording import FEWSHOT
 from farfield.results.findings import Findings
 from farfield.results.indomain import COLUMNS

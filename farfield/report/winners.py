@@ -15,7 +15,6 @@ from farfield.results.comparisons import SIGNIFICANT
 from farfield.results.derived import DELTA, OVERALL
 from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy
 from farfield.results.findings import Findings
-from farfield.results.indomain import COLUMNS
 from farfield.results.intervals import Difference, compare
 from farfield.results.scores import place
 from farfield.results.study import Study
@@ -55,7 +54,7 @@ def fewshot_answer(slug: str, title: str, found: Findings[FewShotStudy]) -> Answ
         return Answer(slug, title, asked, said, "not known", "Nothing to compare it with.")
     sure = pair["holm"] < SIGNIFICANT and pair["difference"] > 0
     because = (
-        f"{_ahead(study, best, second, pair['difference'], pair['ci95'])} on the same {pair['episodes']} "
+        f"{ahead_by(study, best, second, pair['difference'], pair['ci95'])} on the same {pair['episodes']} "
         f"episodes a cell; {'significant' if sure else 'not significant'} at 5 % after adjustment for "
         f"{len(found.comparisons.overall)} pairs."
     )
@@ -155,10 +154,10 @@ def tuning_answer(slug: str, title: str, asked: str, found: Findings[TuningStudy
     if len(order) < 2:
         return Answer(slug, title, asked, said, "not known", "Nothing to compare it with.")
     apart = compare(study, best, order[1], study.cells)
-    surety = _surety(apart, len(order) - 1)
+    surety = surety_of(apart, len(order) - 1)
     over = "test images and trainings" if apart.over_trainings else "test images of single trainings"
     because = (
-        f"{_ahead(study, best, order[1], apart.difference, apart.ci95)}, by chance of {over}, adjusted "
+        f"{ahead_by(study, best, order[1], apart.difference, apart.ci95)}, by chance of {over}, adjusted "
         f"for its {len(order) - 1} rivals."
     )
     return Answer(slug, title, asked, said, surety, because)
@@ -178,7 +177,7 @@ def sharing_answer(slug: str, title: str, found: Findings[SharingStudy]) -> Answ
     if study.adashare and study.adashare != best and study.adashare in own:
         said += f" {study.title_of(study.adashare)} has {signed(own[study.adashare])} %."
     apart = compare(deltas.study, best, study.reference, [OVERALL], DELTA)
-    surety = _surety(apart, len(own))
+    surety = surety_of(apart, len(own))
     because = (
         "Neither has trainings that differ, so nothing is known of others."
         if apart.ci95 is None
@@ -187,47 +186,14 @@ def sharing_answer(slug: str, title: str, found: Findings[SharingStudy]) -> Answ
     return Answer(slug, title, asked, said, surety, because)
 
 
-def indomain_answer(slug: str, title: str, found: Findings[Study]) -> Answer:
-    """The best row on the first dataset by the recipe that all share, and whether it is the best by its own."""
-    study = found.study
-    key = study.shown_datasets[0]
-    asked = (
-        f"Which method learns new classes of {drawn([study.datasets[key]])} best, if all are trained alike?"
-    )
-    order: dict[str, list[str]] = {}
-    means: dict[str, pd.Series] = {}
-    cells = {
-        column: [c for c in study.cells if place(c)[0] == key and place(c)[2] == column] for column in COLUMNS
-    }
-    for column, own in cells.items():
-        known = found.summary[found.summary["cell"].isin(own)].groupby("row")["mean"].agg(["mean", "count"])
-        means[column] = known[known["count"] == len(own)]["mean"].sort_values(ascending=False, kind="stable")
-        order[column] = [str(row) for row in means[column].index]
-    published, shared = COLUMNS
-    if len(order[shared]) < 2:
-        return Answer(slug, title, asked, "Fewer than two methods ran.", "not known", "")
-    best, second = order[shared][:2]
-    rows = len(order[shared])
-    said = f"{study.title_of(best)} is best of {rows}: {means[shared][best]:.1f} % right on average."
-    if order[published] and order[published][0] != best:
-        other = order[published][0]
-        said += (
-            f" By the recipes of their papers it is {study.title_of(other)}, {means[published][other]:.1f} %."
-        )
-    apart = compare(study, best, second, cells[shared])
-    because = (
-        f"{_ahead(study, best, second, apart.difference, apart.ci95)} on the same episodes, of one training a "
-        f"row, adjusted for its {rows - 1} rivals."
-    )
-    return Answer(slug, title, asked, said, _surety(apart, rows - 1), because)
-
-
-def _surety(apart: Difference, rivals: int) -> Surety:
+def surety_of(apart: Difference, rivals: int) -> Surety:
+    """Whether the best of `rivals` + 1 rows is ahead of the next by more than chance."""
     if apart.ci95 is None:
         return "not known"
     return "sure" if apart.difference > 0 and apart.p * rivals < SIGNIFICANT else "not sure"
 
 
-def _ahead(study: Study, best: str, second: str, difference: float, ci95: float | None) -> str:
+def ahead_by(study: Study, best: str, second: str, difference: float, ci95: float | None) -> str:
+    """A sentence without its end."""
     interval = "" if ci95 is None else f" ± {ci95:.2f}"
     return f"Ahead of {study.title_of(second)} by {signed(difference)}{interval} points"

@@ -95,6 +95,8 @@ def imports(path: Path) -> frozenset[str]:
             walk(child)
 
     walk(ast.parse(path.read_text()))
+    if started := re.search(r'Path\(__file__\)\.with_name\("(\w+)\.py"\)', path.read_text()):  # as a program
+        names.add(".".join(path.relative_to(ROOT).with_name(started.group(1)).parts))
     parents = {".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 2)}
     return frozenset(name for name in parents if name.split(".")[0] in ("farfield", "stages", "commands"))
 
