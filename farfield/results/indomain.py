@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from farfield.episodes.statistics import ENDS, NORMAL
 from farfield.results.claims import Claim, Comparison, Judged, Published
-from farfield.results.contrasts import Cell, Cells, Contrast, by_cell, estimate
+from farfield.results.contrasts import Cell, Cells, Contrast, by_cell
 from farfield.results.inputs import Dataset
-from farfield.results.intervals import Difference
+from farfield.results.intervals import Difference, of_contrasts
 from farfield.results.published import table
 from farfield.results.scores import of_episodes
 from farfield.results.study import Row, Study, Varies
@@ -98,21 +97,8 @@ def gains(results: pd.DataFrame, seed: int) -> dict[tuple[str, str, int, str], D
     if not cells:
         return {}
     contrasts: list[Contrast] = [{cell: {"trained": 1.0, "untrained": -1.0}} for cell in cells]
-    found = differences(cells, contrasts, seed)
+    found = of_contrasts(cells, contrasts, seed)
     return {(cell[3], *cell[:3]): one for cell, one in zip(cells, found, strict=True)}
-
-
-def differences(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> list[Difference]:
-    """`contrasts.estimate`, decided by Student's quantile, since 1.96 is too narrow for few episodes."""
-    from scipy.special import stdtrit
-
-    found = []
-    for row in estimate(cells, contrasts, seed).to_dict("records"):
-        count, reach = row["episodes"], float("inf")
-        if count > 1:
-            reach = row["ci95"] * stdtrit(count - 1, ENDS[1]) / NORMAL * (count / (count - 1)) ** 0.5
-        found.append(Difference(row["difference"], row["ci95"], units=count, reach=reach))
-    return found
 
 
 def judge_indomain(study: Study) -> tuple[Judged, ...]:
@@ -131,7 +117,7 @@ def judge_indomain(study: Study) -> tuple[Judged, ...]:
             if not parts:
                 comparisons.append(Comparison(title, talk=said))
                 continue
-            first, *rest = differences(cells, [_mean(parts), *parts.values()], study.seed)
+            first, *rest = of_contrasts(cells, [_mean(parts), *parts.values()], study.seed)
             comparisons.append(Comparison(title, first, dict(zip(parts, rest, strict=True)), talk=said))
         judged.append(Judged(claim, tuple(comparisons)))
     return tuple(judged)
