@@ -85,12 +85,10 @@ def indomain_page(found: Findings[Study], trained: Sequence[Trained], gains: Gai
         [*tables, verdicts, learned, recipes],
         answer=indomain_answer("indomain", TITLE, found),
         texts={
-            "lead": "Networks that learn from some classes of a dataset and are asked for others of the "
-            "same dataset. "
-            "A recipe moves a row by more than most methods do, and the published rows have twenty networks and "
-            "recipes between them. So each row is trained twice: as its paper says, and by one recipe "
-            "for all, from "
-            "the same pretrained network, on the same number of episodes."
+            "lead": "Networks that learn from some classes of a dataset and are asked for others of the same "
+            "dataset. A recipe moves a row by more than most methods do, and the published rows have almost as "
+            "many networks and recipes as there are rows. So each row is trained twice: as its paper says, and "
+            "by one recipe for all, from the same pretrained network, on the same classes and number of episodes."
         },
     ).page
 
