@@ -46,7 +46,7 @@ def main() -> None:
         paths.CHAPTERS / "indomain",
         [indomain_page(found, trained, learned).drawn],
         [indomain_headline(found).drawn],
-        metrics={"indomain": indomain_metrics(found.summary, learned)},
+        metrics={"indomain": indomain_metrics(found.summary)},
         claims={"indomain": claims_metrics(found.claims)},
         reservations=study.reservations,
     )

@@ -3,16 +3,22 @@
 from torch import Tensor, nn
 
 from farfield.backbones.backbone import Backbone
+from farfield.errors import InputError
 
 
 class Features(Backbone):
-    """Takes features [n, width] for images and gives them back."""
+    """Takes features [n, width] for images and gives them back. InputError for images."""
 
     def __init__(self, width: int = 64, image_size: int = 0) -> None:
         super().__init__()
         self.feature_dim, self.stage_dims = width, (width,)
 
     def stages(self, images: Tensor) -> list[Tensor]:
+        if images.ndim != 2:
+            raise InputError(
+                f"the backbone features is no network: it takes features [n, {self.feature_dim}], and was given "
+                f"images of shape {[*images.shape]}. Name a network, or start from features."
+            )
         return [images[:, :, None, None]]
 
     def pool(self, last: Tensor) -> Tensor:

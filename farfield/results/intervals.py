@@ -16,14 +16,16 @@ here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from farfield.episodes.statistics import ENDS, mean_interval
+from farfield.episodes.statistics import ENDS, NORMAL, mean_interval
 from farfield.errors import InputError
 from farfield.results.comparisons import holm
+from farfield.results.contrasts import Cells, Contrast, estimate
 from farfield.results.study import Study
 
 Verdict = Literal["supported", "contradicted", "undecided", "not enough episodes", "not tested"]
@@ -32,6 +34,7 @@ SUMMARY = [
     *("mean", "ci95", "std", "trainings_ci95", "selected"),
 ]
 DIFFERENCES = ["row", "cell", "difference", "ci95", "p", "holm", "units", "over_trainings"]
+TOLD = 1.0  # percentage points: the difference that a claim's episodes must be enough to tell from zero
 Part = tuple[float, float]  # a variance of a mean, and its degrees of freedom
 
 
@@ -112,6 +115,23 @@ def student(difference: float, parts: Sequence[Part], units: int = 0, several: b
     error = variance**0.5
     p = 2 * float(stdtr(freedom, -abs(difference) / error))
     return Difference(difference, float(stdtrit(freedom, ENDS[1])) * error, p, units, several)
+
+
+def of_contrasts(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> list[Difference]:
+    """`contrasts.estimate` of each, with what decides and how many episodes that needs."""
+    from scipy.special import stdtrit
+
+    found = []
+    for row in estimate(cells, contrasts, seed).to_dict("records"):
+        count, ci95 = row["episodes"], row["ci95"]
+        reach = float("inf")  # one episode has an interval of no width, which says nothing
+        if count > 1:
+            # The published interval takes the normal quantile and the population's deviation; of few episodes
+            # both are too small, so a verdict asks for Student's.
+            reach = ci95 * (stdtrit(count - 1, ENDS[1]) / NORMAL * (count / (count - 1)) ** 0.5)
+        needed = 2 if count < 2 else max(2, ceil((NORMAL * row["spread"] / TOLD) ** 2))
+        found.append(Difference(row["difference"], ci95, units=count, reach=reach, needed=needed))
+    return found
 
 
 def compare(

@@ -3,16 +3,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil
 from types import MappingProxyType
 
-from farfield.episodes.statistics import ENDS, NORMAL
 from farfield.results.claims import Claim, Comparison, Judged, Published
 from farfield.results.contrast_claims import CLAIMS, ContrastClaim, Evidence
-from farfield.results.contrasts import Cell, Cells, by_cell, estimate, halves
+from farfield.results.contrasts import Cell, Cells, by_cell, halves
 from farfield.results.derived import DELTA, OVERALL, deltas, published_deltas
 from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy
-from farfield.results.intervals import Difference, compare
+from farfield.results.intervals import Difference, compare, of_contrasts
 from farfield.results.own_claims import JOINT, OWN, OWN_CLAIMS
 from farfield.results.row_claims import ROUTING, sharing_claims
 from farfield.results.scores import of_episodes, place
@@ -21,7 +19,6 @@ from farfield.results.study import Study
 # How the published table orders its datasets, from near to far.
 PUBLISHED_ORDER = ("CropDiseases", "EuroSAT", "ISIC", "ChestX", "RVL-CDIP")
 CONTRASTS = (*CLAIMS, *OWN_CLAIMS)
-TOLD = 1.0  # percentage points: the difference that a claim's episodes must be enough to tell from zero
 SPOTTUNE = "SpotTune"
 ADASHARE = "AdaShare"
 # The source of the decathlon's networks, to which nothing is tuned: the talk does not count it.
@@ -88,21 +85,9 @@ def _measure(
 def _values(
     claim: ContrastClaim, evidence: Evidence, cells: Cells, seed: int
 ) -> tuple[Difference | None, dict[Cell, Difference]]:
-    from scipy.special import stdtrit
-
     if not evidence.parts:
         return None, {}
-    found = []
-    for row in estimate(cells, [evidence.whole, *evidence.parts.values()], seed).to_dict("records"):
-        count, ci95 = row["episodes"], row["ci95"]
-        reach = float("inf")  # one episode has an interval of no width, which says nothing
-        if count > 1:
-            # The published interval takes the normal quantile and the population's deviation; of few episodes
-            # both are too small, so a verdict asks for Student's.
-            reach = ci95 * (stdtrit(count - 1, ENDS[1]) / NORMAL * (count / (count - 1)) ** 0.5)
-        needed = 2 if count < 2 else max(2, ceil((NORMAL * row["spread"] / TOLD) ** 2))
-        found.append(Difference(row["difference"], ci95, units=count, reach=reach, needed=needed))
-    whole, *parts = found
+    whole, *parts = of_contrasts(cells, [evidence.whole, *evidence.parts.values()], seed)
     if claim.decided_by == "parts":
         whole = replace(whole, needed=max(part.needed for part in parts))
     return whole, dict(zip(evidence.parts, parts, strict=True))

@@ -6,6 +6,7 @@ import torch
 from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
 from farfield.backbones.wide_resnet import After
+from farfield.errors import InputError
 
 # name, parameters, features from the published image size and from 32 px
 NETWORKS = [
@@ -59,3 +60,11 @@ def test_a_shortcut_without_parameters_appends_zeros():
     found = block(x)
     assert torch.equal(found[:, :2], x[:, :, ::2, ::2])
     assert not found[:, 2:].any()
+
+
+def test_features_stand_in_the_place_of_images_and_images_do_not_in_theirs():
+    network = build("features", width=5)
+    values = torch.randn(3, 5)
+    assert torch.equal(network(values), values)
+    with pytest.raises(InputError, match=r"no network.*images of shape \[3, 3, 8, 8\]"):
+        network(torch.randn(3, 3, 8, 8))

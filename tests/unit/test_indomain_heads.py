@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from farfield.backbones import build
 from farfield.backbones.backbone import parameter_count
+from farfield.errors import InputError
 from farfield.metalearning import meta_learner
 from farfield.metalearning.learner import EmbeddingLearner
 from farfield.metalearning.metaopt_ridge import ridge_regression
@@ -442,3 +443,27 @@ def test_gradients_are_those_of_finite_differences(name):
 
 def test_all_of_these_are_learners_on_features():
     assert all(isinstance(head(name), EmbeddingLearner) for name in ALL)
+
+
+# MatchingNet of the table
+
+
+def test_the_table_s_matching_network_sums_plain_cosines_and_so_cannot_be_sure():
+    learner = head("matchingnet", attention="cosine_sum")
+    support, query = episode(1)
+    memory = learner.encode_support(support.flatten(1, 2))
+    encoded = learner.encode_query(query, memory)
+    cosines = F.cosine_similarity(encoded[0][:, None], memory[0][None], dim=-1)
+    torch.testing.assert_close(
+        learner(support, query)[0], cosines.unflatten(1, (WAY, SHOT)).sum(2), atol=1e-4, rtol=0
+    )
+    target = torch.arange(WAY).repeat_interleave(QUERIES)
+    loss, logits = learner.loss(support, query)
+    torch.testing.assert_close(loss, F.cross_entropy(logits[0], target))
+    best = F.cross_entropy(torch.tensor([[1.0, 0, 0, 0, 0]]), torch.tensor([0]))
+    assert float(best) == pytest.approx(0.905, abs=1e-3)  # of cosines between 0 and 1 at one shot
+
+
+def test_an_attention_that_is_none_is_named():
+    with pytest.raises(InputError, match="attention must be softmax or cosine_sum"):
+        head("matchingnet", attention="cosine")
