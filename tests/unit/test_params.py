@@ -2,6 +2,7 @@
 
 import copy
 from functools import cache
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -292,3 +293,21 @@ def test_the_environment_wins_over_local_yaml(tmp_path, monkeypatch):
     path.write_text("wrokers: 3\n")
     with pytest.raises(InputError, match="wrokers"):
         load_local(path)
+
+
+def test_a_copy_of_the_checkout_reads_its_local_yaml(tmp_path, monkeypatch):
+    """As `dvc exp run --temp` makes one; DVC names the checkout. A mirror is told from where the file stands."""
+    for name in ("checkout", "copy"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "checkout/local.yaml").write_text("workers: 3\nmirror: ../archives\n")
+    monkeypatch.chdir(tmp_path / "copy")
+    assert load_local().mirror is None
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "checkout"))
+    local = load_local()
+    assert local.workers == 3
+    assert Path(local.mirror).resolve() == tmp_path / "archives"
+    (tmp_path / "copy/local.yaml").write_text("mirror: http://example.org/a\n")
+    assert load_local().mirror == "http://example.org/a"
+    monkeypatch.delenv("DVC_ROOT")
+    monkeypatch.chdir(tmp_path / "checkout")
+    assert load_local().mirror == "../archives"
