@@ -51,7 +51,7 @@ def test_an_experiment_that_cannot_be_stops_with_one_message(done, setting, mess
 
 
 def test_the_page_on_experiments_does_what_it_says(done):
-    """Every command of docs/experiments.md, one after another; each in a process of its own, as people call them."""
+    """Every command of docs/experiments.md, one after another; each in a process of its own, as people do it."""
     blocks = (ROOT / "docs/experiments.md").read_text().split("```")[1::2]
     lines = [shlex.split(line) for block in blocks for line in block.strip().splitlines()]
     (done.path / "local.yaml").write_text("workers: 1\nmirror: no/such/mirror\n")
