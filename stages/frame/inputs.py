@@ -23,8 +23,8 @@ Stamps = list[list[Any]]
 
 
 def require_whole(command: str) -> None:
-    """InputError if an input of `python -m stages.<command>`, or a file of params/, is not what the lock files say of
-    it."""
+    """InputError if an input of `python -m stages.<command>` is not what the lock files say of it, or a file of
+    params/ is not."""
     names = [Path(name) for name in declared(command) if not name.startswith((*CODE, f"{PARAMS}/"))]
     inputs = [name for name in names if name != PARAMS]
     for path, md5 in _locked():
@@ -52,7 +52,7 @@ def _locked() -> Iterator[tuple[Path, str]]:
 
 
 def _require_composed(path: Path, md5: str) -> None:
-    if path.exists() and file_hash(path, "md5") != md5:
+    if path.exists() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
         raise InputError(
             f"{path} is not what params.yaml and conf/ composed: it was edited since. Say in params.yaml what it "
             f"should hold, as `python -m commands.compose fewshot.episodes=200` does; without words that command "

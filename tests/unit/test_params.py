@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+import farfield
 from commands.choices import check_choices
 from commands.compose import composed, texts
 from commands.record import fresh_record, recorded
 from farfield.errors import InputError
 from farfield.local import load_local
+from farfield.registry import Registry
+from farfield.transfer import feature_learners
 from stages.frame.params import check_params, load_params
 
 
@@ -311,3 +314,22 @@ def test_a_copy_of_the_checkout_reads_its_local_yaml(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT")
     monkeypatch.chdir(tmp_path / "checkout")
     assert load_local().mirror == "../archives"
+
+
+def test_code_that_cannot_be_imported_is_one_message(monkeypatch, tmp_path):
+    """As where a learner of one's own has a mistake in it."""
+    text = {"missing": "import numpy_of_nobody", "cut": "def fit(:", "empty": ""}
+    reason = {
+        "missing": r"farfield/missing\.py, line 1: ModuleNotFoundError: No module named 'numpy_of_nobody'",
+        "cut": r"farfield/cut\.py, line 1: SyntaxError",
+        "empty": "AttributeError: module 'farfield.empty' has no attribute 'Mine'",
+    }
+    known = list(feature_learners.FEATURE_LEARNERS)
+    (tmp_path / "farfield").mkdir()
+    monkeypatch.setattr(farfield, "__path__", [*farfield.__path__, str(tmp_path / "farfield")])
+    for name, code in text.items():
+        (tmp_path / f"farfield/{name}.py").write_text(code)
+        learners = Registry("learner", "farfield", dict.fromkeys(known, f"{name}.Mine"))
+        monkeypatch.setattr(feature_learners, "FEATURE_LEARNERS", learners)
+        with pytest.raises(InputError, match=f"fails before any stage runs: .*{reason[name]}"):
+            check_choices(check_params(tiny(), "params"))
