@@ -3,7 +3,10 @@
 import contextlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
@@ -32,6 +35,26 @@ def require_kinds(made: Callable[..., Any], settings: Mapping[str, Any], key: st
                 ) from error
 
 
+@contextlib.contextmanager
+def one_message_of_code() -> Iterator[None]:
+    """InputError that names file and line where code that the parameters name cannot be imported or called."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in last if "farfield" in Path(frame.filename).parts] or last
+        file, line = own[-1].filename, own[-1].lineno
+        if isinstance(error, SyntaxError) and error.filename:
+            file, line = error.filename, error.lineno
+        raise InputError(
+            f"code that the parameters name fails before any stage runs: {os.path.relpath(file)}, line {line}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+@one_message_of_code()
 def check_choices(params: Params) -> None:
     """InputError if a name or setting is unknown to the code that a stage would hand it to, hours later."""
     from farfield.backbones import build

@@ -376,6 +376,10 @@ def main(jobs: int, devices: Sequence[str] = ()) -> None:
             f"that is mended, and what is done stays done."
         )
     print(f"{len(todo)} stages ran or were found done")
+    from commands.aftermath import aftermath  # not before, as it is the last thing that is needed
+
+    for line in aftermath():
+        print(line)
 
 
 if __name__ == "__main__":

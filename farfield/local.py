@@ -2,7 +2,9 @@
 
 Read from `local.yaml` (untracked) and from the environment, which wins: FARFIELD_MIRROR,
 FARFIELD_DEVICE, FARFIELD_WORKERS, FARFIELD_PROCESSES, FARFIELD_CLUSTER, FARFIELD_GPU_SHARE. None of it is a
-parameter, since a mirror or a number of workers changes no result and so must change no hash.
+parameter, since a mirror or a number of workers changes no result and so must change no hash. An experiment
+that runs in a copy of the checkout (`dvc exp run --temp`, `--queue`), where untracked files are not, reads that
+of the checkout.
 """
 
 import os
@@ -34,13 +36,16 @@ class Local(BaseModel):
     gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
-def load_local(path: Path = Path("local.yaml")) -> Local:
+def load_local(path: Path | None = None) -> Local:
+    path = path or _place()
     try:
         values = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold `name: value` lines, found {values!r}")
+    if isinstance(mirror := values.get("mirror"), str) and "://" not in mirror and not mirror.startswith("~"):
+        values["mirror"] = str(path.parent / mirror)
     for name in Local.model_fields:
         if value := os.environ.get(f"FARFIELD_{name.upper()}"):
             values[name] = value
@@ -49,3 +54,9 @@ def load_local(path: Path = Path("local.yaml")) -> Local:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         raise InputError(f"{path} or a FARFIELD_ variable is not valid: {problems}") from error
+
+
+def _place() -> Path:
+    """Of local.yaml: here, or where DVC says that the checkout is of which this is a copy."""
+    here, root = Path("local.yaml"), os.environ.get("DVC_ROOT")
+    return Path(root) / here if root and not here.exists() else here

@@ -123,15 +123,13 @@ def in_the_remote(repo: "Repo", contents: Contents, name: str) -> Iterator[Findi
     except DvcException as error:
         raise InputError(f"the remote cannot be asked: {explained(error)}") from error
     needed = contents.needed()
-    url = remote.fs.unstrip_protocol(remote.path)
     try:
         remote.fs.ls(remote.fs.parent(remote.fs.parent(remote.path)))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"there is nothing at {url}: nobody has pushed there, or the URL is another one ({explained(error)})"
-        ) from error
     except Exception as error:  # of whichever client it is
-        raise InputError(f"the remote at {url} does not answer: {explained(error)}") from error
+        nothing_yet = isinstance(error, FileNotFoundError) and "bucket" not in str(error)
+        if not nothing_yet:
+            url = remote.fs.unstrip_protocol(remote.path)
+            raise InputError(f"the remote at {url} does not answer: {explained(error)}") from error
     with ThreadPoolExecutor(READERS) as pool:
         found = dict(zip(needed, pool.map(partial(_md5, remote), needed), strict=True))
     missing = [oid for oid, digest in found.items() if digest is None]

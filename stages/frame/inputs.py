@@ -23,11 +23,14 @@ Stamps = list[list[Any]]
 
 
 def require_whole(command: str) -> None:
-    """InputError if an input of `python -m stages.<command>` is not what the lock files say of it."""
+    """InputError if an input of `python -m stages.<command>` is not what the lock files say of it, or a file of
+    params/ is not."""
     names = [Path(name) for name in declared(command) if not name.startswith((*CODE, f"{PARAMS}/"))]
     inputs = [name for name in names if name != PARAMS]
     for path, md5 in _locked():
-        if (
+        if path.parent == PARAMS:
+            _require_composed(path, md5)
+        elif (
             any(path == name or name in path.parents or path in name.parents for name in inputs)
             and path.exists()
         ):
@@ -43,9 +46,18 @@ def _locked() -> Iterator[tuple[Path, str]]:
     for lock in (Path("dvc.lock"), Path("data/dvc.lock"), *sorted(Path("pipelines").rglob("dvc.lock"))):
         for stage in re.split(r"(?m)^  (?=\S)", lock.read_text(encoding="utf-8") if lock.exists() else ""):
             _, found, outs = stage.partition("\n    outs:\n")
-            if found and not stage.startswith("compose:"):
+            if found:
                 for out in yaml.load(outs, yaml.CSafeLoader):
                     yield Path(out["path"]), out["md5"]
+
+
+def _require_composed(path: Path, md5: str) -> None:
+    if path.exists() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        raise InputError(
+            f"{path} is not what params.yaml and conf/ composed: it was edited since. Say in params.yaml what it "
+            f"should hold, as `python -m commands.compose fewshot.episodes=200` does; without words that command "
+            f"writes it anew."
+        )
 
 
 def _require(path: Path, md5: str) -> None:

@@ -18,6 +18,10 @@ def test_a_changed_parameter_reruns_what_it_touches_and_going_back_nothing(done)
     assert "ft_all." not in difference
     parameters = done.dvc("params", "diff", "main", "--md")
     assert re.search(r"fewshot.transfer.fixed.settings.epochs +\| 100 +\| 3 ", parameters)
+    told = done.run("python", "-m", "commands.diff", "main")
+    assert "fewshot.transfer.fixed.settings.epochs: 100 → 3  (fixed)" in told
+    assert len(told.splitlines()) <= 40
+    assert "code:" not in told
     done.dvc("plots", "diff", "main", "-o", "dvc_plots")
     page = (done.path / "dvc_plots/index.html").read_text()
     assert "leaves 5-shot fixed" in page

@@ -2,10 +2,12 @@
 
 import json
 import re
+import shlex
+import time
 
 import pytest
 
-from tests.pipeline.clones import Clone, ran
+from tests.pipeline.clones import ROOT, Clone, ran
 
 MINE = ("+dataset@datasets.mine=leaves", "+fewshot.targets.mine={shots: [5], study: crossdomain}")
 
@@ -46,6 +48,29 @@ def test_an_experiment_that_cannot_be_stops_with_one_message(done, setting, mess
     assert re.search(message, output), output
     assert ran(output) in ([], ["compose"])
     assert "Traceback" not in output
+
+
+def test_the_page_on_experiments_does_what_it_says(done):
+    """Every command of docs/experiments.md, one after another; each in a process of its own, as people do it."""
+    blocks = (ROOT / "docs/experiments.md").read_text().split("```")[1::2]
+    lines = [shlex.split(line) for block in blocks for line in block.strip().splitlines()]
+    (done.path / "local.yaml").write_text("workers: 1\nmirror: no/such/mirror\n")
+    told = {}
+    for words in lines:
+        called = ["python", "-m", *words] if words[0] == "farfield" else words
+        told[" ".join(words)] = done.run(*called, FARFIELD_WORKERS="")
+        if words[1:3] == ["queue", "start"]:
+            until = time.monotonic() + 600
+            while re.search("Queued|Running", done.run("dvc", "queue", "status")):
+                assert time.monotonic() < until, done.run("dvc", "queue", "logs", "one")
+                time.sleep(2)
+    shown = next(text for words, text in told.items() if "exp show" in words)
+    assert "fewshot.transfer.fixed.settings.epochs" in shown
+    assert "100 → 3  (fixed)" in told["farfield diff HEAD short"]
+    left = done.run("dvc", "exp", "list", "--name-only").split()
+    assert set(left) == {"short", "shorter", "two"}
+    assert "short-heads" in done.run("git", "branch")
+    assert parameters(done)["fewshot.transfer.fixed.settings.epochs"] == 3
 
 
 def parameters(clone: Clone) -> dict:

@@ -120,7 +120,13 @@ class Repository:
             place.mkdir(parents=True, exist_ok=True)
             up = "/".join([".."] * len(Path(folder).parts)) or "."
             plan = {
-                name: {"cmd": one["cmd"], "wdir": up, "outs": [out["path"] for out in one["outs"]]}
+                name: {
+                    "cmd": one["cmd"],
+                    "wdir": up,
+                    "deps": [dep["path"] for dep in one["deps"]],
+                    "params": [{path: list(values)} for path, values in one["params"].items()],
+                    "outs": [out["path"] for out in one["outs"]],
+                }
                 for name, one in stages.items()
             }
             (place / "dvc.yaml").write_text(yaml.safe_dump({"stages": plan}))

@@ -14,6 +14,7 @@ from stages.frame import inputs
 from stages.frame.inputs import require_whole
 
 STAGES = {
+    "compose": {"cmd": "true", "deps": ["in.txt"], "outs": ["params/all.json"]},
     "folder": {"cmd": "true", "deps": ["in.txt"], "outs": ["data/folder"]},
     "file": {"cmd": "true", "deps": ["in.txt"], "outs": ["data/file.bin"]},
     "other": {"cmd": "true", "deps": ["in.txt"], "outs": ["data/other"]},
@@ -38,6 +39,8 @@ def made(tmp_path_factory):
             Path("data/folder", name).write_text("" if name == "empty" else name)
         Path("data/file.bin").write_bytes(bytes(range(256)))
         Path("data/other").write_text("other")
+        Path("params").mkdir()
+        Path("params/all.json").write_text("{}")
         Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
         assert dvc.cli.main(["commit", "-q", "-f"]) == 0
         Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"work": WORK}}))
@@ -93,3 +96,11 @@ def test_what_the_stage_does_not_read_is_not_asked(here):
     Path("data/other").chmod(0o644)
     Path("data/other").write_text("changed")
     require_whole("work")
+
+
+def test_parameters_that_were_edited_are_named(here):
+    """`dvc repro --single-item` composes nothing before it runs a stage."""
+    Path("params/all.json").unlink()
+    Path("params/all.json").write_text('{"epochs": 7}')
+    with pytest.raises(InputError, match=r"params/all\.json is not what params\.yaml and conf/ composed"):
+        require_whole("work")

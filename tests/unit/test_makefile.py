@@ -57,6 +57,11 @@ def test_any_name_of_a_folder_arrives(house, name, target):
     assert not (house / "pwned").exists()
 
 
+def test_names_of_commits_arrive(house):
+    assert given(house, "diff", "BASE=a;b&c", "HEAD=it's")[0] == ["-m", "commands.diff", "a;b&c", "it's"]
+    assert given(house, "diff", "BASE=main")[0] == ["-m", "commands.diff", "main"]
+
+
 def test_other_words_of_evaluate_arrive(house):
     words, _ = given(house, "evaluate", "DATA=/x", "OUT=/my out", "METHODS=a,b", "SHOTS=3")
     assert words[2:] == ["/x", "--methods", "a,b", "--shots", "3", "--out", "/my out"]

@@ -2,15 +2,19 @@
 
 import copy
 from functools import cache
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
+import farfield
 from commands.choices import check_choices
 from commands.compose import composed, texts
 from commands.record import fresh_record, recorded
 from farfield.errors import InputError
 from farfield.local import load_local
+from farfield.registry import Registry
+from farfield.transfer import feature_learners
 from stages.frame.params import check_params, load_params
 
 
@@ -292,3 +296,40 @@ def test_the_environment_wins_over_local_yaml(tmp_path, monkeypatch):
     path.write_text("wrokers: 3\n")
     with pytest.raises(InputError, match="wrokers"):
         load_local(path)
+
+
+def test_a_copy_of_the_checkout_reads_its_local_yaml(tmp_path, monkeypatch):
+    """As `dvc exp run --temp` makes one; DVC names the checkout. A mirror is told from where the file stands."""
+    for name in ("checkout", "copy"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "checkout/local.yaml").write_text("workers: 3\nmirror: ../archives\n")
+    monkeypatch.chdir(tmp_path / "copy")
+    assert load_local().mirror is None
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "checkout"))
+    local = load_local()
+    assert local.workers == 3
+    assert Path(local.mirror).resolve() == tmp_path / "archives"
+    (tmp_path / "copy/local.yaml").write_text("mirror: http://example.org/a\n")
+    assert load_local().mirror == "http://example.org/a"
+    monkeypatch.delenv("DVC_ROOT")
+    monkeypatch.chdir(tmp_path / "checkout")
+    assert load_local().mirror == "../archives"
+
+
+def test_code_that_cannot_be_imported_is_one_message(monkeypatch, tmp_path):
+    """As where a learner of one's own has a mistake in it."""
+    text = {"missing": "import numpy_of_nobody", "cut": "def fit(:", "empty": ""}
+    reason = {
+        "missing": r"farfield/missing\.py, line 1: ModuleNotFoundError: No module named 'numpy_of_nobody'",
+        "cut": r"farfield/cut\.py, line 1: SyntaxError",
+        "empty": "AttributeError: module 'farfield.empty' has no attribute 'Mine'",
+    }
+    known = list(feature_learners.FEATURE_LEARNERS)
+    (tmp_path / "farfield").mkdir()
+    monkeypatch.setattr(farfield, "__path__", [*farfield.__path__, str(tmp_path / "farfield")])
+    for name, code in text.items():
+        (tmp_path / f"farfield/{name}.py").write_text(code)
+        learners = Registry("learner", "farfield", dict.fromkeys(known, f"{name}.Mine"))
+        monkeypatch.setattr(feature_learners, "FEATURE_LEARNERS", learners)
+        with pytest.raises(InputError, match=f"fails before any stage runs: .*{reason[name]}"):
+            check_choices(check_params(tiny(), "params"))
