@@ -35,6 +35,7 @@ suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]  # links 
 apidoc_modules = [{"path": str(ROOT / "farfield"), "destination": "docs/site/api"}]
 apidoc_module_first = True
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # torch's speak of its own hooks
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 default_role = "code"

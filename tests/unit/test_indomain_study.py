@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from headless import problems_of_site
 from made_up_study import dataset
 from test_params import changed, tiny
 from test_site import Reader
@@ -279,7 +280,9 @@ def test_a_claim_of_too_few_episodes_is_not_decided(found):
     assert judged["five_shots_above_one"] == "not enough episodes"
 
 
-def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_from(found, tmp_path):
+@pytest.fixture
+def site(found, tmp_path):
+    """The page, as the first page too."""
     told = [
         Trained(
             key,
@@ -299,11 +302,19 @@ def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_fr
         for key in LEVELS
         for column in ("own", "common")
     ]
-    learned = gains(results(), 0)
-    page = indomain_page(found, told, learned).drawn
-    assert indomain_headline(found).table.columns[1].group == "own recipe"
+    page = indomain_page(found, told, gains(results(), 0)).drawn
     write_site(tmp_path / "site", [replace(page, slug="index", title="Overview"), page])
-    text = Reader((tmp_path / "site/indomain.html").read_text(encoding="utf-8")).text
+    return tmp_path / "site"
+
+
+def test_the_page_answers_on_every_screen(site):
+    assert problems_of_site(site) == []
+
+
+def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_from(found, site):
+    learned = gains(results(), 0)
+    assert indomain_headline(found).table.columns[1].group == "own recipe"
+    text = Reader((site / "indomain.html").read_text(encoding="utf-8")).text
     for expected in (
         "published, on the real miniImageNet",
         "55.51",
@@ -313,9 +324,9 @@ def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_fr
     ):
         assert expected in text
     assert "Trained for seconds." in text
-    csv = pd.read_csv(tmp_path / "site/indomain.csv")
+    csv = pd.read_csv(site / "indomain.csv")
     assert set(csv["recipe"]) == {"own", "common"}
-    assert "| TPN [T]" in (tmp_path / "site/indomain.md").read_text(encoding="utf-8")
+    assert "| TPN [T]" in (site / "indomain.md").read_text(encoding="utf-8")
     means = found.summary.set_index(["row", "cell"])["mean"]
     metrics = indomain_metrics(found.summary)["tpn"]["objects"]["5-shot"]
     assert metrics == {

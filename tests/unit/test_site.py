@@ -292,7 +292,10 @@ def test_the_search_leads_to_pages(site):
     with Browser() as browser:
         browser.open(site / "index.html")
         browser.run("document.querySelector('.find input').focus()")
-        browser.run("new Promise((done) => setTimeout(done, 300))")
+        browser.run(
+            "new Promise((done) => { const ask = setInterval(() => typeof PLACES !== 'undefined' "
+            "&& (clearInterval(ask), done()), 20); })"
+        )
         script = """(() => {
             const field = document.querySelector(".find input");
             field.value = "claims TALK";
