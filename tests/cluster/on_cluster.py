@@ -29,6 +29,11 @@ STAGES = {
         ["python", "-m", "stages.tune", "spottune", "standard"],
         "pipelines/spottune/results/standard",
     ),
+    "pretrain": (  # a whole stage, which a node does in one piece
+        "pipelines/networks/dvc.yaml:pretrain@objects",
+        ["python", "-m", "stages.pretrain", "objects"],
+        "pipelines/networks/models/objects.safetensors",
+    ),
     "baseline": (
         "pipelines/sharing/dvc.yaml:baseline@single_task",
         ["python", "-m", "stages.baseline", "single_task"],
