@@ -60,7 +60,9 @@ class Nodes:
 
     def look(self) -> None:
         """Remember the processes of all nodes."""
-        self.started.update(psutil.Process().children(recursive=True))
+        for one in psutil.Process().children(recursive=True):
+            if any("ray::" in word or "/ray/" in word for word in one.cmdline()):
+                self.started.add(one)
 
     def kill(self) -> None:
         """`kill -9` of all processes of the node that joined last."""
