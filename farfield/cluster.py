@@ -1,4 +1,4 @@
-"""A cluster of Ray, as it runs on a workstation, under Slurm or on Kubernetes: reached, and asked what its nodes are.
+"""A cluster of Ray, on a workstation, under Slurm or on Kubernetes: reached, and asked what its nodes are.
 
 Whoever starts it decides its size. Ray is an extra, `farfield[ray]`, and imported by nobody who names no cluster.
 """

@@ -1,4 +1,4 @@
-"""The executor of many machines: pieces of work are handed to Ray's nodes, one thread or one share of a GPU each."""
+"""The executor of many machines: work is handed to nodes of Ray, one thread or one share of a GPU a piece."""
 
 import os
 import pickle

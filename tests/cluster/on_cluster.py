@@ -61,7 +61,7 @@ class Nodes:
     def look(self) -> None:
         """Remember the processes of all nodes."""
         for one in psutil.Process().children(recursive=True):
-            if any("ray::" in word or "/ray/" in word for word in one.cmdline()):
+            if any("ray::" in word or "site-packages/ray/" in word for word in one.cmdline()):
                 self.started.add(one)
 
     def kill(self) -> None:
