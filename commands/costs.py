@@ -11,6 +11,7 @@ from farfield.tuning.accounting import macs
 
 RATE = 5e12  # multiply-adds a second of one GPU in training: float32 without TF32, half of what an A100 could
 BACKWARD = 3  # times a forward pass: forward, and backward to inputs and weights
+ALL_CLASSES = 64  # of the training split of miniImageNet
 UNKNOWN = 100_000  # images of a dataset whose card does not say how many there are
 
 
@@ -34,6 +35,7 @@ def plan_of(params: Mapping[str, Any], rate: float = RATE) -> list[Stage]:
     return [
         *_networks(params, rate),
         *_fewshot(params, rate),
+        *_indomain(params, rate),
         *_tuning(params, rate),
         *_sharing(params, rate),
     ]
@@ -102,6 +104,25 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
             after = tuple(one for name in unit["models"] for one in _network(params, name))
             pieces = [chunks(name, unit["adapt"], unit["episodes"]) for name in unit["models"]]
             yield Stage(f"ensemble@{key}", after, tuple(seconds for piece in pieces for seconds in piece))
+
+
+def _indomain(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
+    """A row is one piece; heads on features cost next to nothing, and a way of 0 is all classes of a split."""
+    study = params["indomain"]
+    size = study["image_size"] or params["image_size"]
+    sources = {source["network"] for source in study["datasets"].values()}
+    after = tuple(one for name in sources for one in _network(params, name))
+    for key, row in study["rows"].items():
+        passes = 0.0
+        for column in (row["own"], study["common"]):
+            for tasks in column["networks"]:
+                images = (tasks["way"] or ALL_CLASSES) * (max(tasks["shots"]) + tasks["query"])
+                epochs = row["own"]["recipe"]["epochs"] and column["recipe"]["epochs"]
+                passes += (column["start"] != "features") * epochs * column["episodes_per_epoch"] * images
+        seconds = (
+            BACKWARD * passes * len(study["datasets"]) * forward(row["backbone"], row["width"], size) / rate
+        )
+        yield Stage(f"indomain@{key}", after, (seconds,))
 
 
 def _tuning(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:

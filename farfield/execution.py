@@ -94,7 +94,7 @@ class Workers:
             yield place, ended.result()
 
         try:
-            yield from in_order(items, start, finished, len(items), keep)
+            yield from in_order(items, start, finished, lambda: len(items), keep)
         except BrokenProcessPool as error:
             raise InputError(
                 f"One of {self.count} worker processes was killed, most likely because memory ran out. What "
@@ -106,18 +106,18 @@ def in_order(
     items: Sequence[Item],
     start: Callable[[int], None],
     finished: Callable[[], Iterable[tuple[int, Any]]],
-    ahead: int,
+    ahead: Callable[[], int],
     keep: Keep | None = None,
 ) -> Iterator[Any]:
     """The results of items that are worked on elsewhere, in the order of the items.
 
     start: begins with the item of a place. finished: waits for one or more that are done, and yields their places
-    and results. ahead: so many are begun and not done at the same time, at most.
+    and results. ahead: so many are begun and not done at the same time, at most, as it stands then.
     """
     begun = running = given = 0
     results: dict[int, Any] = {}
     while given < len(items):
-        while begun < len(items) and running < ahead:
+        while begun < len(items) and running < ahead():
             start(begun)
             begun, running = begun + 1, running + 1
         for place, result in finished():

@@ -118,8 +118,9 @@ def predict(
 def _on_nodes(
     stack: ExitStack, local: Local, cluster: str, classifier: Path, paths: list[Path], form: Form
 ) -> Iterator[tuple[str, list[str]]]:
-    from farfield.cluster import RayWorkers, device_of_nodes
+    from farfield.cluster import device_of_nodes
     from farfield.own.prediction_on_nodes import predicted
+    from farfield.ray_workers import RayWorkers
 
     device = device_of_nodes(cluster, local.device)
     nodes = RayWorkers(cluster, "cpu" if device.type == "cpu" else "cuda", local.gpu_share)

@@ -42,7 +42,7 @@ def executor(
     CPU, and on an accelerator this process, which holds it."""
     if local.cluster is None:
         return Workers(processes or (local.workers if device.type == "cpu" else 1))
-    from farfield.cluster import RayWorkers
+    from farfield.ray_workers import RayWorkers
 
     return RayWorkers(local.cluster, "cpu" if device.type == "cpu" else "cuda", local.gpu_share)
 

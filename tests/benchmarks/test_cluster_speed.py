@@ -8,8 +8,8 @@ import time
 import psutil
 import pytest
 
-from farfield.cluster import RayWorkers
 from farfield.execution import Workers
+from farfield.ray_workers import RayWorkers
 from tests.cluster.conftest import cluster
 from tests.cluster.pieces import nap
 

@@ -31,14 +31,13 @@ def cluster() -> Iterator[Nodes]:
         "ray.cluster_utils", reason="needs the extra ray: pip install 'farfield[ray]'"
     )
     shared = shared_memory()
-    before = psutil.Process().children(recursive=True)  # what stages are forked from
     local = Nodes(utils.Cluster())
     local.join(include_dashboard=False)  # the head
     local.join()
     yield local
     local.look()
     local.ray.shutdown()
-    _, alive = psutil.wait_procs(local.started - {*before}, timeout=30)
+    _, alive = psutil.wait_procs(local.started, timeout=30)
     assert not alive, [one.cmdline() for one in alive]
     assert shared_memory() <= shared
 

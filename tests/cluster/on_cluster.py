@@ -29,6 +29,11 @@ STAGES = {
         ["python", "-m", "stages.tune", "spottune", "standard"],
         "pipelines/spottune/results/standard",
     ),
+    "pretrain": (  # a whole stage, which a node does in one piece
+        "pipelines/networks/dvc.yaml:pretrain@objects",
+        ["python", "-m", "stages.pretrain", "objects"],
+        "pipelines/networks/models/objects.safetensors",
+    ),
     "baseline": (
         "pipelines/sharing/dvc.yaml:baseline@single_task",
         ["python", "-m", "stages.baseline", "single_task"],
@@ -55,7 +60,9 @@ class Nodes:
 
     def look(self) -> None:
         """Remember the processes of all nodes."""
-        self.started.update(psutil.Process().children(recursive=True))
+        for one in psutil.Process().children(recursive=True):
+            if any("ray::" in word or "site-packages/ray/" in word for word in one.cmdline()):
+                self.started.add(one)
 
     def kill(self) -> None:
         """`kill -9` of all processes of the node that joined last."""

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from farfield import cluster as module
-from farfield.cluster import RayWorkers, connect
+from farfield import ray_workers as module
+from farfield.cluster import connect
 from farfield.errors import InputError
 from farfield.nodes import facts
+from farfield.ray_workers import RayWorkers
 from tests.cluster.pieces import Sums, lethal, place, wrong
 
 pytestmark = pytest.mark.cluster

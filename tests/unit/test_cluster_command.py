@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner, Result
+from test_start import ROOT, STARTS
 
 from farfield.command.main import main
 from farfield.errors import InputError
@@ -65,9 +66,15 @@ def test_stages_in_one_piece_run_here_without_a_cluster_and_under_torchrun(here)
     assert not run.on_a_node("finetune", ["all"])  # which hands over its pieces itself
 
 
+def test_no_stage_that_loads_torch_is_forgotten():
+    """It hands over its pieces, or is one piece, or is `weights`, which does not compute."""
+    for stage in {name for name, heavy in STARTS.items() if "torch" in heavy} - {"weights"} - run.WHOLE:
+        assert "with executor(" in (ROOT / f"stages/{stage}.py").read_text(), stage
+
+
 def test_nothing_imports_ray_that_names_no_cluster():
     code = (
-        "import sys, farfield.cluster, farfield.command.cluster, farfield.own.prediction_on_nodes; "
+        "import sys, farfield.ray_workers, farfield.command.cluster, farfield.own.prediction_on_nodes; "
         "print([name for name in sys.modules if name.split('.')[0] == 'ray'])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -31,7 +31,7 @@ def run(items, ahead, seed=0):
         kept.append(item)
         return result + 1
 
-    return list(in_order(items, start, finished, ahead, keep)), kept, widest
+    return list(in_order(items, start, finished, lambda: ahead, keep)), kept, widest
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 100])
@@ -52,7 +52,9 @@ def test_what_is_done_is_kept_though_an_earlier_item_is_not():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(in_order([*range(3)], lambda place: None, finished, 3, lambda item, _: kept.append(item)))
+        list(
+            in_order([*range(3)], lambda place: None, finished, lambda: 3, lambda item, _: kept.append(item))
+        )
     assert kept == [2, 1]
 
 

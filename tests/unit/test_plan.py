@@ -42,6 +42,7 @@ FRAME = {
     # Imported only where this machine names a cluster; tests/cluster holds it to the bytes of one process.
     "farfield/cluster.py",
     "farfield/nodes.py",
+    "farfield/ray_workers.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
 ONLY_REFUSES = {"commands/choices.py", "commands/scalars.py", "commands/side_by_side.py"}
