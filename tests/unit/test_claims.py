@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from made_up_study import dataset
 
+from farfield.report.claims_page import DRAWN, claims_page
 from farfield.report.tables import claims_metrics
 from farfield.results.claims import Judged
 from farfield.results.contrast_claims import ALL_ROWS, ENSEMBLES, FINE_TUNING, META, _best
 from farfield.results.contrasts import by_cell, halves
 from farfield.results.families import fewshot_study
+from farfield.results.findings import Findings
 from farfield.results.intervals import Difference
 from farfield.results.judging import CONTRASTS, judge_fewshot
 from farfield.results.own_claims import DECK, JOINT, OWN
@@ -317,3 +319,19 @@ def test_transductive_is_held_against_inductive_on_dirichlet_queries(level, verd
 )
 def test_a_margin_asks_for_less_than_above_zero(difference, expected):
     assert Difference(difference, 0.95 if difference != -0.4 else 0.5).within(1.0) == expected
+
+
+def test_a_run_on_drawings_says_first_that_it_decides_nothing_and_each_claim_what_it_takes():
+    drawn = {key: card | {"procedural": True} for key, card in DATASETS.items()}
+    for datasets, first in ((drawn, True), (DATASETS | {"chest": drawn["chest"]}, False)):
+        study = fewshot_study(made_up(LEVELS), METHODS, datasets, "extra", published=cross_domain())
+        context = claims_page(Findings(study, judge_fewshot)).context
+        assert (DRAWN in context["reservations"][:1]) == first
+        (sentence,) = [
+            said
+            for claim, tested in context["sections"]
+            for _, _, said, *_ in tested
+            if claim.key == "finetuning_above_frozen"
+        ]
+        needed = judged(made_up(LEVELS))["finetuning_above_frozen"].first.whole.needed
+        assert f"telling one point from zero takes {needed}." in sentence

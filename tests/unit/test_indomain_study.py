@@ -312,7 +312,6 @@ def test_the_page_answers_on_every_screen(site):
 
 
 def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_from(found, site):
-    learned = gains(results(), 0)
     assert indomain_headline(found).table.columns[1].group == "own recipe"
     text = Reader((site / "indomain.html").read_text(encoding="utf-8")).text
     for expected in (
