@@ -84,7 +84,8 @@ def _one_a_sample(
 ) -> dict[File, list[File]]:
     """Those of the images that are the picture of their sample. Of several, as 1.jpg and 1.seg.png, it is the one
     whose ending is the key's alone; InputError if that is none or several."""
-    kept, open_ = {}, []
+    kept: dict[File, list[File]] = {}
+    open_ = []
     for files in samples.values():
         pictures = [file for file in files if file in labelled]
         if len(pictures) > 1:
