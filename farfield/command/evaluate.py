@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,12 @@ from farfield.command.options import Bands, local_of, machine
 if TYPE_CHECKING:
     from farfield.datasets.cards import Channels
     from farfield.networks.cards import NetworkCard
+
+
+def number(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds", ctx, param)
+    return value
 
 
 @click.command(short_help="A classifier of your own images, and how well it will do.")
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--time-limit",
     type=click.FloatRange(0),
+    callback=number,
     help="Seconds for candidates with the network, mirror images then among them; one is tried in any case.",
 )
 @click.option(

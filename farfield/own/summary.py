@@ -19,6 +19,7 @@ def summary(probes: Probes, card: NetworkCard, notes: Sequence[str], out: str) -
     return {
         "images": found.images,
         "classes": list(own.class_names),
+        "bands": list(own.bands),
         "groups": found.groups,
         "network": card.name,
         "accuracy": percent(scores.accuracy),

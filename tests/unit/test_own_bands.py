@@ -133,13 +133,14 @@ def graphs_agree(folder: Path, rows: list[dict[str, str]]) -> None:
         assert float(probability) == pytest.approx(float(row["probability"]), abs=0.01)
 
 
-def test_bands_that_cannot_be_meant_are_one_message(scenes):
+def test_options_that_cannot_be_meant_are_one_message(scenes):
     for words, code, message in (
         (("--bands", "14"), 1, "it has 13 bands; bands [14] are asked for"),
         (("--bands", "0"), 2, "'0' is not all, nor numbers from 1"),
         (("--bands", "8,8"), 2, "each once"),
         (("--bands", "nir"), 2, "as in 8,4,3"),
         (("--bands", ""), 2, "is not all"),
+        (("--time-limit", "nan"), 2, "nan is no number of seconds"),
     ):
         said = farfield("evaluate", scenes, *NETWORK, *words)
         assert said.exit_code == code
