@@ -6,10 +6,12 @@
 # make predict IMAGES=path/to/images [CLASSIFIER=evaluation/classifier]
 # make diff BASE=main [HEAD=other-branch]   what a change did to the results; runs and checks out nothing
 # make test | bench | lint | site
+# make test-remotes | test-cluster   against real servers of S3 and SSH, on a cluster of Ray: say what is missing
+# make docs         the README, docs/ and the docstrings as a site, docs/_site
 # make faults [KILLS=50]   kills, damage, remotes, two at once; prints a table (docs/reliability.md has one)
 # make regenerate   run what has changed, and commit params/, locks and metrics apart from what people write
-# Each target first makes .venv from requirements.lock; Python 3.11 or 3.12, git and make suffice.
-PYTHON ?= $(firstword $(shell command -v python3.11 2>/dev/null) $(shell command -v python3.12 2>/dev/null) python3)
+# Each target first makes .venv from requirements.lock; Python 3.11 to 3.14, git and make suffice.
+PYTHON ?= $(firstword $(foreach version,11 12 13 14,$(shell command -v python3.$(version) 2>/dev/null)) python3)
 UV_VERSION := 0.13.9
 JOBS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -23,7 +25,7 @@ export FARFIELD_MIRROR := $(MIRROR)
 endif
 export BASE HEAD DATA OUT METHODS SHOTS EPISODES ADAPTED_EPISODES IMAGES CLASSIFIER PROFILE
 
-.PHONY: repro regenerate diff evaluate predict site test faults bench lint lock clean-scratch
+.PHONY: repro regenerate diff evaluate predict site docs test test-remotes test-cluster faults bench lint lock clean-scratch
 
 repro: .venv/installed
 ifdef PROFILE
@@ -51,6 +53,12 @@ diff: .venv/installed
 	$(if $(BASE),,$(error BASE is missing: make diff BASE=main))
 	@python -m commands.diff "$$BASE" $(if $(HEAD),"$$HEAD")
 
+# The three packages of the extra `docs`, with what they need, are not in requirements.lock.
+docs: .venv/installed
+	uv pip install --quiet --python .venv/bin/python --requirement pyproject.toml --extra docs
+	python -m sphinx --quiet --conf-dir docs/site . docs/_site
+	@echo "open $(CURDIR)/docs/_site/docs/site/index.html"
+
 evaluate: .venv/installed
 	$(if $(DATA),,$(error DATA is missing: make evaluate DATA=path/to/class/folders))
 	@python -m commands.evaluate "$$DATA" $(if $(METHODS),--methods "$$METHODS") $(if $(SHOTS),--shots "$$SHOTS") \
@@ -64,6 +72,10 @@ predict: .venv/installed
 # A process for each core, and one thread in each; the tests of a file stay together.
 test: .venv/installed
 	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+
+# What a machine lacks for them they name, and skip: sshd, the extra ray. Nothing is installed here.
+test-remotes test-cluster: .venv/installed
+	OMP_NUM_THREADS=1 python -m pytest -rs -m $(subst test-,,$@) tests/faults tests/cluster $(TESTS)
 
 # One process: the runs that it kills use the cores.
 faults: .venv/installed
@@ -87,6 +99,8 @@ clean-scratch:
 
 # uv finds torch and torchvision builds that fit each other, and takes seconds where pip takes minutes.
 .venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
+		"farfield needs Python 3.11 to 3.14, and %s is %d.%d. Give another: make PYTHON=python3.12" % (sys.executable, *v))'
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || .venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 	uv pip install --quiet --python .venv/bin/python --require-hashes --requirement requirements.lock

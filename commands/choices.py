@@ -91,6 +91,12 @@ def check_choices(params: Params) -> None:
             feature_wise_transform(backbone)
         meta_learner(meta.learner, backbone, fewshot.way, meta.settings)
         require_kinds(META_LEARNERS.find(meta.learner), meta.settings, f"fewshot.meta.{key}.settings")
+    for key, own in params.indomain.rows.items():
+        kind = META_LEARNERS.find(own.learner)
+        counted = {"classes": 64} if "classes" in inspect.signature(kind).parameters else {}
+        backbone = build(own.backbone, width=8, image_size=params.image_size_of("indomain"))
+        meta_learner(own.learner, backbone, params.indomain.way, own.settings | counted)
+        require_kinds(kind, own.settings, f"indomain.rows.{key}.settings")
     for name, tuned in params.tuning.items():
         for key, training in tuned.methods.items():
             method(training.method, 0, training.settings)

@@ -34,7 +34,10 @@ from stages.frame.schema.values import with_text_keys
 # The parameters of each file of params/.
 FILES = {
     "shared": ("profile", "image_size", "packing", "seeds", "recipes"),
-    **{name: (name,) for name in ("datasets", "networks", "fewshot", "spottune", "decathlon", "sharing")},
+    **{
+        name: (name,)
+        for name in ("datasets", "networks", "fewshot", "indomain", "spottune", "decathlon", "sharing")
+    },
 }
 OF_THIS_MACHINE = ("oc.env", "now", "hydra", "python_version")  # interpolations
 

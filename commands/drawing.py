@@ -1,8 +1,8 @@
 """Episodes of a user's own images, for `commands.evaluate`."""
 
 from farfield.episodes.sampling import Episodes, sample_episodes
-from farfield.errors import InputError
-from farfield.own.images import OwnImages, named
+from farfield.errors import InputError, first_few
+from farfield.own.images import OwnImages
 
 
 def draw(own: OwnImages, way: int, shot: int, query: int, episodes: int, seed: int) -> Episodes:
@@ -12,9 +12,9 @@ def draw(own: OwnImages, way: int, shot: int, query: int, episodes: int, seed: i
     """
     small = {name: count for name, count in own.counts.items() if count < shot + 1}
     if small:
-        listing = named([f"{name} has {count}" for name, count in small.items()])
+        listing = first_few([f"{name} has {count}" for name, count in small.items()])
         lost = {path for path in own.left_out if path.split("/")[0] in small}
-        more = f" Left out there: {named(sorted(lost))}." if lost else ""
+        more = f" Left out there: {first_few(sorted(lost))}." if lost else ""
         raise InputError(
             f"Every class needs {shot + 1} readable images or more: {shot} to learn from and one to ask. "
             f"{listing}.{more} Add images, take these folders out, or ask for fewer with SHOTS=."

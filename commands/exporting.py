@@ -39,7 +39,7 @@ def exportable(fewshot: FewShot, row: str) -> bool:
         return bool(META_LEARNERS.find(fewshot.meta[row].learner).exportable)
     if row in fewshot.transfer:
         return bool(FEATURE_LEARNERS.find(fewshot.transfer[row].learner).exportable)
-    units = [unit for unit in fewshot.finetune.values() if row in unit.rows]
+    units = [unit for unit in fewshot.finetune.values() if row in unit.rows and unit.settings.single]
     return any(READOUTS.find(unit.rows[row].readout).exportable for unit in units)
 
 

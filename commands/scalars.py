@@ -12,9 +12,8 @@ from typing import Any
 
 import yaml
 
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
-SHOWN = 5
 # What all readers agree on, which is nearly everything: names and sentences, whole numbers, decimal fractions.
 CONSTANT = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null)")
 AGREED = re.compile(r"[A-Za-z$][^:]*|-?(0|[1-9]\d*)(\.\d+)?")
@@ -31,8 +30,7 @@ def require_plain(path: Path, text_wins: bool = False) -> None:
         return
     found = list(_problems(node, (), text_wins)) if node else []
     if found:
-        more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
-        raise InputError("\n".join([f"{path} says what can be read in two ways:", *found[:SHOWN], *more]))
+        raise InputError(f"{path} says what can be read in two ways:\n{first_few(found, chr(10))}")
 
 
 def _problems(node: yaml.Node, keys: tuple[str, ...], text_wins: bool) -> Iterator[str]:

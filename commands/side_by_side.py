@@ -28,7 +28,7 @@ from tqdm import tqdm
 from commands import starting
 from commands.starting import Running
 from farfield.alone import alone
-from farfield.files import atomic_file
+from farfield.files import atomic_file, read_json, write_json
 from farfield.parents import RWLOCK, end_with, holders
 from stages.frame.params import PARAMS
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dvc.stage import Stage
 
 LOGS = Path(".farfield/logs")
+SECONDS = Path(".farfield/seconds.json")  # of each stage when it ran last
 RUN = Path(".farfield/run.lock")  # held by what runs stages, or composes their parameters
 INSIDE = "FARFIELD_INSIDE_RUN"  # says so to what it starts itself
 TAIL = 20  # lines of a failed stage's log that are shown
@@ -251,6 +252,7 @@ class SideBySide:
             self._fail(job.stage, problem, f" ({job.seconds:.0f} s)")
             return False
         self.left -= 1
+        note_seconds(job.stage.addressing, job.seconds)
         self._say(f"done {job.stage.addressing} ({job.seconds:.0f} s)")
         return True
 
@@ -319,6 +321,11 @@ def _locked_stages(path: str) -> list[str]:
     from dvc.utils.serialize import load_yaml
 
     return list(load_yaml(path)["stages"]) if Path(path).exists() else []
+
+
+def note_seconds(stage: str, seconds: float) -> None:
+    known = read_json(SECONDS) if SECONDS.exists() else {}
+    write_json(SECONDS, {**known, stage: round(seconds, 1)})
 
 
 def log_of(name: str) -> Path:

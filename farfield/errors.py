@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # A full disk, a full quota, a file beyond the allowed size.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -15,6 +15,12 @@ class InputError(ValueError):
     The message is for the person who meets it: it names the file or key, what was found, what was
     expected and what to do. Stages print it alone, without a traceback, and exit with status 1.
     """
+
+
+def first_few(things: Sequence[str], between: str = ", ", shown: int = 5) -> str:
+    """The first of many for a message, and how many more there are."""
+    more = f" and {len(things) - shown} more" if len(things) > shown else ""
+    return between.join(things[:shown]) + more
 
 
 @contextlib.contextmanager

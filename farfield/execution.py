@@ -2,32 +2,44 @@
 
 import contextlib
 import ctypes
+import importlib
+import io
+import mmap
 import multiprocessing
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
+from queue import SimpleQueue
+from types import FunctionType
 from typing import Any, Protocol, TypeVar
+
+import numpy as np
 
 from farfield.errors import InputError
 from farfield.parents import end_with_starter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Keep = Callable[[Any, Any], Any]  # of an item and its result
 
 
 class Executor(Protocol):
     """Runs pieces of work that do not depend on each other, here or elsewhere."""
 
-    def map(self, task: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def map(
+        self, task: Callable[[Item], Any], items: Sequence[Item], keep: Keep | None = None
+    ) -> Iterator[Any]:
         """Yield task(item) for each item, in their order, with the same bytes wherever each was worked on.
 
         `task`, items and results may travel to other processes and machines: they must be picklable and belong
-        at the top level of a module. So items are small: paths, numbers and parameters, not arrays. A task keeps
-        what it has finished in a file of its own, and is not asked again for an item whose file is there.
+        at the top level of a module. So items are small: paths, numbers and parameters, not arrays. Arrays of
+        `task` that are memory maps of files travel as the names of these.
+        keep: called here with an item and its result as soon as that is finished, in whatever order; what it
+        returns is yielded in the result's place. So what is finished is kept when this process is killed.
         """
         ...
 
@@ -52,14 +64,16 @@ class Workers:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def map(self, task: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def map(
+        self, task: Callable[[Item], Any], items: Sequence[Item], keep: Keep | None = None
+    ) -> Iterator[Any]:
         """As of `Executor`. InputError if a process is killed."""
         if self.count <= 1 or (self._pool is None and len(items) == 1):
             keep_freed_memory()
             for item in items:
                 with _one_thread():
                     result = task(item)
-                yield result
+                yield keep(item, result) if keep else result
             return
         if not items:
             return
@@ -69,14 +83,49 @@ class Workers:
             self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_start)
         # The task is pickled here, once and plainly: torch would otherwise move its tensors to shared
         # memory that outlives a kill.
-        work = partial(_work, pickle.dumps(task))
+        pool, pickled, done = self._pool, pickled_task(task), SimpleQueue[tuple[int, Future[Any]]]()
+
+        def start(place: int) -> None:
+            future = pool.submit(_work, pickled, items[place])
+            future.add_done_callback(lambda ended: done.put((place, ended)))
+
+        def finished() -> Iterator[tuple[int, Any]]:
+            place, ended = done.get()
+            yield place, ended.result()
+
         try:
-            yield from self._pool.map(work, items)
+            yield from in_order(items, start, finished, len(items), keep)
         except BrokenProcessPool as error:
             raise InputError(
                 f"One of {self.count} worker processes was killed, most likely because memory ran out. What "
                 f"is finished is kept: run the same command again with fewer workers."
             ) from error
+
+
+def in_order(
+    items: Sequence[Item],
+    start: Callable[[int], None],
+    finished: Callable[[], Iterable[tuple[int, Any]]],
+    ahead: int,
+    keep: Keep | None = None,
+) -> Iterator[Any]:
+    """The results of items that are worked on elsewhere, in the order of the items.
+
+    start: begins with the item of a place. finished: waits for one or more that are done, and yields their places
+    and results. ahead: so many are begun and not done at the same time, at most.
+    """
+    begun = running = given = 0
+    results: dict[int, Any] = {}
+    while given < len(items):
+        while begun < len(items) and running < ahead:
+            start(begun)
+            begun, running = begun + 1, running + 1
+        for place, result in finished():
+            running -= 1
+            results[place] = keep(items[place], result) if keep else result
+        while given in results:
+            yield results.pop(given)
+            given += 1
 
 
 def forked(tasks: Sequence[Callable[[], Result]], count: int) -> list[Result]:
@@ -120,9 +169,61 @@ def _work(pickled: bytes, item: Any) -> Any:
     return _unpickled(pickled)(item)
 
 
-@lru_cache(maxsize=1)
+# Tasks of several networks may take turns.
+@lru_cache(maxsize=4)
 def _unpickled(task: bytes) -> Callable[[Any], Any]:
-    return pickle.loads(task)
+    return unpickled_task(task)
+
+
+def pickled_task(
+    task: Callable[..., Any], by_path: bool = True, buffers: list[pickle.PickleBuffer] | None = None
+) -> bytes:
+    """What `unpickled_task` makes the task of, in another process that has this code.
+
+    by_path: memory maps of whole files as the names of these, to be opened there. buffers: receives the bytes of
+    arrays, which then are not part of the result.
+    """
+    file = io.BytesIO()
+    _Pickler(file, by_path, buffers).dump(task)
+    return file.getvalue()
+
+
+def unpickled_task(pickled: bytes, buffers: Sequence[Any] = ()) -> Callable[..., Any]:
+    task: Callable[..., Any] = pickle.loads(pickled, buffers=buffers)
+    return task
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, by_path: bool, buffers: list[pickle.PickleBuffer] | None) -> None:
+        super().__init__(file, protocol=5, buffer_callback=None if buffers is None else buffers.append)
+        self.by_path = by_path
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, np.memmap):
+            if self.by_path and _is_whole(value):
+                return _opened, (str(value.filename), value.dtype.str, value.offset, value.shape)
+            return value.view(np.ndarray).__reduce_ex__(5)  # whose bytes can go beside the task
+        # What the module of a stage defines is called __main__ where the stage was started, and nowhere else.
+        main = sys.modules["__main__"].__spec__
+        if main is not None and isinstance(value, type | FunctionType) and value.__module__ == "__main__":
+            return _named, (main.name, value.__qualname__)
+        return NotImplemented
+
+
+def _is_whole(array: np.memmap) -> bool:
+    """Whether `offset` and `shape` say where the array lies in its file: it is no part of another one."""
+    return array.filename is not None and array.flags.c_contiguous and isinstance(array.base, mmap.mmap)
+
+
+def _opened(path: str, dtype: str, offset: int, shape: tuple[int, ...]) -> np.memmap:
+    return np.memmap(path, dtype, "r", offset, shape)
+
+
+def _named(module: str, name: str) -> Any:
+    found = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def keep_freed_memory() -> None:

@@ -1,9 +1,10 @@
 """What this machine decides: where and how fast, never what.
 
 Read from `local.yaml` (untracked) and from the environment, which wins: FARFIELD_MIRROR,
-FARFIELD_DEVICE, FARFIELD_WORKERS, FARFIELD_PROCESSES. None of it is a parameter, since a mirror or a
-number of workers changes no result and so must change no hash. An experiment that runs in a copy of the
-checkout (`dvc exp run --temp`, `--queue`), where untracked files are not, reads that of the checkout.
+FARFIELD_DEVICE, FARFIELD_WORKERS, FARFIELD_PROCESSES, FARFIELD_CLUSTER, FARFIELD_GPU_SHARE. None of it is a
+parameter, since a mirror or a number of workers changes no result and so must change no hash. An experiment that
+runs in a copy of the checkout (`dvc exp run --temp`, `--queue`), where untracked files are not, reads that of the
+checkout.
 """
 
 import os
@@ -22,7 +23,8 @@ Count = Annotated[int, Field(gt=0)]
 class Local(BaseModel):
     """mirror: folder or URL that holds the archives, tried before their own urls. device: auto, cpu,
     cuda ... workers: threads that decode images, and on the CPU processes that train or adapt networks
-    side by side. processes: of a training run, one an accelerator."""
+    side by side. processes: of a training run, one an accelerator. cluster: of Ray, on whose nodes networks are
+    trained and adapted: `auto`, host:port or ray://host:port. gpu_share: of a GPU of the cluster, for a task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +32,8 @@ class Local(BaseModel):
     device: str = "auto"
     workers: Count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes: Count = 1
+    cluster: str | None = None
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 def load_local(path: Path | None = None) -> Local:

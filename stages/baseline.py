@@ -5,12 +5,11 @@ Finished trainings are kept outside the outputs, so a killed run goes on where i
 
 import shutil
 
-from farfield.execution import Workers
 from farfield.files import atomic_folder
 from farfield.local import load_local
 from farfield.seeds import integer_seed
-from farfield.training.devices import choose_device
 from stages.frame import paths
+from stages.frame.executor import device_of, executor, train_missing
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import load_params
 from stages.frame.run import run
@@ -19,9 +18,9 @@ from stages.frame.sharing_training import Piece, gather, train
 
 
 def main(key: str) -> None:
-    params = load_params()
+    params, local = load_params(), load_local()
     prune_undeclared(params, paths.PACKED_DENSE, paths.VALID_DENSE)
-    device = choose_device(load_local().device)
+    device = device_of(local)
     section = params.sharing
     row = section.baselines[key]
     scratch = unfinished(params, f"baseline {key}", {"row": row.model_dump()})
@@ -41,7 +40,8 @@ def main(key: str) -> None:
         for name, study in section.studies.items()
         for replicate in range(1 if alone else study.replicates)
     }
-    list(Workers(1).map(train, [piece for piece in pieces.values() if not piece.done]))
+    with executor(local, device, processes=1) as elsewhere:
+        train_missing(elsewhere, train, [*pieces.values()])
     with atomic_folder(paths.SHARING / "results" / key) as partial:
         gather({cell: piece.folder for cell, piece in pieces.items()}, section.protocol, partial)
     shutil.rmtree(scratch, ignore_errors=True)

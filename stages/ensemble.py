@@ -4,8 +4,9 @@ The models are adapted to every episode, or stay as they are and their stored fe
 the results, choices/<ensemble>.json counts which stages and models were taken by rows that select.
 """
 
-import functools
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,16 @@ from torch import Tensor
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.episodes.sampling import Episodes
+from farfield.execution import Executor
 from farfield.files import write_json
 from farfield.local import load_local
-from farfield.training.devices import choose_device, deterministic
+from farfield.training.devices import deterministic
 from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.ensembles.settings import IMSChoices
-from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.driver import Cell, fine_tune_cells
 from farfield.transfer.finetuning.settings import FineTuning, Readout
 from stages.frame import paths
-from stages.frame.executor import executor
+from stages.frame.executor import device_of, executor
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.models import load_network
 from stages.frame.params import load_params
@@ -40,7 +42,7 @@ def main(key: str) -> None:
     own = (paths.FEWSHOT / "features", paths.NETWORKS / "models")
     prune_undeclared(params, *ANSWERED_FOLDERS, *own)
     deterministic()
-    device = choose_device(local.device)
+    device = device_of(local)
     unit = params.fewshot.ensemble[key]
     networks = {model: load_network(model) for model in unit.models}
     sizes = {model: network.image_size for model, network in networks.items()}
@@ -52,37 +54,44 @@ def main(key: str) -> None:
         for name, row in unit.rows.items()
     }
 
-    def adapted(settings: FineTuning, dataset: str, shot: int, episodes: Episodes) -> Features:
-        images = load_images(paths.packed(dataset, params.card(dataset)))
-        outputs = [
-            fine_tune_episodes(
+    asked = [*cells(params, unit.episodes)]
+
+    def adapted(settings: FineTuning, elsewhere: Executor) -> Iterator[Features]:
+        """Of each cell, one after the other."""
+        of_models = [
+            fine_tune_cells(
                 network.backbone,
-                images,
-                episodes,
+                [
+                    Cell(
+                        load_images(paths.packed(dataset, params.card(dataset))),
+                        episodes,
+                        scratch / dataset,
+                        f"{model}, {dataset}, {shot} shots",
+                    )
+                    for dataset, shot, episodes in asked
+                ],
                 settings,
                 STAGES,
                 image_size=network.image_size,
                 seed=params.seeds.fewshot,
                 device=device,
                 executor=elsewhere,
-                scratch=scratch / dataset,
-                title=f"{model}, {dataset}, {shot} shots",
             )
             for model, network in networks.items()
         ]
-        return adapted_features(outputs)
+        return map(adapted_features, zip(*of_models, strict=True))
 
-    def stored(dataset: str, shot: int, episodes: Episodes) -> Features:
+    def stored() -> Iterator[Features]:
         folder = paths.FEWSHOT / "features"
-        arrays = [np.load(folder / model / f"{dataset}.npy", mmap_mode="r") for model in unit.models]
-        return stored_features(arrays, stage_dims, episodes)
+        for dataset, _, episodes in asked:
+            arrays = [np.load(folder / model / f"{dataset}.npy", mmap_mode="r") for model in unit.models]
+            yield stored_features(arrays, stage_dims, episodes)
 
     tables = []
     choices: dict[str, Any] = {}
-    gather = functools.partial(adapted, unit.adapt) if unit.adapt else stored
-    with executor(local, device) as elsewhere:
-        for dataset, shot, episodes in cells(params, unit.episodes):
-            support, query = gather(dataset, shot, episodes)
+    with executor(local, device) if unit.adapt else nullcontext() as elsewhere:
+        found = adapted(unit.adapt, elsewhere) if unit.adapt and elsewhere else stored()
+        for (dataset, shot, episodes), (support, query) in zip(asked, found, strict=True):
             for name, learner in learners.items():
                 fitted = learner.fit(support)
                 logits = learner.scores(fitted, query)
@@ -95,7 +104,7 @@ def main(key: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def adapted_features(outputs: list[dict[Readout, np.ndarray]]) -> Features:
+def adapted_features(outputs: Sequence[dict[Readout, np.ndarray]]) -> Features:
     """From the readouts STAGES of each model's fine-tuning."""
     support, query = ([torch.from_numpy(output[name]) for output in outputs] for name in STAGES)
     return support, query

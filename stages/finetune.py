@@ -5,15 +5,16 @@ killed run goes on where it was.
 """
 
 import shutil
+from itertools import groupby
 
 from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.local import load_local
-from farfield.training.devices import choose_device, deterministic
-from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.training.devices import deterministic
+from farfield.transfer.finetuning.driver import Cell, fine_tune_cells
 from farfield.transfer.readouts import needed, readout_learner
 from stages.frame import paths
-from stages.frame.executor import executor
+from stages.frame.executor import device_of, executor
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
 from stages.frame.models import load_network
 from stages.frame.params import load_params
@@ -24,31 +25,41 @@ from stages.frame.run import run
 def main(key: str) -> None:
     params, local = load_params(), load_local()
     deterministic()
-    device = choose_device(local.device)
+    device = device_of(local)
     unit = params.fewshot.finetune[key]
     backbone, _, image_size = load_network(unit.model)
     learners = {name: readout_learner(row.readout, row.settings) for name, row in unit.rows.items()}
     facts = {**unit.model_dump(), "seed": params.seeds.fewshot, "image_size": image_size}
     scratch = paths.scratch(f"finetune {key}", facts, paths.DATA / "packed/target")
     prune_undeclared(params, *ANSWERED_FOLDERS)
+    adapting = {
+        (dataset, shot): Cell(
+            load_images(paths.packed(dataset, params.card(dataset))),
+            episodes,
+            scratch / dataset,
+            f"{key}, {dataset}, {shot} shots",
+        )
+        for dataset, shot, episodes in cells(params, unit.episodes)
+    }
     tables = []
     with executor(local, device) as elsewhere:
-        for dataset, shot, episodes in cells(params, unit.episodes):
-            outputs = fine_tune_episodes(
+        # Of all cells at once that are adapted alike, so that no worker waits for another cell.
+        for settings, alike in groupby(adapting.items(), lambda cell: unit.settings_on(cell[0][0])):
+            own = dict(alike)
+            adapted = fine_tune_cells(
                 backbone,
-                load_images(paths.packed(dataset, params.card(dataset))),
-                episodes,
-                unit.settings,
+                [*own.values()],
+                settings,
                 needed(learners.values()),
                 image_size=image_size,
                 seed=params.seeds.fewshot,
                 device=device,
                 executor=elsewhere,
-                scratch=scratch / dataset,
-                title=f"{key}, {dataset}, {shot} shots",
             )
-            for name, learner in learners.items():
-                tables.append(answered(name, dataset, shot, scores(learner.answer(outputs), episodes)))
+            for ((dataset, shot), cell), outputs in zip(own.items(), adapted, strict=True):
+                for name, learner in learners.items():
+                    table = scores(learner.answer(outputs), cell.episodes)
+                    tables.append(answered(name, dataset, shot, table))
     save_results(key, tables)
     shutil.rmtree(scratch, ignore_errors=True)
 

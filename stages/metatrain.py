@@ -23,9 +23,9 @@ from farfield.metalearning.tasks import load_domains
 from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors
-from farfield.training.devices import choose_device, deterministic
+from farfield.training.devices import deterministic
 from stages.frame import paths
-from stages.frame.executor import executor
+from stages.frame.executor import device_of, executor, train_missing
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import load_params
 from stages.frame.run import run
@@ -52,13 +52,17 @@ class Training:
     device: torch.device
     finished: Path
 
+    @property
+    def done(self) -> bool:
+        return self.finished.exists()
+
 
 def main(key: str) -> None:
     import pandas as pd
 
     deterministic()
     local = load_local()
-    device = choose_device(local.device)
+    device = device_of(local)
     params = load_params()
     prune_undeclared(params, paths.PACKED_SOURCES, paths.VALID_SOURCES)
     spec, way = params.fewshot.meta[key], params.fewshot.way
@@ -74,8 +78,7 @@ def main(key: str) -> None:
         for shot in spec.shots
     ]
     with executor(local, device) as elsewhere:
-        for _ in elsewhere.map(train, [one for one in trainings if not one.finished.exists()]):
-            pass
+        train_missing(elsewhere, train, trainings)
     curves, held_out = [], {}
     with atomic_folder(META / "models" / key) as models:
         for one in trainings:

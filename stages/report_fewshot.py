@@ -1,6 +1,7 @@
 """report_fewshot: the few-shot study as a chapter of the report, from the results of every row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -12,6 +13,9 @@ from farfield.report.chapters import write_chapter
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
 from farfield.report.fewshot import fewshot_headline, fewshot_page, flat
+from farfield.report.methods_page import SLUG, methods_page
+from farfield.report.own_images_page import own_images_page
+from farfield.report.row_pages import WorstEpisode, row_pages
 from farfield.report.site import Drawn
 from farfield.report.tables import claims_metrics, metrics
 from farfield.report.transductive import transductive_metrics, transductive_page
@@ -19,10 +23,13 @@ from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
 from farfield.results.judging import judge_fewshot
+from farfield.results.study import Study
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
 from stages.frame.described import described
+from stages.frame.fewshot_costs import commands, costs
 from stages.frame.fewshot_rows import described_rows, transductive_results
+from stages.frame.fewshot_worst import worst_episodes
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import Params, load_params
 from stages.frame.run import run
@@ -36,18 +43,26 @@ def main() -> None:
     params = load_params()
     results = [paths.FEWSHOT / name for name in ("results", "transductive", "choices")]
     prune_undeclared(params, paths.VALID_TARGETS, *results)
-    found = Findings(read_study(params), judge_fewshot)
     jointly = Findings(transductive_results(params, targets(params)), lambda study: ())
+    found = Findings(read_study(params), partial(judge_fewshot, jointly=jointly.study))
     facts = {"fewshot": metrics(found.summary), "transductive": transductive_metrics(jointly)}
+    runs = commands(params)
+    measured: list[tuple[Study, pd.DataFrame]] = [
+        (found.study, found.summary),
+        (replace(jointly.study, costs=found.study.costs), jointly.summary),
+    ]
     claims = {name: claims_metrics(part.claims) for name, part in found.parts.items()}
     for part in found.parts.values():
         _ = part.comparisons  # which the pages of both processes show
     # The rest of the time goes to pictures.
     parts: list[Callable[[], Part]] = [
         *(partial(study_page, name, part) for name, part in found.parts.items()),
+        lambda: ([], [page.drawn for page in [own_images_page(found, own_images(params))] if page]),
+        lambda: ([], [methods_page(measured, set(runs)).drawn]),
         lambda: ([], [transductive_page(jointly, assumptions(params)).drawn]),
         lambda: ([], [comparisons_page(found).drawn]),
         lambda: ([claims_headline(found).drawn], [claims_page(found).drawn]),
+        lambda: ([], [page.drawn for page in row_pages(measured, runs, worst_of(params, measured), SLUG)]),
     ]
     made = forked(parts, load_local().workers)
     write_chapter(
@@ -66,6 +81,16 @@ def study_page(name: str, part: Findings[FewShotStudy]) -> Part:
     return [fewshot_headline(name, part).drawn], [fewshot_page(name, part).page.drawn]
 
 
+def worst_of(params: Params, measured: Sequence[tuple[Study, pd.DataFrame]]) -> dict[str, list[WorstEpisode]]:
+    described = {key: row for study, _ in measured for key, row in study.rows.items()}
+    return worst_episodes(params, described, measured[0][0].datasets)
+
+
+def own_images(params: Params) -> list[str]:
+    """The targets that `farfield add` added, whose images stay in a folder of the user's."""
+    return [name for name in params.fewshot.targets if params.datasets[name].folder]
+
+
 def read_study(params: Params) -> FewShotStudy:
     fewshot = params.fewshot
     columns = ["method", "dataset", "shot", "episode", "accuracy"]
@@ -82,6 +107,7 @@ def read_study(params: Params) -> FewShotStudy:
         query=fewshot.query,
         seed=params.seeds.compare,
         choices=ensemble_choices(params),
+        costs=costs(fewshot),
         caveats=tuple(shortened(params.fewshot)),
     )
 

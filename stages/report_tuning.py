@@ -51,7 +51,9 @@ def main() -> None:
 
 def plotted_policies(studies: Mapping[str, TuningStudy]) -> dict[str, pd.DataFrame]:
     """Tables of policies for `dvc plots`, by file name, with a column that tells methods and sets apart."""
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
+    if not studies:
+        return tables
     for file, shown in (("policy_map", tuned_shares), ("policy_entropy", entropy), ("tuned_blocks", usage)):
         table = pd.concat([shown(study).assign(study=name) for name, study in studies.items()])
         tables[file] = table.assign(cell=table["study"] + " " + table["method"] + " " + table["dataset"])

@@ -7,15 +7,14 @@ import shutil
 
 import torch
 
-from farfield.execution import Workers
 from farfield.files import atomic_folder, write_json
 from farfield.local import load_local
 from farfield.seeds import integer_seed
 from farfield.sharing.policies import distinct, policy_hash, random_policies, sampled_policies
 from farfield.sharing.policy import Policy
 from farfield.training.checkpoints import load_tensors
-from farfield.training.devices import choose_device
 from stages.frame import paths
+from stages.frame.executor import device_of, executor, train_missing
 from stages.frame.params import load_params
 from stages.frame.run import run
 from stages.frame.sharing_tasks import unfinished
@@ -23,8 +22,8 @@ from stages.frame.sharing_training import Piece, gather, train
 
 
 def main(key: str) -> None:
-    params = load_params()
-    device = choose_device(load_local().device)
+    params, local = load_params(), load_local()
+    device = device_of(local)
     section = params.sharing
     row = section.retrained[key]
     found = paths.SHARING / "policies" / row.search
@@ -60,7 +59,8 @@ def main(key: str) -> None:
             )
         for number, runs in enumerate(samples):
             cells[name, number] = pieces[name, policy_hash(runs)].folder
-    list(Workers(1).map(train, [piece for piece in pieces.values() if not piece.done]))
+    with executor(local, device, processes=1) as elsewhere:
+        train_missing(elsewhere, train, [*pieces.values()])
     with atomic_folder(paths.SHARING / "results" / key) as partial:
         gather(cells, section.protocol, partial)
         write_json(partial / "policies.json", policies)

@@ -12,12 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from farfield.execution import Workers
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
 from farfield.local import load_local
 from farfield.training.checkpoints import load_tensors, save_tensors
-from farfield.training.devices import choose_device
 from stages.frame import paths
+from stages.frame.executor import device_of, executor, train_missing
 from stages.frame.leftovers import DATA_FOLDERS, prune_undeclared
 from stages.frame.models import model_file
 from stages.frame.params import load_params
@@ -26,9 +25,9 @@ from stages.frame.tuning_training import Piece, train
 
 
 def main(study: str, key: str) -> None:
-    params = load_params()
+    params, local = load_params(), load_local()
     prune_undeclared(params, *DATA_FOLDERS)
-    device = choose_device(load_local().device)
+    device = device_of(local)
     spec = params.tuning[study]
     training = spec.methods[key]
     facts = {
@@ -43,7 +42,8 @@ def main(study: str, key: str) -> None:
         for task in spec.tasks
         for replicate in range(training.replicates)
     ]
-    list(Workers(1).map(train, [piece for piece in pieces if not piece.done]))
+    with executor(local, device, processes=1) as elsewhere:
+        train_missing(elsewhere, train, pieces)
     with atomic_folder(paths.PIPELINES / study / "results" / key) as partial:
         gather([piece.folder for piece in pieces], partial)
     shutil.rmtree(scratch, ignore_errors=True)

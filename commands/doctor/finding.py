@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from farfield.errors import first_few
+
 SET_ASIDE = Path(".farfield/set-aside")
-SHOWN = 3  # files named in one finding
 
 
 FIRST, LINK, FETCH = range(3)  # the order of repairs
@@ -42,6 +43,5 @@ def set_aside(path: Path, name: str = "") -> None:
 
 def some(names: Sequence[object]) -> str:
     """The first of many, and how many more; files as seen from here."""
-    words = [os.path.relpath(name) if isinstance(name, Path) else str(name) for name in names[:SHOWN]]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(words) + more
+    words = [os.path.relpath(name) if isinstance(name, Path) else str(name) for name in names]
+    return first_few(words, shown=3)

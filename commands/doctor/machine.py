@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from packaging.requirements import Requirement
 
 from commands.doctor.finding import Finding, set_aside, some
 from farfield.files import atomic_file
@@ -22,15 +23,17 @@ OURS = re.compile(r"(stages|commands)\.\w+")
 
 
 def versions(lock: Path = Path("requirements.lock")) -> Iterator[Finding]:
-    """Packages whose version is not the one that requirements.lock names."""
+    """Packages whose version is not the one that requirements.lock names for this Python and system."""
     other = []
-    for name, wanted in (
-        re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(), re.M) if lock.exists() else ()
-    ):
+    for line in re.findall(r"^[A-Za-z0-9][^\\\n]*", lock.read_text(), re.M) if lock.exists() else ():
+        asked = Requirement(line)
+        if asked.marker and not asked.marker.evaluate():
+            continue
+        name, wanted = asked.name, str(asked.specifier).removeprefix("==")
         try:
             found = version(name)
         except PackageNotFoundError:
-            continue  # of another system, or of an extra that is not installed
+            continue  # of an extra that is not installed
         if found.split("+")[0] != wanted.split("+")[0]:
             other.append(f"{name} {found} instead of {wanted}")
     if other:

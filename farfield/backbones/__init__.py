@@ -9,6 +9,17 @@ BACKBONES: Registry[Backbone] = Registry(
     __name__,
     {
         "conv4": "Conv4",
+        "conv4_plain": "convolutions.conv4_plain",
+        "conv4_widening": "convolutions.conv4_widening",
+        "conv4_dynamic": "convolutions.conv4_dynamic",
+        "conv4_relation": "convolutions.conv4_relation",
+        "r2d2": "r2d2.R2D2Network",
+        "resnet12": "resnet12.resnet12",
+        "resnet12_even": "resnet12.resnet12_even",
+        "resnet12_tadam": "resnet12.resnet12_tadam",
+        "resnet12_wide": "resnet12.ResNet12Wide",
+        "wrn28_10": "wide_resnet.wrn28_10",
+        "wrn28_10_after": "wide_resnet.wrn28_10_after",
         "resnet10": "resnet.resnet10",
         "resnet18": "resnet.resnet18",
         "resnet34": "resnet.resnet34",
@@ -22,6 +33,8 @@ BACKBONES: Registry[Backbone] = Registry(
         "efficientnet_lite0": "efficientnet_lite.efficientnet_lite0",
         "efficientnet_lite1": "efficientnet_lite.efficientnet_lite1",
         "efficientnet_lite2": "efficientnet_lite.efficientnet_lite2",
+        # No network: features in the place of images, of length `width`.
+        "features": "features.Features",
         # An ONNX file; `width` is the length of its features.
         "onnx": "from_onnx.OnnxNetwork",
     },

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 import click
 
 from farfield.command.network_options import network
-from farfield.command.options import local_of, machine
+from farfield.command.options import Bands, local_of, machine
 
 if TYPE_CHECKING:
+    from farfield.datasets.cards import Channels
     from farfield.networks.cards import NetworkCard
 
 
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     type=click.FloatRange(0),
     help="Seconds for candidates with the network, mirror images then among them; one is tried in any case.",
 )
+@click.option(
+    "--bands",
+    type=Bands(),
+    default=(),
+    metavar="N,N..|all",
+    help="Bands of files of many, counted from 1, that are used as they are, as 8,4,3; without it they are "
+    "shown in RGB.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON object.")
 @machine
 def evaluate(
@@ -37,6 +46,7 @@ def evaluate(
     seed: int,
     group: str,
     time_limit: float | None,
+    bands: "Channels",
     as_json: bool,
     device: str | None,
     workers: int | None,
@@ -52,4 +62,4 @@ def evaluate(
     from farfield.own.evaluation import evaluate as evaluated
 
     local = local_of(device, workers)
-    evaluated(data.expanduser(), out.expanduser(), local, card, seed, group, time_limit, as_json)
+    evaluated(data.expanduser(), out.expanduser(), local, card, seed, group, time_limit, bands, as_json)

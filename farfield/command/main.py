@@ -1,28 +1,45 @@
 """The command `farfield`. Each of its commands imports what it needs when it runs, so that help comes at
 once."""
 
+import contextlib
+from collections.abc import Iterator
+
 import click
 
 from farfield.command.checkout import add, compose, diff, doctor, repro
+from farfield.command.cluster import cluster
 from farfield.command.evaluate import evaluate
 from farfield.command.export import export
 from farfield.command.networks import networks
 from farfield.command.predict import predict
-from farfield.errors import one_message
+from farfield.errors import InputError, one_message
 
 # How help lists the commands.
 CONTENTS = {
     "Your own images": ("evaluate", "predict", "export"),
-    "Networks, and this machine": ("networks", "doctor"),
+    "Networks, and this machine": ("networks", "doctor", "cluster"),
     "The studies, in a checkout": ("add", "compose", "repro", "diff"),
 }
+
+
+@contextlib.contextmanager
+def paths_as_given() -> Iterator[None]:
+    """A path that cannot be what it is wanted for is a mistake of the user: a file in a folder's place, or one
+    without permission."""
+    try:
+        yield
+    except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        place = error.filename2 or error.filename
+        raise InputError(
+            f"{place}: {error.strerror}. Give another path, move away what is there, or see to its permissions."
+        ) from error
 
 
 class OneMessage(click.Group):
     """A mistake of the user ends with one message and status 1."""
 
     def invoke(self, ctx: click.Context) -> object:
-        with one_message():
+        with one_message(), paths_as_given():
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,5 +69,5 @@ def main() -> None:
     """
 
 
-for command in (evaluate, predict, export, networks, add, compose, repro, diff, doctor):
+for command in (evaluate, predict, export, networks, add, compose, repro, diff, doctor, cluster):
     main.add_command(command)

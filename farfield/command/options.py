@@ -1,11 +1,33 @@
 """Options that several commands take."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from farfield.local import Local, load_local
+
+if TYPE_CHECKING:
+    from farfield.datasets.cards import Channels
+
+
+class Bands(click.ParamType):
+    """Numbers of bands with commas, each once, or all."""
+
+    name = "bands"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Channels":
+        if not isinstance(value, str):
+            return tuple(value)
+        if value.strip().lower() == "all":
+            return "all"
+        words = value.split(",")
+        numbers = tuple(int(word) for word in words if word.strip().isdecimal())
+        if len(numbers) < len(words) or min(numbers) < 1 or len(set(numbers)) < len(numbers):
+            self.fail(
+                f"{value!r} is not all, nor numbers from 1, each once, with commas, as in 8,4,3", param, ctx
+            )
+        return numbers
 
 
 def machine(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,7 +28,7 @@ from farfield.datasets.archive_checks import (
     UnusableArchiveError,
 )
 from farfield.datasets.archive_kinds import Tar, Zip, archive_of
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 T = TypeVar("T")
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -78,7 +78,7 @@ def visit(
             wanted.discard(member.name)
             if not wanted:
                 return
-    raise InputError(f"{archive.name} does not hold {_first_few(wanted)}.")
+    raise InputError(f"{archive.name} does not hold {first_few(sorted(wanted), shown=3)}.")
 
 
 def whole(file: IO[bytes], member: Member, archive: str) -> bytes:
@@ -162,9 +162,3 @@ def _reading(path: Path) -> Iterator[None]:
         raise UnusableArchiveError(
             f"{path} is damaged ({error}). Put the right file in its place."
         ) from error
-
-
-def _first_few(names: Iterable[str], shown: int = 3) -> str:
-    ordered = sorted(names)
-    rest = f" and {len(ordered) - shown} more" if len(ordered) > shown else ""
-    return ", ".join(ordered[:shown]) + rest

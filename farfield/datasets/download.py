@@ -193,7 +193,10 @@ def _same_version(partial: Path, facts: dict[str, Any]) -> bool:
     """
     note = _note(partial)
     version = {name: str(facts[name]) for name in VERSION if name in facts}
-    known = read_json(note) if note.exists() else {}
+    try:
+        known = read_json(note)
+    except (FileNotFoundError, ValueError):  # or damaged: then nothing is known
+        known = {}
     write_json(note, version | {"size": facts.get("size")})
     return bool(version) and known == version | {"size": facts.get("size")}
 

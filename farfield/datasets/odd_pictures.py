@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from farfield.datasets.channels import levels
+from farfield.errors import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +48,8 @@ def remarks_on_odd(manifest: "pd.DataFrame", shown: int = 5) -> list[str]:
             manifest[column] & ~manifest["flat"] | manifest["flat"] & (column == "flat"), "path"
         ]
         if len(paths):
-            more = f" and {len(paths) - shown} more" if len(paths) > shown else ""
             count = "1 picture is" if len(paths) == 1 else f"{len(paths)} pictures are"
-            lines.append(f"{count} {what}: {', '.join(paths[:shown])}{more}")
+            lines.append(f"{count} {what}: {first_few(list(paths), shown=shown)}")
     return lines
 
 

@@ -59,13 +59,14 @@ def open_unfinished(
 ) -> tuple[dict[str, np.memmap], dict[Key, Fact]]:
     """The arrays `scratch`/<name>, given as (shape, dtype), and what the journal knows about their content.
 
-    Arrays that are not there are made, and then the journal begins anew. What is in a row that does not have its
-    last checksum is forgotten, all files of it: it was damaged, or written again when the run was killed.
+    Arrays that are not there, or are damaged beyond their rows, are made, and then the journal begins anew.
+    What is in a row that does not have its last checksum is forgotten, all files of it: it was damaged, or
+    written again when the run was killed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     journal = scratch / "journal.jsonl"
     for name, (shape, dtype) in arrays.items():
-        if not (scratch / name).exists():
+        if not _fits(scratch / name, shape, dtype):
             journal.unlink(missing_ok=True)
             with atomic_file(scratch / name) as partial:
                 allocate_array(partial, shape, dtype)
@@ -86,6 +87,15 @@ def open_unfinished(
         row for row, found in sums.items() if any(_sum(opened[n][row]) != crc for n, crc in found.items())
     }
     return opened, {key: fact for key, fact in facts.items() if row_of(key) not in wrong}
+
+
+def _fits(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> bool:
+    """Whether an array of this form is there."""
+    try:
+        found = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):  # not there, cut off, or its head is damaged
+        return False
+    return (found.shape, found.dtype) == (shape, np.dtype(dtype))
 
 
 def row_of(key: Key) -> int:

@@ -15,6 +15,7 @@ from farfield.backbones.backbone import Backbone
 from farfield.datasets.cards import Packing
 from farfield.errors import InputError
 from farfield.files import file_hash, write_json
+from farfield.networks.by_threes import by_threes
 from farfield.probing.features import BLOCKS
 from farfield.training.images import MEAN, STD, expect
 
@@ -44,7 +45,9 @@ class Description:
     weights_mean, weights_std: what the weights expect in their place; none: the same. blocks, mirrored: what
     the head reads, as of `ImageClassifier`. ranges: the values of black and white of each kind of file that
     does not state them, as in `datasets.decoders.ranges`; files of the kinds that it was fitted to are shown
-    in these. sets: none where no image was left out. facts: where all of it comes from, for people.
+    in these. bands: the numbers of the bands of a file, from 1, that the network is shown in place of RGB,
+    three at a time (`networks.by_threes`); none: RGB. band_ranges: as ranges, of each of these. sets: none where
+    no image was left out. facts: where all of it comes from, for people.
 
     InputError if the fields cannot be meant together.
     """
@@ -62,6 +65,8 @@ class Description:
     weights_std: tuple[float, ...] | None = None
     blocks: tuple[str, ...] = ()
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    bands: tuple[int, ...] = ()
+    band_ranges: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     mirrored: bool = False
     sets: Sets | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -86,6 +91,14 @@ class Description:
                 "sets.least must have a number for each of class_names",
             ),
             (
+                any(number < 1 for number in self.bands),
+                f"bands are numbers from 1, found {list(self.bands)}",
+            ),
+            (
+                any(len(spans) != len(self.bands) for spans in self.band_ranges.values()),
+                "band_ranges must have a range for each of bands",
+            ),
+            (
                 not set(self.blocks) <= set(BLOCKS) or len(set(self.blocks)) < len(self.blocks),
                 f"blocks are some of {', '.join(BLOCKS)}, found {', '.join(self.blocks)}",
             ),
@@ -98,7 +111,20 @@ class Description:
         backbone = build(self.backbone, width=self.width, image_size=self.image_size)
         if self.weights_mean and self.weights_std:
             expect(backbone, self.weights_mean, self.weights_std)
-        return backbone
+        return by_threes(backbone, len(self.bands)) if self.bands else backbone
+
+    @property
+    def channels(self) -> int:
+        """Of the images that the network takes."""
+        return len(self.bands) or 3
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each channel, as `training.images.normalise` has them."""
+        if self.channels == 3:
+            return self.mean, self.std
+        mean, std = ((sum(values) / 3,) * self.channels for values in (self.mean, self.std))
+        return mean, std
 
 
 def write_description(folder: Path, description: Description, weights: Path) -> None:

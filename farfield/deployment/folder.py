@@ -7,7 +7,7 @@ import torch
 
 from farfield.deployment.classifier import ImageClassifier, load_classifier, save_classifier
 from farfield.deployment.description import DESCRIPTION, Description
-from farfield.deployment.model_card import SNIPPET, model_card
+from farfield.deployment.model_card import model_card, snippet
 from farfield.deployment.onnx_export import export_onnx
 from farfield.deployment.onnx_whole import export_whole, expressible
 from farfield.errors import InputError
@@ -38,10 +38,10 @@ def write_classifier(
             if not torch.allclose(again(sample), classifier(sample), rtol=1e-4, atol=1e-4):
                 raise InputError(f"{folder}: what was written answers differently; is the disk damaged?")
         export_onnx(partial / "model.onnx", again, description)
-        whole = expressible(description.packing)
+        whole = expressible(description)
         if whole:
             export_whole(partial / "classifier.onnx", partial / "model.onnx", description)
-            (partial / "predict.py").write_text(SNIPPET, encoding="utf-8")
+            (partial / "predict.py").write_text(snippet(description), encoding="utf-8")
         (partial / "README.md").write_text(model_card(description, whole), encoding="utf-8")
 
 
@@ -49,6 +49,10 @@ def export(source: Path, folder: Path) -> Description:
     """Write `folder` anew from the classifier in `source`, which an older version may have written."""
     require_free(folder)
     classifier, description = load_classifier(source)
-    images = np.random.default_rng(0).integers(0, 256, (2, *description.packing.shape, 3), dtype=np.uint8)
+    shape, kind = (
+        (2, *description.packing.shape, description.channels),
+        np.uint16 if description.bands else np.uint8,
+    )
+    images = np.random.default_rng(0).integers(0, np.iinfo(kind).max, shape, dtype=kind, endpoint=True)
     write_classifier(folder, classifier, description, images)
     return description

@@ -25,6 +25,38 @@ for path in sys.argv[1:]:
     print(path, names[probabilities.argmax()], f"{probabilities.max():.4f}", sep=",")
 '''
 
+# The same for classifiers of bands, with tifffile in pillow's place.
+BANDS_SNIPPET = '''"""Classes of images: python predict.py IMAGE.tif ... (needs onnxruntime, numpy, tifffile)."""
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import tifffile
+
+folder = Path(__file__).parent
+names = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["class_names"]
+session = onnxruntime.InferenceSession(folder / "classifier.onnx")
+for path in sys.argv[1:]:
+    with tifffile.TiffFile(path) as file:
+        bands = file.pages[0].shaped  # planes, depth, height, width, samples
+        values = file.pages[0].asarray().reshape(bands)[:, 0]
+    image = np.moveaxis(values, 0, -2).reshape(*bands[2:4], -1).astype(np.float32)
+    [[probabilities]] = session.run(None, {"images": image[None]})
+    print(path, names[probabilities.argmax()], f"{probabilities.max():.4f}", sep=",")
+'''
+
+
+def snippet(description: Description) -> str:
+    """predict.py."""
+    return BANDS_SNIPPET if description.bands else SNIPPET
+
+
+def needs(description: Description) -> str:
+    """The packages of `snippet`."""
+    return "onnxruntime, numpy and " + ("tifffile" if description.bands else "pillow")
+
 
 def model_card(description: Description, whole: bool) -> str:
     """Markdown. whole: whether the ONNX graph that takes images as they are lies beside it."""
@@ -55,6 +87,7 @@ def _measured(facts: dict[str, Any]) -> list[str]:
         return ["Nothing was measured of this classifier itself; see the report that was written with it."]
     rows = [(name.replace("_", " "), *_interval(value)) for name, value in metrics.items()]
     said = [
+        *(f"**Read this first.** {doubt}" for doubt in facts.get("doubts", ())),
         "On images that were left out, which it had not learned from; 95 % intervals.",
         tabulate(rows, ["", "%", "interval"], tablefmt="github", disable_numparse=True),
     ]
@@ -93,6 +126,14 @@ def _pixels(description: Description) -> str:
         else ""
     )
     crop = "" if (height, width) == (size, size) else f" The network sees the central {size} x {size}."
+    if description.bands:
+        numbers = ", ".join(map(str, description.bands))
+        return (
+            f"Bands {numbers} of each file, counted from 1, in this order; upright, each from its own "
+            f"`band_ranges` in classifier.json to 0..1, squeezed to {width} x {height} pixels with Pillow's "
+            f"{packing.resample} filter, nothing cut off.{crop} The network has three channels and sees three "
+            "bands at a time; where fewer are left, the last fills them up."
+        )
     return (
         f"Upright by EXIF, RGB, 8 bits, opacity on white; squeezed {first}to {width} x {height} pixels with "
         f"Pillow's {packing.resample} filter, nothing cut off.{crop} Files of more than 8 bits or of other "
@@ -105,15 +146,22 @@ def _use(whole: bool, description: Description) -> list[str]:
     said = [
         "`farfield predict FOLDER IMAGES` prints class, probability, prediction set and whether an image is "
         "unlike all that the classifier has learned from, as CSV.",
-        f"`model.onnx` takes normalised `images` float32 [n, 3, {size}, {size}] and gives `logits`; "
-        "classifier.json has mean and std. `classifier.safetensors` holds the weights.",
+        f"`model.onnx` takes normalised `images` float32 [n, {description.channels}, {size}, {size}] and gives "
+        "`logits`; classifier.json has mean and std. `classifier.safetensors` holds the weights.",
     ]
     if whole:
+        takes = "uint8 [n, h, w, 3], RGB"
+        if description.bands:
+            takes = (
+                "float32 [n, h, w, bands], all bands of a file with the values that it holds, upright and "
+                "without nodata,"
+            )
+        packages = needs(description).replace(",", "").replace(" and", "")
         said.append(
-            "`classifier.onnx` takes `images` uint8 [n, h, w, 3], RGB, of any one size, and gives "
-            "`probabilities`. With `pip install onnxruntime numpy pillow`, this is predict.py:"
+            f"`classifier.onnx` takes `images` {takes} of any one size, and gives `probabilities`. With "
+            f"`pip install {packages}`, this is predict.py:"
         )
-        said.append(f"```python\n{SNIPPET}```")
+        said.append(f"```python\n{snippet(description)}```")
     return said
 
 

@@ -16,16 +16,16 @@ INPUT, OUTPUT = "images", "logits"
 
 
 def export_onnx(path: Path, classifier: ImageClassifier, description: Description) -> None:
-    """Write the graph: `images` float32 [n, 3, S, S], normalised, for any n, to `logits` [n, classes].
+    """Write the graph: `images` float32 [n, c, S, S], normalised, for any n, to `logits` [n, classes].
 
-    The file is checked after it was written; class names, the normalisation and the ranges of
-    files that do not state one stand in its metadata.
+    c is 3, or as many as the description has bands. The file is checked after it was written; class names, the
+    normalisation, the bands and the ranges of files that do not state one stand in its metadata.
     """
     import onnx
 
     size = description.image_size
     plain = classifier.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    traced, given = plain, torch.zeros(2, 3, size, size)
+    traced, given = plain, torch.zeros(2, description.channels, size, size)
     if isinstance(plain.backbone, OnnxNetwork):
         traced, given = head_alone(plain), torch.zeros(2, plain.backbone.feature_dim)
     with atomic_file(path) as partial:
@@ -52,14 +52,15 @@ def export_onnx(path: Path, classifier: ImageClassifier, description: Descriptio
                 description.weights_std or description.std,
             )
             model = joined(plain.backbone, model, *expected)
-        onnx.helper.set_model_props(
-            model,
-            {
-                "class_names": json.dumps(description.class_names, ensure_ascii=False),
-                "mean": " ".join(map(str, description.mean)),
-                "std": " ".join(map(str, description.std)),
-                "ranges": json.dumps(description.ranges),
-            },
-        )
+        mean, std = (" ".join(map(str, values)) for values in description.normalisation)
+        about = {
+            "class_names": json.dumps(description.class_names, ensure_ascii=False),
+            "mean": mean,
+            "std": std,
+            "ranges": json.dumps(description.band_ranges or description.ranges),
+        }
+        if description.bands:
+            about["bands"] = " ".join(map(str, description.bands))
+        onnx.helper.set_model_props(model, about)
         onnx.checker.check_model(model, full_check=True)
         onnx.save(model, str(partial))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from farfield.backbones.from_onnx import OPSET
-from farfield.datasets.cards import Packing, Resample
+from farfield.datasets.cards import Resample
 from farfield.deployment.description import Description
 from farfield.deployment.onnx_export import INPUT, OUTPUT
 from farfield.errors import InputError
@@ -34,21 +34,29 @@ _ENLARGED = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
 SHARE = 1.15  # of the side of what is packed to that of what is seen
 
 
-def expressible(packing: Packing) -> bool:
-    """Whether ONNX has the filters of this packing."""
+def expressible(description: Description) -> bool:
+    """Whether a graph can take files as they are: ONNX has the filters of the packing, and bands have one range
+    each, whatever the kind of file."""
+    packing = description.packing
+    if description.bands and len(description.band_ranges) != 1:
+        return False
     return packing.resample in _LIKE_PILLOW and (not packing.pre_size or packing.pre_resample in _LIKE_PILLOW)
 
 
 def export_whole(path: Path, network: Path, description: Description) -> None:
     """Write the graph: `images` uint8 [n, h, w, 3], RGB, of any one size, to `probabilities` float32 [n,
-    classes].
+    classes]. With bands: `images` float32 [n, h, w, bands], all bands of a file with the values that it holds.
 
-    network: what `farfield.deployment.onnx_export` wrote. InputError if ONNX lacks a filter of the packing.
+    network: what `farfield.deployment.onnx_export` wrote. InputError if it is not `expressible`.
     """
     import onnx
     from onnx import TensorProto, compose, helper
 
-    if not expressible(description.packing):
+    if not expressible(description):
+        if description.bands and len(description.band_ranges) != 1:
+            raise InputError(
+                f"the bands have {len(description.band_ranges)} ranges, by the kind of file, and not one."
+            )
         raise InputError(
             f"ONNX has no filter {description.packing.resample!r} as Pillow's to resize images with."
         )
@@ -57,8 +65,16 @@ def export_whole(path: Path, network: Path, description: Description) -> None:
     graph = helper.make_graph(
         nodes,
         "preprocessing",
-        [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", "h", "w", 3])],
-        [helper.make_tensor_value_info(_PIXELS, TensorProto.FLOAT, ["n", 3, *(description.image_size,) * 2])],
+        [
+            helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", "h", "w", "bands"])
+            if description.bands
+            else helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", "h", "w", 3])
+        ],
+        [
+            helper.make_tensor_value_info(
+                _PIXELS, TensorProto.FLOAT, ["n", description.channels, *(description.image_size,) * 2]
+            )
+        ],
         initializer=_constants(description),
     )
     opsets = [helper.make_opsetid("", OPSET)]
@@ -74,10 +90,10 @@ def export_whole(path: Path, network: Path, description: Description) -> None:
 def _nodes(description: Description) -> "list[NodeProto]":
     from onnx import TensorProto, helper
 
-    packing, nodes = (
-        description.packing,
-        [helper.make_node("Transpose", [INPUT], ["planes"], perm=[0, 3, 1, 2])],
-    )
+    packing, given = description.packing, INPUT
+    nodes = _in_range() if description.bands else []
+    given = "levels of bands" if description.bands else INPUT
+    nodes.append(helper.make_node("Transpose", [given], ["planes"], perm=[0, 3, 1, 2]))
     last, enlarged = "planes", _cut(description) < description.image_size
     if packing.pre_size:
         nodes += _squeezed(last, "pre", packing.pre_resample)
@@ -94,6 +110,18 @@ def _nodes(description: Description) -> "list[NodeProto]":
             helper.make_node("Resize", ["shown", "", "", "size"], [_PIXELS], axes=[2, 3], **_ENLARGED)
         )
     return nodes
+
+
+def _in_range() -> "list[NodeProto]":
+    """The chosen bands of a file, from 0 to 255, not rounded."""
+    from onnx import helper
+
+    return [
+        helper.make_node("Gather", [INPUT, "bands/places"], ["bands/chosen"], axis=3),
+        helper.make_node("Sub", ["bands/chosen", "bands/low"], ["bands/above"]),
+        helper.make_node("Mul", ["bands/above", "bands/scale"], ["bands/scaled"]),
+        helper.make_node("Clip", ["bands/scaled", "bands/0", "bands/255"], ["levels of bands"]),
+    ]
 
 
 def _cut(description: Description) -> int:
@@ -126,7 +154,8 @@ def _constants(description: Description) -> list[Any]:
     from onnx import numpy_helper
 
     packing, size = description.packing, _cut(description)
-    (height, width), std = packing.shape, 255 * np.array(description.std)
+    (height, width), (mean, std) = packing.shape, description.normalisation
+    scale = 1 / (255 * np.array(std))
     top, left = round((height - size) / 2), round((width - size) / 2)
     values = {
         "packed/height": np.array([height]),
@@ -134,9 +163,19 @@ def _constants(description: Description) -> list[Any]:
         "crop/starts": np.array([top, left]),
         "crop/ends": np.array([top + size, left + size]),
         "crop/axes": np.array([2, 3]),
-        "scale": (1 / std).astype(np.float32).reshape(1, 3, 1, 1),
-        "offset": (-255 * np.array(description.mean) / std).astype(np.float32).reshape(1, 3, 1, 1),
+        "scale": scale.astype(np.float32).reshape(1, -1, 1, 1),
+        "offset": (-255 * np.array(mean) * scale).astype(np.float32).reshape(1, -1, 1, 1),
     }
+    if description.bands:
+        [spans] = description.band_ranges.values()
+        low, high = np.array(spans).T
+        values |= {
+            "bands/places": np.array(description.bands) - 1,
+            "bands/low": low.astype(np.float32),
+            "bands/scale": (255 / np.where(high > low, high - low, 1)).astype(np.float32),
+            "bands/0": np.array(0, np.float32),
+            "bands/255": np.array(255, np.float32),
+        }
     if size < description.image_size:
         values["size"] = np.array([description.image_size] * 2)
     if packing.pre_size:

@@ -17,6 +17,18 @@ META_LEARNERS: Registry[MetaLearner] = Registry(
         "maml": "MAML",
         "metaopt_svm": "MetaOptSVM",
         "metaopt_ridge": "MetaOptRidge",
+        "meta_lstm": "MetaLSTM",
+        "r2d2": "R2D2",
+        "tpn": "TPN",
+        "snail": "SNAIL",
+        "weight_generator": "WeightGenerator",
+        "shifted_neurons": "ShiftedNeurons",
+        "tadam": "TADAM",
+        "parameter_predictor": "ParameterPredictor",
+        "leo": "LEO",
+        "meta_baseline": "MetaBaseline",
+        "rfs": "RFS",
+        "reconstruction": "Reconstruction",
     },
 )
 

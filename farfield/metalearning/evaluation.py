@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+AT_ONCE = 32  # episodes on features: heads that look at pairs or sequences make much of each
+
+
 def evaluate_meta(
     learner: MetaLearner,
     images: Tensor,
@@ -31,13 +34,16 @@ def evaluate_meta(
 ) -> "pd.DataFrame":
     """Answer `episodes` in evaluation mode; columns as of `farfield.episodes.evaluation.scores`.
 
-    images: packed [N, H, W, c], indexed by the episodes' rows. first: the number of the first episode
-    in its list; an answer depends on its episode and its number alone. title: of the progress bar
-    over episodes, for learners that adapt to each; none if empty.
+    images: packed [N, H, W, c], indexed by the episodes' rows; or features [N, d] for a learner on these. first:
+    the number of the first episode in its list; an answer depends on its episode and its number alone. title: of
+    the progress bar over episodes, for learners that adapt to each; none if empty.
     """
-    learner = with_channels(learner, images.shape[3])
+    if images.ndim == 4:
+        learner = with_channels(learner, images.shape[3])
     learner.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    if isinstance(learner, EmbeddingLearner):
+    if images.ndim == 2:
+        table = _by_features(learner, images, episodes, device)
+    elif isinstance(learner, EmbeddingLearner):
         table = _by_embedding(learner, images, episodes, image_size, device)
     else:
         table = _one_by_one(learner, images, episodes, image_size, device, first, title)
@@ -66,6 +72,19 @@ def _pixels(images: Tensor, rows: np.ndarray, image_size: int, device: torch.dev
     """Rows [...] of one episode to the evaluation view [1, ..., 3, image_size, image_size]."""
     index = torch.from_numpy(rows.reshape(-1)).long().to(images.device)
     return evaluation_view(images[index].to(device), image_size).unflatten(0, (1, *rows.shape))
+
+
+@torch.no_grad()  # not inference mode: some adapt to each episode by gradients
+def _by_features(
+    learner: MetaLearner, features: Tensor, episodes: Episodes, device: torch.device
+) -> "pd.DataFrame":
+    def answer(support: Tensor, query: Tensor, first: int) -> Tensor:
+        starts = range(0, len(support), AT_ONCE)
+        return torch.cat(
+            [learner(support[i : i + AT_ONCE], query[i : i + AT_ONCE], first + i) for i in starts]
+        )
+
+    return evaluate(answer, features.cpu().numpy(), episodes, device)
 
 
 @torch.inference_mode()

@@ -47,6 +47,24 @@ class MetaLearner(nn.Module):
         target = query_targets(way, logits.shape[1], logits.device).repeat(len(logits))
         return F.cross_entropy(logits.flatten(0, 1), target), logits
 
+    def task_loss(self, support: Tensor, query: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """`loss`, told which of the classes trained on the ways of each episode are, int [E, way] from
+        0."""
+        return self.loss(support, query)
+
+    def prepare(self, features: Tensor, labels: Tensor) -> None:
+        """Look once, before training, at features [n, d] of all images trained on and their classes [n]
+        from 0."""
+
+    def auxiliary_probability(self, over: float) -> float:
+        """How probable a step on `auxiliary_loss` is before an episode's, when this part of training is
+        over."""
+        return 0.0
+
+    def auxiliary_loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Of images [n, 3, H, W] and their classes [n] from 0."""
+        raise NotImplementedError
+
 
 class EmbeddingLearner(MetaLearner):
     """A meta-learner that embeds each image by itself and compares embeddings.
@@ -65,7 +83,8 @@ class EmbeddingLearner(MetaLearner):
         return self.backbone(images)
 
     def classify(self, support: Tensor, query: Tensor) -> Tensor:
-        """Logits [E, way * queries, way] from embeddings [E, way, shot, ...] and [E, way * queries, ...]."""
+        """Logits [E, way * queries, way] from embeddings [E, way, shot, ...] and [E, way * queries,
+        ...]."""
         raise NotImplementedError
 
     def forward(self, support: Tensor, query: Tensor, first: int = 0) -> Tensor:

@@ -4,12 +4,17 @@ The details are those of "A Closer Look at Few-shot Classification" (arXiv 1904.
 attention steps as support images, and logits that are logarithms of probabilities.
 """
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
+from farfield.errors import InputError
 from farfield.metalearning.learner import EmbeddingLearner, query_targets
+
+Attention = Literal["softmax", "cosine_sum"]
 
 SHARPNESS = 100.0  # of the softmax over cosines
 FLOOR = 1e-6  # added to probabilities, so that their logarithm exists
@@ -21,10 +26,16 @@ class MatchingNet(EmbeddingLearner):
     Both sides see the whole support: a bidirectional LSTM reads it in class-major order, and an LSTM
     with attention reads it once for each of its images, starting from the query. So the result
     depends, a little, on the order of the support.
+
+    attention: "softmax" over the support, or "cosine_sum", by which the logit of a class is the sum of the
+    cosines to its images, as in the re-implementation of Ravi and Larochelle whose numbers are the usual ones.
     """
 
-    def __init__(self, backbone: Backbone, way: int) -> None:
+    def __init__(self, backbone: Backbone, way: int, attention: Attention = "softmax") -> None:
         super().__init__(backbone)
+        if attention not in get_args(Attention):
+            raise InputError(f"attention must be {' or '.join(get_args(Attention))}, found {attention!r}")
+        self.attention = attention
         dim = backbone.feature_dim
         self.support_lstm = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
         self.query_lstm = nn.LSTMCell(2 * dim, dim)  # input: the query, then what attention read
@@ -34,11 +45,15 @@ class MatchingNet(EmbeddingLearner):
         memory = self.encode_support(support.flatten(1, 2))
         encoded = self.encode_query(query, memory)
         cosine = _unit(encoded) @ _unit(memory).mT  # [E, queries, way * shot]
+        if self.attention == "cosine_sum":
+            return cosine.unflatten(-1, (way, shot)).sum(-1)
         attention = (cosine.relu() * SHARPNESS).softmax(-1)
         return (attention.unflatten(-1, (way, shot)).sum(-1) + FLOOR).log()
 
     def loss(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-        """As `MetaLearner.loss`, but the logits are not normalised once more."""
+        """As `MetaLearner.loss`, but logits that are logarithms are not normalised once more."""
+        if self.attention == "cosine_sum":
+            return super().loss(support, query)
         logits = self(support, query)
         episodes, queries, way = logits.shape
         target = query_targets(way, queries, logits.device).repeat(episodes)

@@ -24,7 +24,7 @@ class MetaOptRidge(MetaOptNet):
         return 2 * ridge_regression(points, labels[None], self.regularisation)
 
 
-def ridge_regression(points: Tensor, targets: Tensor, penalty: float) -> Tensor:
+def ridge_regression(points: Tensor, targets: Tensor, penalty: float | Tensor) -> Tensor:
     """W [E, d, N] that minimises |X W - Y|^2 + penalty |W|^2 in each of E tasks.
 
     points: X [E, n, d]. targets: Y [E or 1, n, N]. penalty: above 0. By the identity
@@ -36,7 +36,7 @@ def ridge_regression(points: Tensor, targets: Tensor, penalty: float) -> Tensor:
     return _solve(points.mT @ points, points.mT @ targets, penalty)
 
 
-def _solve(gram: Tensor, right: Tensor, penalty: float) -> Tensor:
+def _solve(gram: Tensor, right: Tensor, penalty: float | Tensor) -> Tensor:
     """(gram + penalty I)^-1 right, by Cholesky; NaN stays NaN instead of an error that halts a device."""
     shifted = gram + penalty * torch.eye(gram.shape[-1]).to(gram)
     return torch.cholesky_solve(right, torch.linalg.cholesky_ex(shifted)[0])

@@ -32,15 +32,21 @@ from farfield.training.steps import Curve
 class Episodic:
     """The tasks of a training run; the defaults are BSCD-FSL's (arXiv 1912.07200).
 
-    query: of each class. selection: whether the network ends with the weights of the last epoch or of
-    the one of the best validation accuracy; without validation the last one counts.
-    """
+    query: of each class. fewest: if above 0, an episode has as many shots as it draws, from these to
+    `shot`. clip_value, clip_norm: bounds of each gradient and then of the length of all; 0: none.
+    auxiliary: images of an auxiliary step, where the learner has any. selection: whether the network ends
+    with the weights of the last epoch or of the one of the best validation accuracy; without validation the
+    last one counts."""
 
     way: int
     shot: int
     query: int = 16
     episodes_per_epoch: int = 100
     selection: Literal["last", "best"] = "last"
+    fewest: int = 0
+    clip_value: float = 0.0
+    clip_norm: float = 0.0
+    auxiliary: int = 64
 
 
 def meta_train(
@@ -79,6 +85,8 @@ def meta_train(
     optimizers = [make_optimizer(recipe, list(own_parameters(learner).values()))]
     if thetas:
         optimizers.append(torch.optim.Adam(thetas, lr=1e-3, weight_decay=1e-8))  # arXiv 2001.08735
+    elif learner.auxiliary_probability(0.0):
+        optimizers.append(make_optimizer(recipe, list(learner.parameters())))
 
     def tasks(domain: Domain, epoch: int) -> Tasks:
         episodes = domain.episodes(
@@ -88,12 +96,13 @@ def meta_train(
             episodes=episodic.episodes_per_epoch,
             seed=integer_seed(seed, "tasks", epoch),
         )
-        return Tasks(domain.images, episodes, recipe, image_size, device, seed, key=(domain.name, epoch))
+        key = (domain.name, epoch)
+        return Tasks(domain, episodes, recipe, image_size, device, seed, key, episodic.fewest)
 
     def train(epoch: int) -> dict[str, float]:
         learner.train()
         if not further:
-            return _epoch(learner, optimizers[0], tasks(source, epoch), epoch)
+            return _epoch(learner, optimizers, tasks(source, epoch), epoch, episodic)
         domains = [source, *further]
         seen, unseen = stream(seed, "domains", epoch).choice(len(domains), 2, replace=False)
         pair = tasks(domains[seen], epoch), tasks(domains[unseen], epoch)
@@ -117,25 +126,59 @@ def meta_train(
 
 
 def _epoch(
-    learner: MetaLearner, optimizer: torch.optim.Optimizer, tasks: Tasks, epoch: int
+    learner: MetaLearner,
+    optimizers: Sequence[torch.optim.Optimizer],
+    tasks: Tasks,
+    epoch: int,
+    episodic: Episodic,
 ) -> dict[str, float]:
+    optimizer = optimizers[0]
     sums = torch.zeros(2, dtype=torch.float64, device=tasks.device)
     for time, group in tasks.steps():
-        set_learning_rate(optimizer, learning_rate(tasks.recipe, epoch + time))
+        rate = learning_rate(tasks.recipe, epoch + time)
+        probability = learner.auxiliary_probability((epoch + time) / tasks.recipe.epochs)
+        if probability and stream(tasks.seed, "auxiliary", *tasks.key, group.start).random() < probability:
+            _auxiliary_step(learner, optimizers[1], rate, tasks, group.start, episodic)
+        set_learning_rate(optimizer, rate)
         optimizer.zero_grad(set_to_none=True)
         weight = 1 / len(group) if learner.tasks == "mean" else 1.0
-        for task in group:  # backward after each: the sum is the same, and one task's graph is in memory
-            _seed_draws(learner, tasks, task)
-            support, query = tasks.batch(range(task, task + 1))
+        for part in tasks.parts(group):  # backward after each: the sum is the same
+            _seed_draws(learner, tasks, part.start)
+            support, query = tasks.batch(part)
             with autocast(tasks.device, tasks.recipe.precision):
-                loss, logits = learner.loss(support, query)
-            (loss * weight).backward()
+                loss, logits = learner.task_loss(support, query, tasks.classes(part))
+            (loss * (weight * len(part))).backward()
             target = query_targets(logits.shape[-1], logits.shape[1], logits.device)
             correct = (logits.detach().argmax(-1) == target).double().mean()
-            sums += torch.stack([loss.detach().double(), correct])
+            sums += torch.stack([loss.detach().double(), correct]) * len(part)
+        _clip(learner, episodic)
         optimizer.step()
     mean_loss, accuracy = (sums / len(tasks.episodes.rows)).tolist()
     return {"train_loss": round(mean_loss, 6), "train_accuracy": round(100 * accuracy, 4)}
+
+
+def _auxiliary_step(
+    learner: MetaLearner,
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    tasks: Tasks,
+    number: int,
+    episodic: Episodic,
+) -> None:
+    set_learning_rate(optimizer, rate)
+    optimizer.zero_grad(set_to_none=True)
+    with autocast(tasks.device, tasks.recipe.precision):
+        loss = learner.auxiliary_loss(*tasks.base_batch(number, episodic.auxiliary))
+    loss.backward()
+    _clip(learner, episodic)
+    optimizer.step()
+
+
+def _clip(learner: MetaLearner, episodic: Episodic) -> None:
+    if episodic.clip_value:
+        nn.utils.clip_grad_value_(learner.parameters(), episodic.clip_value)
+    if episodic.clip_norm:
+        nn.utils.clip_grad_norm_(learner.parameters(), episodic.clip_norm)
 
 
 def _learning_to_learn_epoch(

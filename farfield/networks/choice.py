@@ -2,6 +2,7 @@
 
 import dataclasses
 import fnmatch
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def _with(card: NetworkCard, values: Any, source: str) -> NetworkCard:
             if (
                 len(numbers) != len(given)
                 or len(given) != card.channels
+                or not all(map(math.isfinite, numbers))
                 or (name == "std" and min(numbers) <= 0)
             ):
                 raise InputError(

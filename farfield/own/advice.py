@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from farfield.own.images import OwnImages, counted, named
+from farfield.errors import first_few
+from farfield.own.images import OwnImages, counted
 from farfield.probing.diagnosis import Diagnosis, Leakage
 
 WIDE = 40.0  # points between the ends of a class's interval, beyond which it has too few images to be judged
@@ -12,7 +13,7 @@ PAIRS = 5  # of classes that are named
 def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     """Sentences, the most urgent first."""
     names, said = own.class_names, []
-    said += [_leak(leak) for leak in found.leakage if leak.misleading]
+    said += [leak_sentence(leak) for leak in found.leakage if leak.misleading]
     twins = found.duplicates
     if contrary := int((~twins.same_class).sum()):
         said.append(
@@ -38,7 +39,7 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     wide = [names[i] for i in np.argsort(-reach, kind="stable") if reach[i] > WIDE]
     if wide and len(wide) < len(names):
         said.append(
-            f"Too few images to judge {named(wide)}: the interval of how many are found "
+            f"Too few images to judge {first_few(wide)}: the interval of how many are found "
             f"again is wider than {WIDE:.0f} points. Add images there first."
         )
     said.append(
@@ -50,7 +51,8 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
     return said
 
 
-def _leak(leak: Leakage) -> str:
+def leak_sentence(leak: Leakage) -> str:
+    """What makes the accuracy seem higher than it is, by how much, and what to do."""
     points = f"{leak.excess.value:.1f} points (95 % interval {leak.excess.low:.1f} to {leak.excess.high:.1f})"
     if leak.kind == "groups":
         return f"Keep the groups: without them the accuracy would seem {points} higher than of new groups."

@@ -26,7 +26,7 @@ def before_after(data: Path, own: OwnImages) -> Part:
     sheets = []
     for label, rows in chosen.items():
         name = own.class_names[label]
-        after = [Image.fromarray(np.asarray(own.images[row])) for row in rows]
+        after = [own.picture(row) for row in rows]
         alt = f"{len(rows)} images of {name}, above as they are stored and below as the network sees them"
         sheets.append(Sheet(name, encoded(two_rows([before[row] for row in rows], after)), alt))
     lines = [

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from farfield.errors import InputError
-from farfield.own.images import OwnImages, named
+from farfield.errors import InputError, first_few
+from farfield.own.images import OwnImages
 
 
 def groups_by(pattern: str, paths: Sequence[str]) -> np.ndarray:
@@ -25,7 +25,7 @@ def groups_by(pattern: str, paths: Sequence[str]) -> np.ndarray:
     without = [path for path, match in zip(paths, found, strict=True) if match is None or match[1] is None]
     if without:
         raise InputError(
-            f"--group {pattern!r} is not found in {len(without)} of {len(paths)} paths: {named(without)}; "
+            f"--group {pattern!r} is not found in {len(without)} of {len(paths)} paths: {first_few(without)}; "
             "the path starts with the folder of the class"
         )
     keys = [match[1] for match in found if match is not None]
@@ -46,9 +46,9 @@ def require_testable(own: OwnImages, groups: np.ndarray | None) -> None:
     """InputError that names the classes of which nothing could be left out to test on."""
     if few := [name for name, count in own.counts.items() if count < 2]:
         lost = [path for path in own.left_out if path.split("/")[0] in few]
-        which = f" Left out there: {named(lost)}." if lost else ""
+        which = f" Left out there: {first_few(lost)}." if lost else ""
         raise InputError(
-            f"every class needs two readable images, one to learn from and one to be asked; {named(few)} "
+            f"every class needs two readable images, one to learn from and one to be asked; {first_few(few)} "
             f"{'has' if len(few) == 1 else 'have'} fewer.{which} Add images there, or take the folder out."
         )
     if groups is None:
@@ -61,6 +61,6 @@ def require_testable(own: OwnImages, groups: np.ndarray | None) -> None:
         )
     if alone:
         raise InputError(
-            f"all images of {named(alone)} are in one group, so that nothing of it could be left out to "
+            f"all images of {first_few(alone)} are in one group, so that nothing of it could be left out to "
             "test on; add images of other groups, or take the class out."
         )

@@ -8,37 +8,46 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock
+from PIL import Image
 
 from farfield.datasets import class_folders as folders
 from farfield.datasets import decoders, packing, reading
-from farfield.datasets.cards import Packing
+from farfield.datasets.cards import Channels, Packing
+from farfield.datasets.channels import Kept, load_channels, pictures
+from farfield.datasets.decoders.ranges import Range
 from farfield.datasets.layouts import read_images
 from farfield.datasets.layouts.forms import Labelled, labelled_images
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.odd_pictures import remarks_on_odd, with_oddities
 from farfield.datasets.packed import load_images, load_manifest, load_ranges
 from farfield.datasets.packing import pack
 from farfield.datasets.remarks import remarks_on
 from farfield.datasets.twins import contradictions
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 from farfield.files import file_hash, read_json, write_json
 from farfield.local import SCRATCH
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SUMS = "sums.json"  # of the packed files
-SHOWN = 5  # files or classes named in one message
+STATED = "stated"  # where all files state one range, in the place of their kind
+MIXED = " bands, shown as "  # as `decoders.bands` says it
 
 
 @dataclass(frozen=True)
 class OwnImages:
-    """images: uint8 [n, size, size, 3], memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files
-    whose bytes another file has too. mislabelled: the same picture under several classes, "path (class) and
-    path (class)". fingerprint: of all files. folder: where it is packed. ranges: of its kinds of files, as in
-    `decoders.ranges`. shown: what was done to them and which went wrong, one line a kind. splits, groups:
-    [n], "all" and "" where nothing is said. found: remarks on the form of the labels. paths: of the images,
-    relative to their folder. sizes: int [n, 2], width and height in their files, upright."""
+    """images: uint8 [n, size, size, 3], or uint16 [n, size, size, c] of the bands with the numbers `bands`,
+    memory-mapped. labels: [n]. left_out: {path: reason}. repeated: files whose bytes another file has too.
+    mislabelled: the same picture under several classes, "path (class) and path (class)". fingerprint: of all
+    files. folder: where it is packed. ranges: of its kinds of files, as in `decoders.ranges`. band_ranges:
+    those of each of the bands. kept: what people see of bands; none: these are pictures. shown: what was done
+    to the files and which went wrong, one line a kind. splits, groups: [n], "all" and "" where nothing is said.
+    found: remarks on the form of the labels. paths: of the images, relative to their folder. sizes: int [n, 2],
+    width and height in their files, upright."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -49,6 +58,9 @@ class OwnImages:
     fingerprint: str
     folder: Path
     ranges: dict[str, tuple[float, float]]
+    band_ranges: dict[str, tuple[tuple[float, float], ...]]
+    bands: tuple[int, ...]
+    kept: Kept | None
     shown: tuple[str, ...]
     splits: np.ndarray
     groups: np.ndarray
@@ -60,24 +72,31 @@ class OwnImages:
         """Its path, without the folder of its class where that is its beginning."""
         return self.paths[row].removeprefix(f"{self.class_names[self.labels[row]]}/")
 
+    def picture(self, row: int) -> Image.Image:
+        """The packed image as people see it."""
+        return Image.fromarray(pictures(np.asarray(self.images[row]), self.kept))
+
     @property
     def counts(self) -> dict[str, int]:
         counts = np.bincount(self.labels, minlength=len(self.class_names)).tolist()
         return dict(zip(self.class_names, counts, strict=True))
 
 
-def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
-    """The packed images of `data`; decoded once, and found again while they stay the same."""
+def own_images(data: Path, form: Packing, workers: int, bands: Channels = ()) -> OwnImages:
+    """The packed images of `data`; decoded once, and found again while they stay the same.
+
+    bands: numbers of those of the files that are kept as they are; none: pictures in RGB.
+    """
     found = labelled_images(data)
     mark = folders.fingerprint(found.root, found.index)
     code = [file_hash(Path(str(module.__file__))) for module in (folders, packing, reading)]
     code += [file_hash(path) for path in sorted(Path(decoders.__path__[0]).rglob("*.py"))]
-    key = hashlib.sha256(json.dumps([mark, asdict(form), code]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([mark, asdict(form), bands, code]).encode()).hexdigest()[:16]
     folder = SCRATCH / "own-images" / key
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):  # a second run of the same images waits, and finds them packed
         if not _whole(folder):
-            _pack(data, found, form, folder, workers)
+            _pack(data, found, form, bands, folder, workers)
             if folders.fingerprint(found.root, found.index) != mark:
                 raise InputError(
                     f"{data} changed while it was read; run this again when nothing writes to it."
@@ -85,6 +104,7 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
             write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
+    numbers, ranges, band_ranges = _bands(folder / "packed", manifest)
     images, labels = load_images(folder / "packed"), manifest["label"].to_numpy(copy=True)
     return OwnImages(
         images,
@@ -95,7 +115,10 @@ def own_images(data: Path, form: Packing, workers: int) -> OwnImages:
         tuple(" and ".join(group) for group in contradictions(manifest, images)),
         mark,
         folder,
-        load_ranges(folder / "packed"),
+        ranges,
+        band_ranges,
+        numbers,
+        load_channels(folder / "packed"),
         (*remarks_on(manifest), *remarks_on_odd(with_oddities(manifest, images, labels))),
         manifest["split"].to_numpy(),
         manifest.get("group", manifest["split"].map(lambda _: "")).to_numpy(),
@@ -109,8 +132,11 @@ def _whole(folder: Path) -> bool:
     """Whether the packed copy is there with the bytes that were written; a damaged one is decoded anew."""
     if not (folder / SUMS).exists():
         return False
-    if read_json(folder / SUMS) == _sums(folder):
-        return True
+    try:
+        if read_json(folder / SUMS) == _sums(folder):
+            return True
+    except (OSError, ValueError):  # of files that are gone, and of sums that were damaged themselves
+        pass
     print(f"{folder} was damaged on disk; the images are decoded anew", file=sys.stderr)
     return False
 
@@ -119,9 +145,24 @@ def _sums(folder: Path) -> dict[str, str]:
     return {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}
 
 
-def _pack(data: Path, found: Labelled, form: Packing, folder: Path, workers: int) -> None:
+def _bands(
+    packed: Path, manifest: "pd.DataFrame"
+) -> tuple[tuple[int, ...], dict[str, Range], dict[str, tuple[Range, ...]]]:
+    """The numbers of the bands that are kept, the range of each kind of picture, and those of each band."""
+    if load_channels(packed) is None:
+        return (), load_ranges(packed), {}
+    numbers = tuple(channel["band"] for channel in read_json(packed / "channels.json")["channels"])
+    spans = read_json(packed / "ranges.json")
+    said = {kind: tuple((low, high) for low, high in channels) for kind, channels in spans.items()}
+    stated = manifest[["low", "high"]].drop_duplicates()
+    if not said and len(stated) == 1:
+        said[STATED] = ((float(stated["low"].iloc[0]), float(stated["high"].iloc[0])),) * len(numbers)
+    return numbers, {}, said
+
+
+def _pack(data: Path, found: Labelled, form: Packing, bands: Channels, folder: Path, workers: int) -> None:
     if not found.index.records:
-        raise InputError(f"{data} holds no images of its classes {named(found.index.class_names)}.")
+        raise InputError(f"{data} holds no images of its classes {first_few(found.index.class_names)}.")
     read = partial(read_images, found.root, found.index)
     pack(
         found.index,
@@ -131,6 +172,7 @@ def _pack(data: Path, found: Labelled, form: Packing, folder: Path, workers: int
         folder / "unfinished",
         workers=workers,
         title="decoding your images",
+        channels=bands,
     )
 
 
@@ -139,12 +181,16 @@ def remarks(own: OwnImages) -> list[str]:
     said = [*own.found]
     if own.left_out:
         files = [f"{path} ({reason})" for path, reason in sorted(own.left_out.items())]
-        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {named(files)}.")
+        said.append(f"{counted(len(files), 'file is', 'files are')} left out: {first_few(files)}.")
     said += [f"{line}." for line in own.shown]
+    if own.bands:
+        said.append(used_bands(own.bands))
+    elif any(MIXED in line for line in own.shown):
+        said.append("Bands were averaged to three; --bands says which are used as they are, or all.")
     if own.mislabelled:
         said.append(
             f"The same picture stands under several classes, so one of its labels is wrong: "
-            f"{some(list(own.mislabelled), '; ')}."
+            f"{first_few(list(own.mislabelled), '; ')}."
         )
     if own.repeated:
         said.append(
@@ -154,13 +200,15 @@ def remarks(own: OwnImages) -> list[str]:
     return said
 
 
+def used_bands(bands: tuple[int, ...]) -> str:
+    if len(bands) == 1:
+        return f"Of each file band {bands[0]} is used, in its own range."
+    together = ", three at a time, as the network has three channels" if len(bands) > 3 else ""
+    return f"Of each file bands {', '.join(map(str, bands))} are used, each in its own range{together}."
+
+
 def counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
-
-
-def named(things: list[str] | tuple[str, ...]) -> str:
-    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
-    return ", ".join(things[:SHOWN]) + more
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from markupsafe import Markup
 
-from farfield.deployment.model_card import SNIPPET
+from farfield.deployment.description import Description
+from farfield.deployment.model_card import needs, snippet
+from farfield.deployment.onnx_whole import expressible
 from farfield.networks.cards import NetworkCard
 from farfield.own import words
 from farfield.own.figures import confusion_matrix, reliability_curve
@@ -72,16 +74,20 @@ def render(
     notes: Sequence[str],
     first: Sequence[Part],
     more: Sequence[Part],
+    description: Description,
 ) -> str:
-    """The page. first: sections before the figures. more: those after them, before the contact sheets."""
+    """The page. description: of the classifier that is written. first: sections before
+    the figures. more: those after them, before the contact sheets."""
     own, scores = probes.own, probes.scores
     styles = [(TEMPLATES / "style.css").read_text("utf-8"), (OWN_TEMPLATES / "page.css").read_text("utf-8")]
-    sections = [*first, *_measured(probes, card, found), *more, _sheets(own), _use()]
+    sections = [*first, *_measured(probes, card, found), *more, _sheets(own), _use(description)]
     facts = {
         "images": f"{len(own.labels):,}".replace(",", " "),
         "classes": len(own.class_names),
+        **({"bands": ", ".join(map(str, own.bands))} if own.bands else {}),
         "network": card.name,
         "it has seen": card.pretrained_on,
+        "pixels it sees": f"{card.image_size} x {card.image_size} of each image",
         "licence of its weights": card.licence,
     }
     template = environment(OWN_TEMPLATES).get_template("page.html.j2")
@@ -179,7 +185,8 @@ def _sheets(own: OwnImages) -> Part:
     )
 
 
-def _use() -> Part:
+def _use(description: Description) -> Part:
+    whole = expressible(description)
     files = [
         ("../predictions.csv", "what was said of each image when it was left out"),
         ("../evaluation.csv", "all that were tried"),
@@ -187,17 +194,22 @@ def _use() -> Part:
         ("../classifier/README.md", "the model card"),
         ("../classifier/classifier.json", "classes, pixel rule, figures, licence"),
         ("../classifier/classifier.safetensors", "the weights"),
-        ("../classifier/classifier.onnx", "ONNX: images of any size in, probabilities out"),
         ("../classifier/model.onnx", "ONNX: normalised pixels in, logits out"),
-        ("../classifier/predict.py", "the program below"),
     ]
+    program: tuple[Item, ...] = ()
+    if whole:
+        files.append(("../classifier/classifier.onnx", "ONNX: images of any size in, probabilities out"))
+        files.append(("../classifier/predict.py", "the program below"))
+        program = (
+            Item("text", f"Without farfield, with {needs(description)}:"),
+            Item("code", snippet(description)),
+        )
     return Part(
         "How to use it",
         "Use",
         (
             Item("code", "farfield predict classifier path/to/new/images --out classes.csv"),
-            Item("text", "Without farfield, with onnxruntime, numpy and pillow:"),
-            Item("code", SNIPPET),
+            *program,
             Item("links", files),
         ),
     )

@@ -16,8 +16,7 @@ def data_uri(data: bytes, kind: str) -> str:
 
 def thumbnail(own: OwnImages, row: int, side: int) -> str:
     """The image, its longer side of `side` pixels, in the proportions of its file."""
-    picture = Image.fromarray(np.asarray(own.images[row]))
-    return encoded(picture.resize(_shown(own, row, side), Image.Resampling.BOX))
+    return encoded(own.picture(row).resize(_shown(own, row, side), Image.Resampling.BOX))
 
 
 def contact_sheet(own: OwnImages, rows: np.ndarray, side: int, columns: int) -> str:
@@ -26,7 +25,7 @@ def contact_sheet(own: OwnImages, rows: np.ndarray, side: int, columns: int) -> 
     sheet = Image.new("RGBA", (columns * side, -(-len(rows) // columns) * side))
     for place, row in enumerate(rows.tolist()):
         size = _shown(own, row, side - 2)
-        picture = Image.fromarray(np.asarray(own.images[row])).resize(size, Image.Resampling.BOX)
+        picture = own.picture(row).resize(size, Image.Resampling.BOX)
         left, top = place % columns * side, place // columns * side
         sheet.paste(picture, (left + (side - size[0]) // 2, top + (side - size[1]) // 2))
     return encoded(sheet)

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from farfield.datasets.decoders import UnreadableImageError, decode, holds_image
+from farfield.datasets.decoders import UnreadableImageError, decode, holds_image, read
+from farfield.datasets.decoders.channels import keep
 from farfield.datasets.visible import visible_paths
 from farfield.deployment.classifier import ImageClassifier, load_classifier
 from farfield.deployment.description import DESCRIPTION, Description
@@ -76,33 +77,53 @@ def predict(
 
     An `out` that was begun, and by the same classifier, is continued. At most `AHEAD` images are in memory.
     """
+    if out is not None and out.is_dir():
+        raise InputError(f"{out} is a folder; give the name of the file that the answers go to.")
     deterministic(threads=0)
-    device = choose_device(local.device)
     network, description = load_classifier(classifier)
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with ExitStack() as stack:
         if out is None:
             target, held = standard_output(), ""
         else:
             mark = f"{file_hash(classifier / DESCRIPTION)[:8]}.{form}"
             target, held = stack.enter_context(appended(out, mark, quoted=form == "csv"))
-        done = _paths(held, form)
+        done = _paths(held, form, target.name)
         if done:
             print(f"{len(done)} images are done already; {out} is continued", file=sys.stderr)
         if form == "csv" and not held:
             target.add(_row(COLUMNS))
-        pool = stack.enter_context(ThreadPoolExecutor(local.workers))
         todo = (path for path in images_of(places) if str(path) not in done)
         complete = True
+        if local.cluster is not None:
+            for lines, problems in _on_nodes(stack, local, local.cluster, classifier, [*todo], form):
+                target.add(lines)
+                complete &= not problems
+                for problem in problems:
+                    print(problem, file=sys.stderr)
+            return complete
+        device = choose_device(local.device)
+        network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pool = stack.enter_context(ThreadPoolExecutor(local.workers))
         read = _decoded(pool, todo, description)
         while batch := list(islice(read, BATCH)):
             readable = [(path, image) for path, image in batch if image is not None]
             complete &= len(readable) == len(batch)
             if readable:
                 images = torch.from_numpy(np.stack([image for _, image in readable])).to(device)
-                said = _said(network, description, [str(path) for path, _ in readable], images)
-                target.add("".join(one.line(form) for one in said))
+                answers = said(network, description, [str(path) for path, _ in readable], images)
+                target.add("".join(one.line(form) for one in answers))
     return complete
+
+
+def _on_nodes(
+    stack: ExitStack, local: Local, cluster: str, classifier: Path, paths: list[Path], form: Form
+) -> Iterator[tuple[str, list[str]]]:
+    from farfield.cluster import RayWorkers, device_of_nodes
+    from farfield.own.prediction_on_nodes import predicted
+
+    device = device_of_nodes(cluster, local.device)
+    nodes = RayWorkers(cluster, "cpu" if device.type == "cpu" else "cuda", local.gpu_share)
+    return predicted(stack.enter_context(nodes), classifier, paths, form, device)
 
 
 def _decoded(
@@ -120,15 +141,20 @@ def _decoded(
 
 
 @torch.inference_mode()
-def _said(
+def said(
     network: ImageClassifier, description: Description, paths: Sequence[str], images: Tensor
 ) -> list[Prediction]:
-    """images: uint8 [n, h, w, 3], packed."""
+    """images: packed, [n, h, w, c]."""
     features = network.features(evaluation_view(images, description.image_size))
     probabilities = network.logits(features).softmax(-1).cpu().numpy()
+    if not np.isfinite(probabilities).all():
+        odd = paths[int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])]
+        raise InputError(
+            f"{odd}: the network's answer is nan or infinite; it does not fit this image or this machine."
+        )
     distances = None if network.familiar is None else network.familiar(features).tolist()
     names, sets = description.class_names, description.sets
-    said = []
+    found = []
     for place, (path, given) in enumerate(zip(paths, probabilities, strict=True)):
         best = int(given.argmax())
         inside = None
@@ -136,8 +162,8 @@ def _said(
             order = np.argsort(-given, kind="stable")
             inside = tuple(names[i] for i in order if i == best or given[i] >= sets.least[i])
         distance = None if distances is None else distances[place]
-        said.append(Prediction(path, names[best], float(given[best]), inside, distance))
-    return said
+        found.append(Prediction(path, names[best], float(given[best]), inside, distance))
+    return found
 
 
 def _row(values: Sequence[str]) -> str:
@@ -146,13 +172,19 @@ def _row(values: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _paths(held: str, form: Form) -> set[str]:
-    """Of the images in lines that are written already."""
-    if form == "json":
-        return {json.loads(line)["path"] for line in held.split("\n")[:-1]}
-    rows = csv.reader(io.StringIO(held, newline=""))
-    next(rows, None)
-    return {row[0] for row in rows}
+def _paths(held: str, form: Form, left: str) -> set[str]:
+    """Of the images in lines that are written already. InputError if these are not what `predict` writes."""
+    try:
+        if form == "json":
+            return {json.loads(line)["path"] for line in held.split("\n")[:-1]}
+        rows = list(csv.reader(io.StringIO(held, newline=""), strict=True))[1:]
+        if any(len(row) != len(COLUMNS) for row in rows):
+            raise ValueError("a line has another number of cells")
+        return {row[0] for row in rows}
+    except (ValueError, LookupError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"what an earlier run left, in {left}, was damaged since ({error}); remove it and run this again."
+        ) from error
 
 
 def images_of(places: Sequence[Path]) -> Iterator[Path]:
@@ -166,10 +198,18 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
             yield place
 
 
+def as_learned(data: bytes, description: Description) -> np.ndarray:
+    """The packed image in these bytes, as those were that were learned from. UnreadableImageError."""
+    packing, bands = description.packing, description.bands
+    if bands:
+        return keep(read(data), packing, bands, known=description.band_ranges).pixels
+    return decode(data, packing, known=description.ranges).pixels
+
+
 def pixels(path: Path, description: Description) -> np.ndarray | None:
     """The packed image, as training saw it; none, and a line on standard error, if it cannot be read."""
     try:
-        return decode(path.read_bytes(), description.packing, known=description.ranges).pixels
+        return as_learned(path.read_bytes(), description)
     except (UnreadableImageError, OSError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None

@@ -15,6 +15,7 @@ from farfield.deployment.classifier import ImageClassifier
 from farfield.deployment.description import Description, Sets
 from farfield.deployment.familiarity import familiarity
 from farfield.networks.cards import NetworkCard
+from farfield.own.advice import leak_sentence
 from farfield.own.given_split import on_test_split
 from farfield.own.images import OwnImages
 from farfield.probing.diagnosing import diagnose
@@ -150,6 +151,8 @@ def fitted(
     head = Head(weight / scores.temperature, bias / scores.temperature)
     inside = tuple(block.rpartition(".")[2] for block in chosen.candidate.blocks)
     metrics = {"accuracy": scores.accuracy, "balanced_accuracy": scores.balanced, "macro_f1": scores.macro_f1}
+    doubt = diagnosis.doubt
+    apart = {"accuracy_of_other_things": {"percent": round(doubt.together, 2)}} if doubt else {}
     description = Description(
         class_names=own.class_names,
         image_size=card.image_size,
@@ -162,12 +165,16 @@ def fitted(
         blocks=inside,
         mirrored=chosen.candidate.mirrored,
         ranges=own.ranges,
+        bands=own.bands,
+        band_ranges=own.band_ranges,
         sets=Sets(sets.stated, tuple(round(float(least), 6) for least in sets.thresholds)),
         facts={
             "method": f"logistic regression on {chosen.candidate.title}",
             "networks": [card.name],
-            "accuracy": round(scores.accuracy.value, 2),
+            "accuracy": round(doubt.together if doubt else scores.accuracy.value, 2),
+            "doubts": [leak_sentence(leak) for leak in diagnosis.doubts],
             "metrics": {
+                **apart,
                 **{key: percent(one) for key, one in metrics.items()},
                 "expected_calibration_error": {"percent": round(scores.ece_calibrated, 2)},
                 "prediction_set_coverage": percent(sets.coverage),

@@ -29,7 +29,7 @@ def diagnose(
     suggested: np.ndarray | None = None,
     stated: float = STATED,
 ) -> Diagnosis:
-    """images: uint8 [n, h, w, 3]. looks: [n, e], of length one, in which images are compared. tested: the
+    """images: packed, [n, h, w, c]. looks: [n, e], of length one, in which images are compared. tested: the
     recommended classifier's left-out answers, under `parts` [repeats, n].
 
     groups: int [n] from 0, whose images `parts` keep together. suggested: groups that file names suggest

@@ -191,7 +191,11 @@ class Diagnosis:
     curve: LearningCurve | None
 
     @property
+    def doubts(self) -> list[Leakage]:
+        """Why the scores are not to be believed."""
+        return [leak for leak in self.leakage if leak.misleading and leak.kind != "groups"]
+
+    @property
     def doubt(self) -> Leakage | None:
-        """Why the scores are not to be believed, if they are not: what takes most from the accuracy."""
-        wrong = [leak for leak in self.leakage if leak.misleading and leak.kind != "groups"]
-        return min(wrong, key=lambda leak: leak.together, default=None)
+        """What takes most from the accuracy, if anything does."""
+        return min(self.doubts, key=lambda leak: leak.together, default=None)

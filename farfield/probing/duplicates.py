@@ -16,6 +16,7 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from farfield.datasets.channels import levels
 from farfield.probing.diagnosis import Duplicates
 from farfield.probing.features import stretches
 
@@ -27,7 +28,7 @@ ALIKE, A_BIT, SAME = 0.85, 0.0075, 0.97
 
 
 def spectra(images: np.ndarray) -> np.ndarray:
-    """float [n, 8, 8], the lowest frequencies of uint8 images [n, h, w, 3] in grey; the constant one is 0."""
+    """float [n, 8, 8], the lowest frequencies of packed images [n, h, w, c] in grey; the constant one is 0."""
     found = np.stack([_low(image) for image in images])
     found[:, 0, 0] = 0
     return found
@@ -35,7 +36,7 @@ def spectra(images: np.ndarray) -> np.ndarray:
 
 def _low(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
-    grey = image.sum(-1, dtype=np.uint16).astype(np.float32)
+    grey = levels(image).sum(-1, dtype=np.uint16).astype(np.float32)
     sums = _box(height) @ grey @ _box(width).T
     low: np.ndarray = dctn(sums, norm="ortho")[:LOW, :LOW]
     return low
@@ -71,7 +72,7 @@ def differing_bits(spectrum: np.ndarray) -> np.ndarray:
 def near_duplicates(
     features: np.ndarray, images: np.ndarray, labels: np.ndarray, parts: np.ndarray
 ) -> Duplicates:
-    """features: [n, d], of length one. images: uint8 [n, h, w, 3]. parts: int [repeats, n]."""
+    """features: [n, d], of length one. images: packed, [n, h, w, c]. parts: int [repeats, n]."""
     cosine, bits = features @ features.T, differing_bits(spectra(images))
     bits = np.minimum(bits, bits.T)
     first, second = np.nonzero(np.triu(cosine >= np.minimum(ALIKE + A_BIT * bits, SAME), 1))

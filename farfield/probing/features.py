@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
+from farfield.datasets.channels import levels
+from farfield.errors import InputError
 from farfield.training.images import evaluation_view
 from farfield.transfer.blocks import root, unit
 
@@ -99,21 +101,26 @@ def seen_by(
     *,
     plain: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """All of `network_blocks` of uint8 images [n, h, w, 3], on the CPU. plain: what this gave of them; then the
-    `mirrored` ones, for which mirror images alone are looked at."""
+    """All of `network_blocks` of packed images [n, h, w, c], on the CPU. InputError if one is nan or infinite.
+    plain: what this gave of them; then the `mirrored` ones, for which mirror images alone are looked at."""
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
         view = evaluation_view(batch, image_size)
         blocks = network_blocks(backbone, view if plain is None else view.flip(3))
+        if not all(bool(block.isfinite().all()) for block in blocks.values()):
+            raise InputError(
+                f"features of images {start} to {start + len(batch) - 1} are nan or infinite: the network does "
+                f"not fit these images. Give another, or the mean and deviation that its weights expect."
+            )
         parts.append({name: block.float().cpu() for name, block in blocks.items()})
     seen = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return seen if plain is None else {name: (plain[name] + seen[name]) / 2 for name in seen}
 
 
 def pixel_blocks(images: np.ndarray) -> dict[str, Tensor]:
-    """{"pixels", "hog", "colours"}: what a notebook would try first, of uint8 images [n, h, w, 3].
+    """{"pixels", "hog", "colours"}: what a notebook would try first, of packed images [n, h, w, c].
 
     pixels: the image at 32 x 32, centred on its mean. hog: histograms of oriented gradients of the grey
     image at 64 x 64 (Dalal and Triggs, CVPR 2005; scikit-image, cells of 8, blocks of 2). colours: a
@@ -122,7 +129,7 @@ def pixel_blocks(images: np.ndarray) -> dict[str, Tensor]:
     from skimage.feature import hog
 
     rows: dict[str, list[np.ndarray]] = {"pixels": [], "hog": [], "colours": []}
-    for image in images:
+    for image in map(levels, images):
         planes = torch.tensor(image).permute(2, 0, 1)[None].float()
         raw = F.interpolate(planes, size=(RAW_SIZE, RAW_SIZE), mode="area")[0].numpy()
         rows["pixels"].append((raw - raw.mean()).ravel())
@@ -130,7 +137,7 @@ def pixel_blocks(images: np.ndarray) -> dict[str, Tensor]:
             0, 0
         ].numpy()
         rows["hog"].append(hog(grey, pixels_per_cell=(8, 8), cells_per_block=(2, 2)))
-        bins = image.reshape(-1, 3).astype(np.int64) * HISTOGRAM // 256
+        bins = image.reshape(-1, image.shape[2]).astype(np.int64) * HISTOGRAM // 256
         counts = [np.bincount(channel, minlength=HISTOGRAM) for channel in bins.T]
         rows["colours"].append(np.sqrt(np.concatenate(counts)))
     return {name: unit(torch.from_numpy(np.stack(values)).float()) for name, values in rows.items()}

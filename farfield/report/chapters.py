@@ -5,11 +5,12 @@ joined from all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farfield.files import atomic_folder, read_json, write_json
+from farfield.report.answers import Answer
 from farfield.report.site import Drawn, place_file
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ def write_chapter(
             place_file(partial / _METRICS / f"{name}.csv", table.to_csv(index=False).encode())
 
 
-def read_chapter(folder: Path) -> Chapter:
+def read_chapter(folder: Path, group: str = "") -> Chapter:
+    """group: of the navigation, in which its pages stand."""
     facts = read_json(folder / _FACTS)
     return Chapter(
-        pages=[_read(folder, page) for page in facts["pages"]],
+        pages=[_read(folder, page, group) for page in facts["pages"]],
         headlines=[_read(folder, headline) for headline in facts["headlines"]],
-        metrics={path.name: path for path in sorted((folder / _METRICS).iterdir())},
+        metrics={path.name: path for path in sorted((folder / _METRICS).glob("*"))},
         claims=facts["claims"],
         ran=facts["ran"],
         reservations=facts["reservations"],
@@ -79,10 +81,13 @@ def _written(folder: Path, drawn: Drawn, name: str) -> dict[str, Any]:
     place_file(folder / _HTML / f"{name}.html", drawn.html.encode())
     for place, data in drawn.assets.items():
         place_file(folder / _ASSETS / place, data)
-    return {"slug": drawn.slug, "title": drawn.title, "html": name, "assets": list(drawn.assets)}
+    said = {"slug": drawn.slug, "title": drawn.title, "below": drawn.below}
+    answer = asdict(drawn.answer) if drawn.answer else None
+    return {**said, "answer": answer, "html": name, "assets": list(drawn.assets)}
 
 
-def _read(folder: Path, written: Mapping[str, Any]) -> Drawn:
+def _read(folder: Path, written: Mapping[str, Any], group: str = "") -> Drawn:
     html = (folder / _HTML / f"{written['html']}.html").read_bytes().decode()
     assets = {place: folder / _ASSETS / place for place in written["assets"]}
-    return Drawn(written["slug"], written["title"], html, assets)
+    answer = Answer(**written["answer"]) if written["answer"] else None
+    return Drawn(written["slug"], written["title"], html, assets, group, written["below"], answer)

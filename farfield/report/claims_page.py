@@ -1,8 +1,10 @@
 """Verdicts on claims as tables and sentences, and the page that holds those of the talk on few-shot
 methods."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from farfield.report.answers import counted
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
 from farfield.report.index_page import Headline
 from farfield.report.site import Page
@@ -19,6 +21,10 @@ from farfield.results.study import Study
 
 TITLE = "The claims of the talk"
 PARTS = {"crossdomain": "Across domains", "documents": "On documents"}
+DRAWN = (
+    "Drawings decide nothing: every image of this run was drawn by a program, so no verdict of this page speaks "
+    "of real images. It shows that claims are tested."
+)
 _MARKS: Mapping[str, Kind] = {"supported": "above", "contradicted": "below"}
 
 
@@ -26,12 +32,20 @@ def claims_page(found: Findings[FewShotStudy]) -> Page:
     """Every claim with its verdicts and the numbers that decide, beside the published ones."""
     parts = {PARTS[name]: part for name, part in found.parts.items()}
     judged = {title: part.claims for title, part in parts.items()}
+    drawn = all(found.study.datasets[key]["procedural"] for key in found.study.shown_datasets)
     context = {
-        "reservations": found.study.reservations,
+        "reservations": [*([DRAWN] if drawn else []), *found.study.reservations],
         "sections": sections(parts, judged, FEWSHOT, "Cells"),
         "summary": claims_table(judged, FEWSHOT),
     }
-    return Page("claims", "Claims", "claims.html.j2", context)
+    said = " ".join(_tally(*part) for part in judged.items())
+    return Page("claims", "Claims", "claims.html.j2", context, answer=counted("claims", TITLE, said))
+
+
+def _tally(title: str, judged: Sequence[Judged]) -> str:
+    verdicts = Counter(one.verdict for one in judged)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    return f"{title}, of {len(judged)} claims: {said}."
 
 
 def claims_headline(found: Findings[FewShotStudy]) -> Headline:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from farfield.report.answers import counted
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.claims_page import PARTS
 from farfield.report.matrices import difference_matrices
 from farfield.report.site import Page, Picture, assets_of, csv
 from farfield.report.tables import count, direction
+from farfield.results.comparisons import SIGNIFICANT
 from farfield.results.contrasts import FLIPS, RESAMPLES
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
@@ -18,7 +20,7 @@ from farfield.results.study import Row
 
 def comparisons_page(found: Findings[FewShotStudy]) -> Page:
     """For each part of the study a matrix of methods, and the same on each dataset as a picture."""
-    sections, frames = [], []
+    sections, frames, said = [], [], []
     for name, part in found.parts.items():
         study, overall = part.study, part.comparisons.overall
         if overall.empty:
@@ -32,6 +34,8 @@ def comparisons_page(found: Findings[FewShotStudy]) -> Page:
             difference_matrices(part),
             wide=len(study.shown_datasets) > 1,
         )
+        apart = int((overall["holm"] < SIGNIFICANT).sum())
+        said.append(f"{PARTS[name]}, {apart} of {len(overall)} pairs of methods differ significantly.")
         table = matrix_table(overall, study.shown_rows, study.rows)
         sections.append((PARTS[name], study.names, table, picture))
         frames.append(part.comparisons.pairs.assign(study=name))
@@ -47,7 +51,8 @@ def comparisons_page(found: Findings[FewShotStudy]) -> Page:
     if frames:
         pairs = pd.concat(frames, ignore_index=True)
         assets["comparisons.csv"] = csv(pairs, 5)
-    return Page("comparisons", "Comparisons", "comparisons.html.j2", context, assets)
+    answer = counted("comparisons", "Comparisons", " ".join(said)) if said else None
+    return Page("comparisons", "Comparisons", "comparisons.html.j2", context, assets, answer=answer)
 
 
 def matrix_table(overall: pd.DataFrame, keys: list[str], rows: Mapping[str, Row]) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from farfield.report.answers import counted
 from farfield.report.site import Page, Picture, anchor, assets_of
 from farfield.results.inputs import Dataset, Validation, badge, reservation
 
@@ -58,7 +59,18 @@ def data_page(
             )
         )
     pictures = [section.picture for section in sections if section.picture]
-    return Page("data", "Data", "data.html.j2", {"sections": sections}, assets_of(pictures))
+    answer = counted("data", "Data", _checked(validation))
+    context = {"sections": sections}
+    return Page("data", "Data", "data.html.j2", context, assets_of(pictures), answer=answer)
+
+
+def _checked(validation: Mapping[str, Validation]) -> str:
+    expectations = [one for checked in validation.values() for one in checked["expectations"]]
+    broken = sum(not one["success"] for one in expectations)
+    images = f"{sum(checked['images'] for checked in validation.values()):,}".replace(",", " ")
+    met = "all are met" if not broken else f"{broken} are broken"
+    asked = f"{len(expectations)} expectations"
+    return f"{len(validation)} datasets with {images} images were held against {asked}: {met}."
 
 
 def _channels(validation: Validation | None) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.tables import Lead, beside, cells_of, count, count_cell, published_title, with_best
+from farfield.report.winners import overall_means
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import labelled, reservation, reservations
@@ -86,17 +87,12 @@ def overview_table(found: Findings[FewShotStudy]) -> Table:
     mean over easier or harder cells; nor has it one over datasets if it lacks any.
     """
     study, present = found.study, found.study.shown_datasets
-    summary = found.summary.assign(dataset=[place(cell)[0] for cell in found.summary["cell"]])
-    shots = {key: sum(place(cell)[0] == key for cell in study.cells) for key in present}
+    means, overall = overall_means(found)
     rows = []
     for key in study.shown_rows:
-        own = summary[summary["row"] == key].groupby("dataset")["mean"]
-        means, counts = own.mean(), own.count()
-        complete = [name for name in present if counts.get(name, 0) == shots[name]]
-        cells = _lead(study, key, summary)
-        cells += [number(means[name]) if name in complete else EMPTY for name in present]
-        cells.append(number(means[present].mean()) if complete == present else EMPTY)
-        rows.append(cells)
+        values = [*means.loc[key], overall[key]]
+        cells = [EMPTY if pd.isna(value) else number(float(value)) for value in values]
+        rows.append([*_lead(study, key, found.summary), *cells])
     group = "Nearest to farthest from natural images"
     return _seen_last(
         Table(

@@ -7,14 +7,17 @@ from markupsafe import Markup
 
 from farfield.report.cells import markdown
 from farfield.report.claims_page import PARTS
+from farfield.report.cost_plots import Costed, accuracy_against_cost
 from farfield.report.curves import accuracy_by_distance, accuracy_by_shot
 from farfield.report.dots import episode_dots
 from farfield.report.episode_tables import choices_table, episodes_table, overview_table
 from farfield.report.histograms import episode_distribution
 from farfield.report.index_page import Headline
+from farfield.report.row_pages import passes
 from farfield.report.site import Picture, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
 from farfield.report.tables import paired_table
+from farfield.report.winners import fewshot_answer, overall_means
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, is_real, listed
@@ -81,6 +84,7 @@ def fewshot_page(name: str, found: Found) -> StudyPage:
         '<a href="comparisons.html">Every method against every other</a> has a page of its own.'
     ).format(reference)
     sections = [
+        Section("costs", "Accuracy against cost", [("picture", _cost_picture(slug, found))]),
         Section("shots", "Accuracy against shots", [("picture", _shots_picture(slug, found))]),
         Section("tables", "Ours beside the published numbers", beside),
         Section("methods", "All methods", [("picture", everything)]),
@@ -93,7 +97,8 @@ def fewshot_page(name: str, found: Found) -> StudyPage:
         Section("choices", "Choices of the ensembles", [("titled", choices_table(study))]),
     ]
     contents = [(section.place, section.title) for section in sections if section.shown]
-    contents[1:2] = [(anchor(card["title"]), card["title"]) for card in cards.values()]
+    after = next(i for i, (place, _) in enumerate(contents) if place == "tables")
+    contents[after : after + 1] = [(anchor(card["title"]), card["title"]) for card in cards.values()]
     counts = found.summary["units"]
     return StudyPage(
         slug,
@@ -108,6 +113,7 @@ def fewshot_page(name: str, found: Found) -> StudyPage:
         ],
         "fewshot.html.j2",
         contents,
+        answer=fewshot_answer(slug, TITLES[name], found),
         texts={
             "study": study,
             "shots": found.shots,
@@ -149,6 +155,27 @@ def fewshot_headline(name: str, found: Found) -> Headline:
 def _hollow(study: FewShotStudy) -> str:
     real = any(is_real(study.datasets[key]) for key in study.shown_datasets)
     return " Hollow markers are the published values." if real else ""
+
+
+def _cost_picture(slug: str, found: Found) -> Picture | None:
+    """None unless what rows cost is known."""
+    study, means = found.study, overall_means(found)[1].dropna()
+    known = [key for key in means.index if key in study.costs]
+    if not known:
+        return None
+    chart = [
+        Costed(study.title_of(key), study.rows[key].get("family", ""), passes(study.costs[key]), means[key])
+        for key in known
+    ]
+    shot = int(study.costs[known[0]]["shot"])
+    return Picture(
+        f"figures/{slug}-costs.svg",
+        f"A scatter plot of the mean accuracy of every method on {study.names} against the cost of an episode.",
+        f"Mean accuracy against what a {shot}-shot episode costs: passes of one image through a network, a pass "
+        "backward counted as two. The line joins the methods that none beats at less cost.",
+        accuracy_against_cost({"passes of an image for an episode": chart}),
+        wide=False,
+    )
 
 
 @cache

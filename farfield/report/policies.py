@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from farfield.report.answers import counted
 from farfield.report.cells import Cell, Column, Table, number, words
 from farfield.report.curves import entropy_curves, search_curves
 from farfield.report.examples import Gallery, gallery
@@ -14,6 +15,7 @@ from farfield.report.histograms import usage_histograms
 from farfield.report.matrices import correlation_matrix, image_policy_matrix, search_map, task_policy_matrix
 from farfield.report.site import Page, Picture, anchor, assets_of, csv
 from farfield.report.tables import count
+from farfield.report.wording import drawn
 from farfield.results.families import PolicyRecord, SharingStudy, TuningStudy
 from farfield.results.headings import TASKS
 from farfield.results.inputs import labelled
@@ -59,7 +61,8 @@ def policies_page(studies: Mapping[str, TuningStudy]) -> Page | None:
         for study in studies.values()
         for name, table in (("map", tuned_shares), ("usage", usage), ("entropy", entropy))
     }
-    return _page("policies", "Policies", shown, sections, sections, frames) if sections else None
+    said = " ".join(_decided(study, routed_rows(study)[0]) for study in shown)
+    return _page("policies", "Policies", said, shown, sections, sections, frames) if sections else None
 
 
 def sharing_page(studies: Mapping[str, SharingStudy]) -> Page | None:
@@ -72,12 +75,34 @@ def sharing_page(studies: Mapping[str, SharingStudy]) -> Page | None:
         for study in shown
         for name, table in (("map", task_shares), ("search", search_history))
     }
-    return _page("sharing", "Sharing", shown, sections, flat, frames) if sections else None
+    said = " ".join(_skipped(study, sharing_rows(study)[0]) for study in shown)
+    return _page("sharing", "What tasks share", said, shown, sections, flat, frames) if sections else None
+
+
+def _decided(study: TuningStudy, row: str) -> str:
+    """On which datasets a row's policy runs most and fewest tuned blocks."""
+    means = {key: float(record.actions.sum(1).mean()) for key, record in of_row(study, row).items()}
+    blocks = max(record.actions.shape[1] for record in of_row(study, row).values())
+    most, least = max(means, key=lambda key: means[key]), min(means, key=lambda key: means[key])
+    return (
+        f"{_named(study, row)} runs {means[most]:.1f} of {blocks} blocks tuned for an image of "
+        f"{labelled(study.datasets[most])}, and {means[least]:.1f} for one of {labelled(study.datasets[least])}."
+    )
+
+
+def _skipped(study: SharingStudy, row: str) -> str:
+    runs = np.asarray(study.policies[row]["runs"], dtype=bool)
+    mean = float((~runs).sum(-1).mean())
+    return (
+        f"With {len(study.tasks)} tasks on {drawn([study.dataset])}, a task of {study.title_of(row)} skips "
+        f"{mean:.1f} of {runs.shape[-1]} blocks."
+    )
 
 
 def _page(
     slug: str,
     title: str,
+    said: str,
     studies: Sequence[TuningStudy | SharingStudy],
     sections: Sequence[object],
     flat: Sequence[PolicySection],
@@ -87,7 +112,8 @@ def _page(
     texts = [text for study in studies for text in study.reservations]
     context = {"sections": sections, "reservations": list(dict.fromkeys(texts)), "files": list(files)}
     assets = assets_of([one for section in flat for one in section.all_pictures])
-    return Page(slug, title, f"{slug}.html.j2", context, assets | files)
+    answer = counted(slug, title, said)
+    return Page(slug, title, f"{slug}.html.j2", context, assets | files, answer=answer)
 
 
 def _images(study: TuningStudy, row: str) -> PolicySection:
@@ -114,8 +140,14 @@ def _images(study: TuningStudy, row: str) -> PolicySection:
             wide=False,
         )
     galleries = [gallery(study, start, key, one) for key, one in varied.items() if key in study.images]
-    named = title if study.name == "spottune" else f"{title} on the decathlon"
-    return PolicySection(named, image_table(study, varied) if varied else None, pictures, galleries)
+    return PolicySection(
+        _named(study, row), image_table(study, varied) if varied else None, pictures, galleries
+    )
+
+
+def _named(study: TuningStudy, row: str) -> str:
+    title = study.title_of(row)
+    return title if study.name == "spottune" else f"{title} on the decathlon"
 
 
 @cache

@@ -1,10 +1,24 @@
-"""The page on what ran: profile, seeds, versions and parameters."""
+"""The page on what ran: code, profile, seeds, versions and parameters, and how to cite it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
+from farfield.report.answers import counted
 from farfield.report.cells import Cell, Column, Table, words
 from farfield.report.site import Page
+
+# A page of more parameters than these is no longer read; they stand in a file.
+LISTED_PARAMETERS = 60
+
+
+class Code(TypedDict):
+    """What drew the pages. commit: the last one that changed any of the code or parameters, "" where it is not
+    known; date: of that commit; changed: whether there are changes that are not committed."""
+
+    commit: str
+    date: str
+    changed: bool
 
 
 class Provenance(TypedDict):
@@ -14,18 +28,38 @@ class Provenance(TypedDict):
     seeds: Mapping[str, int]
     versions: Mapping[str, str]
     device: str
+    code: Code
     parameters: Mapping[str, Any]
 
 
 def provenance_page(provenance: Provenance) -> Page:
     """Everything that a second run needs to be the same run."""
+    parameters = dict(_flat(provenance["parameters"]))
     grids = [
         _pairs("Seeds", "Stream", "Seed", provenance["seeds"]),
         _pairs("Versions", "Package", "Version", provenance["versions"]),
-        _pairs("Parameters", "Key", "Value", dict(_flat(provenance["parameters"]))),
     ]
-    context = {"provenance": provenance, "tables": [grid for grid in grids if grid.rows]}
-    return Page("provenance", "Provenance", "provenance.html.j2", context)
+    listed = _pairs("Parameters", "Key", "Value", parameters)
+    context = {
+        "provenance": provenance,
+        "tables": [grid for grid in grids if grid.rows],
+        "listed": listed if len(parameters) <= LISTED_PARAMETERS else None,
+        "count": len(parameters),
+    }
+    file = json.dumps(provenance["parameters"], indent=2, ensure_ascii=False, default=str) + "\n"
+    answer = counted(
+        "provenance", "Provenance", f"{in_words(provenance['code'])} Profile {provenance['profile']}."
+    )
+    assets = {"parameters.json": file.encode()}
+    return Page("provenance", "Provenance", "provenance.html.j2", context, assets, answer=answer)
+
+
+def in_words(code: Code) -> str:
+    """In a sentence."""
+    if not code["commit"]:
+        return "Drawn by code of which no commit is known."
+    changed = ", with changes that are not committed" if code["changed"] else ""
+    return f"Drawn by the code of commit {code['commit'][:12]} of {code['date']}{changed}."
 
 
 def _pairs(caption: str, key: str, value: str, pairs: Mapping[str, Any]) -> Table:

@@ -21,7 +21,8 @@ from farfield.report.policies import task_map, task_pictures, task_table
 from farfield.report.site import Page, Picture, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading, tables
 from farfield.report.tables import rounded
-from farfield.report.wording import SHARING
+from farfield.report.winners import NUMBERS, sharing_answer
+from farfield.report.wording import SHARING, drawn
 from farfield.results.claims import Judged
 from farfield.results.derived import OVERALL, published_deltas
 from farfield.results.families import SharingStudy
@@ -29,13 +30,6 @@ from farfield.results.findings import Findings
 from farfield.results.inputs import badge, is_real
 from farfield.results.policies import search_history, task_shares
 
-TITLES = {
-    "cityscapes": "One network, two tasks",
-    "nyuv2": "One network, three tasks",
-    "taskonomy": "One network, five tasks",
-}
-# Not the names of the published datasets, as other images may stand in for these.
-SHORT_TITLES = {"cityscapes": "Two tasks", "nyuv2": "Three tasks", "taskonomy": "Five tasks"}
 Found = Findings[SharingStudy]
 _SPREAD = ["samples", "trainings", "mean", "std", "selected"]
 _NAMES = {"row": "method", "cell": "task"}
@@ -104,6 +98,11 @@ def plotted_sharing(studies: Mapping[str, Found]) -> dict[str, pd.DataFrame]:
 def flat(summary: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """As files have it."""
     return summary.rename(columns=_NAMES)[[*keys, *_SPREAD]]
+
+
+def title_of(study: SharingStudy) -> str:
+    """Of the images that there are: others may stand in for the published ones."""
+    return f"AdaShare: {NUMBERS[len(study.tasks)]} tasks on {drawn([study.dataset])}"
 
 
 def sharing_study_page(found: Found) -> StudyPage:
@@ -175,8 +174,8 @@ def sharing_study_page(found: Found) -> StudyPage:
     both = pd.concat([flat(found.summary, ["method", "task", "metric"]), deltas], ignore_index=True)
     return StudyPage(
         study.name,
-        TITLES[study.name],
-        SHORT_TITLES[study.name],
+        title_of(study),
+        f"AdaShare, {NUMBERS[len(study.tasks)]} tasks",
         study.reservations,
         list(sections.values()),
         csv(both.assign(protocol=study.protocol), 5),
@@ -188,7 +187,8 @@ def sharing_study_page(found: Found) -> StudyPage:
         "sharing_study.html.j2",
         [(section.place, title) for title, section in sections.items() if section.shown],
         badge(study.dataset),
-        {"study": study},
+        answer=sharing_answer(study.name, title_of(study), found),
+        texts={"study": study},
     )
 
 
@@ -204,7 +204,7 @@ def _headline(found: Found) -> Headline:
         "pay to learn which blocks of a network each task runs, and which it shares?"
     )
     picture = task_map(study, own) if own and own in study.policies else None
-    return Headline(study.name, TITLES[study.name], lead, _claims_table(found.claims), picture)
+    return Headline(study.name, title_of(study), lead, _claims_table(found.claims), picture)
 
 
 def _delta_picture(found: Found) -> Picture:

@@ -4,6 +4,7 @@ A study adds itself to the report by handing over one more `Page` with a templat
 other page changes. The site loads nothing from a network and opens from disk.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from farfield.errors import InputError
 from farfield.files import atomic_folder
+from farfield.report.answers import Answer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TEMPLATES = Path(__file__).parent / "templates"
-_SHARED_FILES = ("style.css", "sort.js")
+_SHARED_FILES = ("style.css", "sort.js", "find.js", "explore.js")
+_HEADING = re.compile(r"<h([123])(?: id=\"([^\"]+)\")?[^>]*>(.*?)</h\1>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,17 @@ class Drawn:
     """A page, or what the first page says of one, as HTML: all but the frame, whose navigation knows every page.
 
     slug: its file name without `.html`. title: in the navigation. assets: the files beside it, by their place in
-    the site: bytes, or a file to copy.
+    the site: bytes, or a file to copy. group: under which the navigation has it; "" stands alone. below: the slug
+    of a page that leads to it, where the navigation does not. answer: what the page says, before all else.
     """
 
     slug: str
     title: str
     html: str
     assets: Mapping[str, bytes | Path] = field(default_factory=dict)
+    group: str = ""
+    below: str = ""
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,13 @@ class Page:
     template: str
     context: Mapping[str, Any]
     assets: Mapping[str, bytes | Path] = field(default_factory=dict)
+    below: str = ""
+    answer: Answer | None = None
 
     @property
     def drawn(self) -> Drawn:
         html = environment().get_template(self.template).render(**self.context, page=self)
-        return Drawn(self.slug, self.title, html, self.assets)
+        return Drawn(self.slug, self.title, html, self.assets, below=self.below, answer=self.answer)
 
 
 def assets_of(pictures: Sequence[Picture]) -> dict[str, bytes | Path]:
@@ -75,11 +85,12 @@ def csv(frame: "pd.DataFrame", digits: int) -> bytes:
     return frame.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n").encode()
 
 
-def write_site(folder: Path, pages: Sequence[Drawn]) -> None:
+def write_site(folder: Path, pages: Sequence[Drawn], source: str = "") -> None:
     """Write `pages`, in the order of the navigation, and their files; `folder` is replaced whole.
 
-    The same pages give the same bytes. Raises InputError when there is no page `index`, when two
-    pages share a slug, or when two pages bring different files for the same place.
+    source: what drew them, for the foot of each page. The same pages give the same bytes. Raises InputError when
+    there is no page `index`, when two pages share a slug, or when two pages bring different files for the same
+    place.
     """
     slugs = [page.slug for page in pages]
     if "index" not in slugs or len(set(slugs)) < len(slugs):
@@ -88,14 +99,38 @@ def write_site(folder: Path, pages: Sequence[Drawn]) -> None:
             f"{', '.join(slugs) or 'none'}. Add the page or rename one of them."
         )
     frame = environment().get_template("frame.html.j2")
+    groups, titles = navigation(pages), {page.slug: page.title for page in pages}
     with atomic_folder(folder) as partial:
+        (partial / "places.js").write_text(f"const PLACES = {_places(pages)};\n", encoding="utf-8")
         for page in pages:
-            text = frame.render(page=page, pages=pages)
+            text = frame.render(page=page, groups=groups, titles=titles, source=source)
             (partial / f"{page.slug}.html").write_text(text, encoding="utf-8")
             for place, data in page.assets.items():
                 place_file(partial / place, data)
         for name in _SHARED_FILES:
             shutil.copyfile(TEMPLATES / name, partial / name)
+
+
+def navigation(pages: Sequence[Drawn]) -> list[tuple[str, list[Drawn]]]:
+    """(group, its pages), a page without a group by itself, in the order of appearance; those below others are
+    left out."""
+    groups: dict[str, list[Drawn]] = {}
+    for page in pages:
+        if not page.below:
+            groups.setdefault(page.group or page.slug, []).append(page)
+    return list(groups.items())
+
+
+def _places(pages: Sequence[Drawn]) -> str:
+    """As JSON what the search of the pages looks through: [page, heading, address] of every heading that has an
+    address."""
+    found = []
+    for page in pages:
+        for level, place, text in _HEADING.findall(page.html):
+            words = " ".join(Markup(re.sub(r"<[^>]+>", " ", text)).unescape().split())
+            if level == "1" or place:
+                found.append([page.title, words, f"{page.slug}.html{f'#{place}' if place else ''}"])
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from farfield.report.answers import Answer
 from farfield.report.cells import Table, markdown
 from farfield.report.site import Page, Picture, assets_of
 
@@ -53,6 +54,7 @@ class StudyPage:
     template: str = "study.html.j2"
     contents: Sequence[tuple[str, str]] = ()
     badge: str = ""
+    answer: Answer | None = None
     texts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,7 +78,7 @@ class StudyPage:
         }
         assets = assets_of([picture for section in shown for picture in section.pictures])
         assets |= {f"{self.slug}.csv": self.scores, f"{self.slug}.md": self.markdown.encode()}
-        return Page(self.slug, self.short_title, self.template, context, assets)
+        return Page(self.slug, self.short_title, self.template, context, assets, answer=self.answer)
 
 
 def heading(title: str, place: str = "", badge: str = "") -> Block:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from farfield.report.answers import Answer, counted
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.curves import meta_training_curves, training_curves
 from farfield.report.site import Page, Picture, anchor, assets_of
@@ -13,9 +14,30 @@ def training_page(sources: Mapping[str, Training], meta: Mapping[str, MetaTraini
     """Meta-learners on held-out classes of their source, and the curves of all trainings, by name."""
     shown = [(name, training.final, _picture(name, training)) for name, training in sources.items()]
     learned = [(training, _meta_picture(key, training)) for key, training in meta.items()]
-    context = {"sources": shown, "meta": learned, "table": meta_table(meta) if meta else None}
+    table = meta_table(meta) if meta else None
+    context = {"sources": shown, "meta": learned, "table": table}
     assets = assets_of([*(picture for *_, picture in shown), *(picture for _, picture in learned)])
-    return Page("training", "Training", "training.html.j2", context, assets)
+    return Page("training", "Training", "training.html.j2", context, assets, answer=_answer(meta))
+
+
+def _answer(meta: Mapping[str, MetaTraining]) -> Answer | None:
+    """How many meta-learners learned anything, and the one that learned most."""
+    known = [
+        (final["trained_accuracy"] - final["untrained_accuracy"], shot, training.title, final)
+        for training in meta.values()
+        for shot, final in training.final.items()
+        if {"trained_accuracy", "untrained_accuracy"} <= set(final)
+    ]
+    if not known:
+        return None
+    above = sum(gain > final["trained_ci95"] + final["untrained_ci95"] for gain, *_, final in known)
+    _, shot, title, final = max(known, key=lambda one: one[:3])
+    gain = f"from {final['untrained_accuracy']:.1f} to {final['trained_accuracy']:.1f} %"
+    said = (
+        f"{above} of {len(known)} trainings of meta-learners made them better on held-out classes of their "
+        f"source, beyond both intervals; most gained {title} at {shot} shots, {gain}."
+    )
+    return counted("training", "Training", said)
 
 
 def meta_table(meta: Mapping[str, MetaTraining]) -> Table:

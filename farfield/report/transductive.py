@@ -11,6 +11,7 @@ from farfield.report.cells import EMPTY, Cell, Column, Table, words
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
 from farfield.report.tables import cells_of, direction, rounded, with_best
+from farfield.report.winners import transductive_answer
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, labelled
 from farfield.results.scores import place
@@ -36,6 +37,7 @@ def transductive_page(found: Findings[Study], assumes: Mapping[str, str]) -> Pag
         [Section("tables", "Balanced and Dirichlet queries", blocks)],
         csv(flat(found.summary), 4),
         [*tables.values()],
+        answer=transductive_answer("transductive", TITLE, found, differences),
         texts={
             "lead": f"Rows marked{MARK} see all queries of an episode at once, which the other rows do not. What "
             "they assume of the queries is true for episodes with as many of each class, and seldom elsewhere. "

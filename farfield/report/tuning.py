@@ -6,6 +6,7 @@ import pandas as pd
 
 from farfield.report.cells import Table
 from farfield.report.claims_page import claims_table, sections, spoken
+from farfield.report.cost_plots import Costed, accuracy_against_cost
 from farfield.report.cost_tables import tuning_costs
 from farfield.report.dots import image_dots
 from farfield.report.index_page import Headline
@@ -22,13 +23,18 @@ from farfield.report.tables import (
     rounded,
     trainings_table,
 )
+from farfield.report.winners import tuning_answer
 from farfield.report.wording import TUNING
 from farfield.results.families import TuningStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import is_real
 from farfield.results.policies import routed_rows
 
-TITLES = {"spottune": "Fine-tuning, image by image", "decathlon": "The Visual Decathlon"}
+TITLES = {"spottune": "SpotTune: fine-tuning, image by image", "decathlon": "The Visual Decathlon"}
+ASKED = {
+    "spottune": "Does it pay to decide for each image which blocks of a network are tuned?",
+    "decathlon": "How well, and with how few parameters, does one network serve a new kind of images?",
+}
 SHORT_TITLES = {"spottune": "SpotTune", "decathlon": "Decathlon"}
 Found = Findings[TuningStudy]
 _EXPLAINED = (
@@ -110,11 +116,12 @@ def tuning_page(found: Found) -> StudyPage:
             Section("claims", "Claims of the talk", judged_blocks),
             Section("paired", f"Differences to {reference}", paired),
             Section("trainings", "What another seed changes", trained),
-            Section("costs", "Costs", [("table", costs)]),
+            Section("costs", "Costs", [("picture", _cost_picture(found)), ("table", costs)]),
         ],
         csv(flat(pd.concat([part.summary for part in parts.values()])), 4),
         [*grids, costs],
         "tuning_study.html.j2",
+        answer=tuning_answer(study.name, TITLES[study.name], ASKED[study.name], found),
         texts={"study": study, "images": images, "policies": bool(routed_rows(study))},
     )
 
@@ -143,6 +150,35 @@ def _differences(kind: str, found: Found) -> Picture:
         f"Difference to {reference} on the same test images, with 95 % intervals.",
         image_dots(found, found.differences, "difference"),
         wide=len(study.cells) > 2,
+    )
+
+
+def _cost_picture(found: Found) -> Picture | None:
+    """On the first part; None unless what rows cost is known."""
+    part = next(iter(found.parts.values()))
+    study, summary = part.study, part.summary
+    means = {
+        str(key): own["mean"].mean() for key, own in summary.groupby("row") if len(own) == len(study.cells)
+    }
+    charts = {}
+    for quantity, title in (
+        ("parameters", "parameters, in multiples of one network"),
+        ("macs", "multiply-accumulates an image"),
+    ):
+        charts[title] = [
+            Costed(study.title_of(key), "", study.costs[key][quantity], means[key])
+            for key in study.shown_rows
+            if key in means and quantity in study.costs.get(key, {})
+        ]
+    charts = {title: chart for title, chart in charts.items() if chart}
+    if not charts:
+        return None
+    return Picture(
+        f"figures/{study.name}-costs.svg",
+        f"Scatter plots of the mean accuracy of every method on {study.names} against what it costs.",
+        "Mean accuracy against cost. The line joins the methods that none beats at less cost.",
+        accuracy_against_cost(charts),
+        wide=len(charts) > 1,
     )
 
 

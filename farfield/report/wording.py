@@ -1,9 +1,10 @@
 """How each family of studies words its verdicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from farfield.results.claims import Comparison, Published
+from farfield.results.inputs import Dataset, listed
 from farfield.results.intervals import Difference
 
 
@@ -25,7 +26,8 @@ def _over_cells(first: Comparison, whole: Difference) -> str:
     return (
         f"{first.title}: {signed(whole.difference)} ± {whole.ci95:.2f} points over {count} {word}"
         f"{'' if count == 1 else 's'}, from at least {whole.units} episodes "
-        f"{'in each half of a cell' if first.halves else 'a cell'}."
+        f"{'in each half of a cell' if first.halves else 'a cell'}; telling one point "
+        f"from zero takes {whole.needed}."
     )
 
 
@@ -52,8 +54,9 @@ FEWSHOT = Wording(
     "",
     "Verdicts, with the deciding difference in percentage points",
     "Supported: the 95 % interval, widened after Student where episodes are few, lies above "
-    "zero. Contradicted: below. Undecided: it includes zero. Not tested: "
-    "rows are missing. Published: the same difference in the whole published table.",
+    "zero. Contradicted: below. Undecided: it includes zero. Not enough episodes: with so few, going by how much "
+    "the difference varies between episodes, the interval reaches farther than one point to either side. Not "
+    "tested: rows are missing. Published: the same difference in the whole published table.",
     _over_cells,
     lambda talk: f"The whole published table says {signed(talk.difference)}.",
 )
@@ -81,6 +84,12 @@ SHARING = Wording(
     _over_tasks,
     lambda talk: f"The published table says {signed(talk.difference)}, above at {talk.above} of {talk.sets}.",
 )
+
+
+def drawn(datasets: Sequence[Dataset]) -> str:
+    """What datasets are, within a sentence: "EuroSAT and ISIC", "drawn leaves and skin lesions"."""
+    names = listed([one["title"].lower() if one["procedural"] else one["title"] for one in datasets])
+    return f"drawn {names}" if all(one["procedural"] for one in datasets) else names
 
 
 def signed(value: float) -> str:

@@ -9,11 +9,12 @@ from farfield.results.intervals import Difference, Verdict
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, and what is computed for it."""
+    """A statement, and what is computed for it. margin: by so many points below zero it still holds."""
 
     key: str
     statement: str
     measured: str
+    margin: float = field(default=0.0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Comparison:
 @dataclass(frozen=True)
 class Judged:
     """A claim with its comparisons, of which the first decides: over all, or `by_parts`, that each part
-    agrees."""
+    agrees. From too few episodes to tell one point from zero nothing is decided, however large a difference
+    looks: a lucky handful looks large too."""
 
     claim: Claim
     comparisons: tuple[Comparison, ...]
@@ -70,8 +72,10 @@ class Judged:
     def verdict(self) -> Verdict:
         if self.first.whole is None:
             return "not tested"
+        if not self.first.whole.enough:
+            return "not enough episodes"
         if not self.by_parts:
-            return self.first.whole.verdict
+            return self.first.whole.within(self.claim.margin)
         verdicts = {part.verdict for part in self.first.parts.values()}
         if "contradicted" in verdicts:
             return "contradicted"

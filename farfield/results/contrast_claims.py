@@ -58,12 +58,12 @@ class ContrastClaim(Claim):
 def _below_fine_tuning(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
     return [
         _best("Ft All − best meta-learner", halves, ("Ft All",), META),
-        _means("mean of fine-tuning − mean of meta-learning", cells, FINE_TUNING, META),
+        mean_difference("mean of fine-tuning − mean of meta-learning", cells, FINE_TUNING, META),
     ]
 
 
 def _above_frozen(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
-    return [_means("Ft All − Fixed", cells, ("Ft All",), ("Fixed",))]
+    return [mean_difference("Ft All − Fixed", cells, ("Ft All",), ("Fixed",))]
 
 
 def _ensembles_best(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
@@ -75,7 +75,7 @@ def _ensembles_best(cells: Cells, halves: Cells, datasets: Sequence[str]) -> lis
 
 
 def _transductive(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
-    return [_means("Transductive Ft − Ft All", cells, ("Transductive Ft",), ("Ft All",))]
+    return [mean_difference("Transductive Ft − Ft All", cells, ("Transductive Ft",), ("Ft All",))]
 
 
 def _distance(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
@@ -110,19 +110,19 @@ def _shots(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidenc
         weights = _mean_weights(both, TRANSFER, META)
         if weights:
             parts[name,] = {high: weights, low: {row: -weight for row, weight in weights.items()}}
-    return [_pooled("gain of transfer − gain of meta-learning", parts)]
+    return [pooled("gain of transfer − gain of meta-learning", parts)]
 
 
 def _no_help(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
     pairs = [(row, f"{row}+FWT") for row in META if f"{row}+FWT" in META]
-    pooled: dict[Cell, Contrast] = {}
+    parts: dict[Cell, Contrast] = {}
     for cell, table in cells.items():
         both = [pair for pair in pairs if pair[0] in table and pair[1] in table]
         if both:
             plain = {row: 1 / len(both) for row, _ in both}
-            pooled[cell] = {cell: plain | {changed: -1 / len(both) for _, changed in both}}
-    single = [_means(f"{row} − {changed}", cells, (row,), (changed,)) for row, changed in pairs]
-    return [_pooled("without − with FWT", pooled), *single]
+            parts[cell] = {cell: plain | {changed: -1 / len(both) for _, changed in both}}
+    single = [mean_difference(f"{row} − {changed}", cells, (row,), (changed,)) for row, changed in pairs]
+    return [pooled("without − with FWT", parts), *single]
 
 
 CLAIMS = (
@@ -175,7 +175,7 @@ CLAIMS = (
 )
 
 
-def _pooled(title: str, parts: Mapping[Cell, Contrast]) -> Evidence:
+def pooled(title: str, parts: Mapping[Cell, Contrast]) -> Evidence:
     """The mean of `parts`, which have no cell in common or add up where they have."""
     whole: dict[Cell, dict[str, float]] = {}
     for part in parts.values():
@@ -186,9 +186,9 @@ def _pooled(title: str, parts: Mapping[Cell, Contrast]) -> Evidence:
     return Evidence(title, whole, parts)
 
 
-def _means(title: str, cells: Cells, better: Sequence[str], worse: Sequence[str]) -> Evidence:
+def mean_difference(title: str, cells: Cells, better: Sequence[str], worse: Sequence[str]) -> Evidence:
     weights = {cell: _mean_weights(table, better, worse) for cell, table in cells.items()}
-    return _pooled(title, {cell: {cell: found} for cell, found in weights.items() if found})
+    return pooled(title, {cell: {cell: found} for cell, found in weights.items() if found})
 
 
 def _mean_weights(present: Container, better: Sequence[str], worse: Sequence[str]) -> dict[str, float]:
@@ -222,7 +222,7 @@ def _best(title: str, halves: Cells, better: Sequence[str], worse: Sequence[str]
     chosen = [
         picks[half][side] for side, rows in ((0, better), (1, worse)) if len(rows) > 1 for half in picks
     ]
-    evidence = _pooled(title, parts)
+    evidence = pooled(title, parts)
     picked = tuple(dict.fromkeys(row for row in chosen if row)) if parts else ()
     return Evidence(title, evidence.whole, parts, halves=True, picked=picked)
 

@@ -46,16 +46,17 @@ def halves(cells: Cells) -> dict[Cell, pd.DataFrame]:
 
 
 def estimate(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> pd.DataFrame:
-    """Every contrast with two 95 % intervals: columns cells, episodes, difference, ci95, low, high.
+    """Every contrast with two 95 % intervals: columns cells, episodes, difference, ci95, low, high, spread.
 
     difference -+ ci95 is the published formula, 1.96 standard errors with the population's variance of
     the per-episode contrast, whose squares add over cells. [low, high] is the percentile bootstrap:
     episodes are drawn with replacement within each cell (Efron and Tibshirani, "An Introduction to the
     Bootstrap", 1993, chapters 8 and 13). Draws are made once for each cell and number of episodes and
-    serve all contrasts. `episodes` is the smallest number over the cells of a contrast.
+    serve all contrasts. `episodes` is the smallest number over the cells of a contrast. `spread`: with n
+    episodes in each cell the standard error would be spread / sqrt(n); NaN if a cell has one episode.
     Raises InputError when the methods of a contrast share no episode of one of its cells.
     """
-    value, variance = np.zeros(len(contrasts)), np.zeros(len(contrasts))
+    value, variance, together = np.zeros((3, len(contrasts)))
     resampled = np.zeros((len(contrasts), RESAMPLES))
     episodes = np.full(len(contrasts), np.iinfo(np.int64).max)
     for cell, rows, weights, accuracies in _strata(cells, contrasts):
@@ -63,6 +64,7 @@ def estimate(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> pd.DataF
         contrast = weights @ accuracies  # [contrasts, episodes]
         value[rows] += contrast.mean(axis=1)
         variance[rows] += contrast.var(axis=1) / count
+        together[rows] += contrast.var(axis=1, ddof=1) if count > 1 else np.nan
         # The mean of a resample is linear in how often it holds each episode.
         resampled[rows] += weights @ (accuracies @ resample_counts(seed, cell, count).T / count)
         episodes[rows] = np.minimum(episodes[rows], count)
@@ -75,6 +77,7 @@ def estimate(cells: Cells, contrasts: Sequence[Contrast], seed: int) -> pd.DataF
             "ci95": NORMAL * np.sqrt(variance),
             "low": low,
             "high": high,
+            "spread": np.sqrt(together),
         }
     )
 

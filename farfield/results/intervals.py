@@ -26,7 +26,7 @@ from farfield.errors import InputError
 from farfield.results.comparisons import holm
 from farfield.results.study import Study
 
-Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
+Verdict = Literal["supported", "contradicted", "undecided", "not enough episodes", "not tested"]
 SUMMARY = [
     *("row", "cell", "metric", "units", "samples", "trainings"),
     *("mean", "ci95", "std", "trainings_ci95", "selected"),
@@ -41,7 +41,8 @@ class Difference:
     claim.
 
     units: the fewest test cases of a cell. over_trainings: whether the interval holds what other seeds would
-    do. reach: what decides in the place of ci95, if that is not Student's.
+    do. reach: what decides in the place of ci95, if that is not Student's. needed: how many test cases a cell
+    would tell one point from zero; 0 where that is not asked.
     """
 
     difference: float
@@ -50,13 +51,24 @@ class Difference:
     units: int = 0
     over_trainings: bool = False
     reach: float | None = None
+    needed: int = 0
+
+    @property
+    def enough(self) -> bool:
+        return self.units >= self.needed
 
     @property
     def verdict(self) -> Verdict:
+        return self.within(0.0)
+
+    def within(self, margin: float) -> Verdict:
+        """Of the claim that it is above zero, or at the most `margin` points below."""
         reach = self.ci95 if self.reach is None else self.reach
-        if reach is None or abs(self.difference) <= reach:
+        if reach is None:
             return "undecided"
-        return "supported" if self.difference > 0 else "contradicted"
+        if self.difference < -reach:
+            return "contradicted"
+        return "supported" if self.difference > reach - margin else "undecided"
 
 
 @dataclass(frozen=True)

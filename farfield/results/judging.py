@@ -3,24 +3,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from types import MappingProxyType
-
-import pandas as pd
 
 from farfield.episodes.statistics import ENDS, NORMAL
 from farfield.results.claims import Claim, Comparison, Judged, Published
-from farfield.results.contrast_claims import CLAIMS as CONTRASTS
-from farfield.results.contrast_claims import Evidence
+from farfield.results.contrast_claims import CLAIMS, ContrastClaim, Evidence
 from farfield.results.contrasts import Cell, Cells, by_cell, estimate, halves
 from farfield.results.derived import DELTA, OVERALL, deltas, published_deltas
 from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy
 from farfield.results.intervals import Difference, compare
+from farfield.results.own_claims import JOINT, OWN, OWN_CLAIMS
 from farfield.results.row_claims import ROUTING, sharing_claims
 from farfield.results.scores import of_episodes, place
 from farfield.results.study import Study
 
 # How the published table orders its datasets, from near to far.
 PUBLISHED_ORDER = ("CropDiseases", "EuroSAT", "ISIC", "ChestX", "RVL-CDIP")
+CONTRASTS = (*CLAIMS, *OWN_CLAIMS)
+TOLD = 1.0  # percentage points: the difference that a claim's episodes must be enough to tell from zero
 SPOTTUNE = "SpotTune"
 ADASHARE = "AdaShare"
 # The source of the decathlon's networks, to which nothing is tuned: the talk does not count it.
@@ -28,9 +29,13 @@ _SOURCE = "ImNet"
 _Measures = Mapping[str, tuple[Evidence, Difference | None, Mapping[Cell, Difference]]]
 
 
-def judge_fewshot(study: FewShotStudy) -> tuple[Judged, ...]:
-    """Rows without a published name do not count; of those with the same name only the first."""
+def judge_fewshot(study: FewShotStudy, jointly: Study | None = None) -> tuple[Judged, ...]:
+    """Rows without a published name do not count, but for our own; of those with the same name only the first.
+
+    jointly: the study of the rows that see all queries of an episode at once.
+    """
     names = _first_key({key: row["published"] for key, row in study.rows.items()})
+    names |= {key: key for key in OWN if key in study.rows}
     sets = _first_key({key: dataset["published"] for key, dataset in study.datasets.items()})
     keys = {name: key for key, name in sets.items()}
     ours = study.scores[study.scores["row"].isin(names)]
@@ -42,12 +47,15 @@ def judge_fewshot(study: FewShotStudy) -> tuple[Judged, ...]:
     of_study = theirs[theirs["dataset"].map(lambda name: _published_study(name) in kinds)]
     # A dataset without a published name has no place in the order of distance.
     order = sorted((keys[name] for name in PUBLISHED_ORDER if name in keys), key=list(study.datasets).index)
-    own = _measure(ours, order, study.seed)
-    same_cells = _measure(here[here["cell"].isin(set(ours["cell"]))], order, study.seed)
-    whole_table = _measure(of_episodes("published", of_study), PUBLISHED_ORDER, study.seed)
+    own = _measure(by_cell(ours), order, study.seed)
+    if jointly is not None:
+        asked = {cell: table for cell, table in by_cell(jointly.scores).items() if cell[0] in study.datasets}
+        own |= _measure(asked, order, study.seed, JOINT)
+    same_cells = _measure(by_cell(here[here["cell"].isin(set(ours["cell"]))]), order, study.seed)
+    whole_table = _measure(by_cell(of_episodes("published", of_study)), PUBLISHED_ORDER, study.seed)
     judged = []
-    for claim in CONTRASTS:
-        found, theirs_here, talks = (one[claim.key] for one in (own, same_cells, whole_table))
+    for claim in (*CONTRASTS, *JOINT):
+        found, theirs_here, talks = (one.get(claim.key, {}) for one in (own, same_cells, whole_table))
         comparisons = []
         for title in dict.fromkeys((*found, *talks)):
             evidence, whole, parts = found.get(title, (Evidence(title, {}, {}), None, {}))
@@ -63,20 +71,23 @@ def judge_fewshot(study: FewShotStudy) -> tuple[Judged, ...]:
     return tuple(judged)
 
 
-def _measure(scores: pd.DataFrame, datasets: Sequence[str], seed: int) -> dict[str, _Measures]:
+def _measure(
+    cells: Cells, datasets: Sequence[str], seed: int, claims: Sequence[ContrastClaim] = CONTRASTS
+) -> dict[str, _Measures]:
     """{claim: {title of evidence: (evidence, over all, by part)}}; nothing for a contrast without cells."""
-    cells = by_cell(scores)
     split = halves(cells)
     return {
         claim.key: {
-            evidence.title: (evidence, *_values(evidence, split if evidence.halves else cells, seed))
+            evidence.title: (evidence, *_values(claim, evidence, split if evidence.halves else cells, seed))
             for evidence in claim.evidence(cells, split, datasets)
         }
-        for claim in CONTRASTS
+        for claim in claims
     }
 
 
-def _values(evidence: Evidence, cells: Cells, seed: int) -> tuple[Difference | None, dict[Cell, Difference]]:
+def _values(
+    claim: ContrastClaim, evidence: Evidence, cells: Cells, seed: int
+) -> tuple[Difference | None, dict[Cell, Difference]]:
     from scipy.special import stdtrit
 
     if not evidence.parts:
@@ -89,8 +100,12 @@ def _values(evidence: Evidence, cells: Cells, seed: int) -> tuple[Difference | N
             # The published interval takes the normal quantile and the population's deviation; of few episodes
             # both are too small, so a verdict asks for Student's.
             reach = ci95 * (stdtrit(count - 1, ENDS[1]) / NORMAL * (count / (count - 1)) ** 0.5)
-        found.append(Difference(row["difference"], ci95, units=count, reach=reach))
-    return found[0], dict(zip(evidence.parts, found[1:], strict=True))
+        needed = 2 if count < 2 else max(2, ceil((NORMAL * row["spread"] / TOLD) ** 2))
+        found.append(Difference(row["difference"], ci95, units=count, reach=reach, needed=needed))
+    whole, *parts = found
+    if claim.decided_by == "parts":
+        whole = replace(whole, needed=max(part.needed for part in parts))
+    return whole, dict(zip(evidence.parts, parts, strict=True))
 
 
 def _first_key(published: Mapping[str, str]) -> dict[str, str]:

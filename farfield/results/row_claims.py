@@ -70,6 +70,13 @@ ROUTING = (
         _random,
         (RANDOM,),
     ),
+    RoutingClaim(
+        "routing_by_image_above_mean",
+        "Deciding for each image helps.",
+        "SpotTune minus the same networks with one policy for every image, the mean of the policy over the "
+        "training images. The talk has no such row.",
+        _asked("mean"),
+    ),
 )
 
 

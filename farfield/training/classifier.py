@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
 from farfield.seeds import stream
-from farfield.training.loop import LabelledImages, accuracy, fit
+from farfield.training.distributed import world_size
+from farfield.training.loop import LabelledImages, Loss, accuracy, cross_entropy, fit
 from farfield.training.recipe import Recipe
 from farfield.training.steps import Curve
 
@@ -23,8 +25,31 @@ class Classifier(nn.Module):
         self.head = nn.Linear(backbone.feature_dim, outputs)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.backbone(images))
+    def forward(self, images: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits [n, outputs], and the features [n, d] beside them if they are asked for."""
+        features = self.backbone(images)
+        logits = self.head(features)
+        return (logits, features) if with_features else logits
+
+
+def spectral_penalty(features: Tensor) -> Tensor:
+    """The sum of the squared singular values of a batch of features [n, d], as BSR penalises it (batch spectral
+    regularisation, arXiv 2005.08463). That is the squared Frobenius norm: no singular value is computed."""
+    return features.float().square().sum()
+
+
+def penalised(weight: float) -> Loss:
+    """Cross-entropy of a `Classifier` plus `weight` times the spectral penalty of the batch's features."""
+
+    def loss(
+        network: nn.Module, images: Tensor, targets: Tensor, label_smoothing: float
+    ) -> tuple[Tensor, Tensor]:
+        logits, features = network(images, with_features=True)
+        value = F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+        # A sum over the batch, of which each process sees a share and whose gradients are then averaged.
+        return value + weight * world_size() * spectral_penalty(features), logits
+
+    return loss
 
 
 @dataclass(frozen=True)
@@ -82,6 +107,7 @@ def pretrain(
         image_size=image_size,
         seed=seed,
         device=device,
+        loss=penalised(recipe.spectral) if recipe.spectral else cross_entropy,
         validate=validate if holdout > 0 else None,
         checkpoint=checkpoint,
         title=title,

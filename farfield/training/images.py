@@ -42,15 +42,21 @@ def evaluation_view(images: Tensor, size: int) -> Tensor:
 
     images: packed [n, H, W, c], already squeezed to 1.15 x size. Returns float [n, c, size, size].
     The crop is where torchvision's CenterCrop puts it. Images that are packed smaller than `size` show the same
-    share of themselves, enlarged (bilinear).
+    share of themselves, enlarged (bilinear), and larger ones, for other networks, the same reduced (bilinear over
+    all pixels that fall together).
     """
     height, width = images.shape[1:3]
-    if min(height, width) < size:
-        shown = evaluation_view(images, round(min(height, width) / 1.15))
+    side, squeezed = min(height, width), round(1.15 * size)
+    if side < size:
+        shown = evaluation_view(images, round(side / 1.15))
         return F.interpolate(shown, size=(size, size), mode="bilinear")
+    if side <= squeezed + 1:  # a pixel may be due to rounding
+        top, left = round((height - size) / 2), round((width - size) / 2)
+        return normalise(pixels(images[:, top : top + size, left : left + size]))
+    height, width = (round(length * squeezed / side) for length in (height, width))
+    reduced = F.interpolate(pixels(images), (height, width), mode="bilinear", antialias=True)
     top, left = round((height - size) / 2), round((width - size) / 2)
-    crop = images[:, top : top + size, left : left + size]
-    return normalise(pixels(crop))
+    return normalise(reduced[:, :, top : top + size, left : left + size])
 
 
 class Renormalise:

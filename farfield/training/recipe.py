@@ -58,7 +58,8 @@ class Recipe(GradientDescent):
 
     milestones: epochs from which the learning rate is multiplied once more by `decay` (schedule step).
     warmup: epochs over which the learning rate rises linearly from zero, counted in steps.
-    augmentation: None trains on the evaluation view.
+    augmentation: None trains on the evaluation view. spectral: weight of the penalty on the singular values of a
+    batch's features, a sum over the batch, so that the batch size belongs to it; of supervised pretraining alone.
     """
 
     epochs: NotNegative = 400
@@ -75,6 +76,7 @@ class Recipe(GradientDescent):
     label_smoothing: BelowOne = 0.0
     precision: Precision = "float32"
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    spectral: AtLeastZero = 0.0
 
     def __post_init__(self) -> None:
         if self.nesterov and self.momentum == 0:

@@ -48,7 +48,7 @@ def evaluate_routed(
     "sampled" is the first of the draws. batch_size: images times paths, so that memory does not grow
     with the number of overrides. InputError if the network has no policy to ask.
     """
-    if network.policy is None and ({"argmax", "sampled"} & {*overrides} or samples):
+    if network.policy is None and ({"argmax", "sampled", "mean"} & {*overrides} or samples):
         raise InputError(
             "this network has no policy whose decisions could be taken or sampled; of its overrides only "
             "all_tuned, all_frozen and random are left"
@@ -75,3 +75,10 @@ def evaluate_routed(
         torch.cat(actions),
         torch.cat(probabilities),
     )
+
+
+def mean_policy(network: Routed, data: LabelledImages, *, image_size: int, device: torch.device) -> Tensor:
+    """[L]: P(tuned) of each routed block, the mean over the images of `data`."""
+    # Asked with one rule, so that every image runs through the network once, and through its hooks.
+    found = evaluate_routed(network, data, ("all_frozen",), image_size=image_size, device=device)
+    return found.probabilities.float().mean(0)

@@ -117,6 +117,7 @@ class Routed(nn.Module):
         self.actions: Tensor | None = None
         self.probabilities: Tensor | None = None
         self.kept: Tensor | None = None
+        self.mean: Tensor | None = None  # [L], of P(tuned) over training images, for the override "mean"
 
     @property
     def blocks(self) -> list[RoutedBlock]:
@@ -144,7 +145,8 @@ class Routed(nn.Module):
             return self._through(images, list(self.actions.unbind(1)))
         self.probabilities = self._probabilities(images)
         rules = [(self.override, 1), *overrides]
-        own, *asked = decide(rules, self.probabilities, images, self.seed if seed is None else seed)
+        seed = self.seed if seed is None else seed
+        own, *asked = decide(rules, self.probabilities, images, seed, self.mean)
         self.actions = own.to(torch.uint8)
         if not asked and not self.partition:
             return self._through(images, list(own.float().unbind(1)))

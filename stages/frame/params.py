@@ -16,6 +16,7 @@ from farfield.errors import InputError
 from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
 from stages.frame.schema.fewshot import FewShot
+from stages.frame.schema.indomain import InDomain
 from stages.frame.schema.networks import Networks
 from stages.frame.schema.section import Name, Section
 from stages.frame.schema.sharing import Sharing
@@ -54,6 +55,7 @@ class Params(Section):
     datasets: dict[Name, Card]
     networks: Networks
     fewshot: FewShot
+    indomain: InDomain
     spottune: TuningStudy
     decathlon: TuningStudy
     sharing: Sharing
@@ -119,11 +121,39 @@ class Params(Section):
                         )
         return self
 
+    @model_validator(mode="after")
+    def domains_are_clean(self) -> "Params":
+        """A network of the in-domain study has seen no class that it is tested on: of ImageNet's networks
+        every one has, and so it is trained here, on splits of the same dataset that are not for tests."""
+        for dataset, source in self.indomain.datasets.items():
+            key = f"indomain.datasets.{dataset}.network"
+            if source.network in self.networks.given:
+                given = self.networks.given[source.network]
+                raise ValueError(
+                    f"{key} is {source.network!r}, whose weights are given and have seen "
+                    f"{given.pretrained_on or 'nothing'}; rows of this table may have seen the classes of "
+                    f"{dataset} that they train on and no others. Name a network that is trained here."
+                )
+            if source.network not in self.networks.trained:
+                known = ", ".join(self.networks.trained)
+                raise ValueError(
+                    f"{key} is {source.network!r}, which is not one of networks.trained: {known}"
+                )
+            network = self.networks.trained[source.network]
+            if network.source != dataset or network.split != "train":
+                raise ValueError(
+                    f"{key} is {source.network!r}, trained on the split {network.split} of "
+                    f"{network.source}; it must "
+                    f"be trained on the split train of {dataset}, else it may have seen classes of the test"
+                )
+        return self
+
     @property
     def sources(self) -> dict[str, str]:
         """The dataset behind every parameter that names a source."""
         trained = self.networks.trained.items()
-        return {f"networks.trained.{key}.source": row.source for key, row in trained} | self.fewshot.sources
+        named = {f"networks.trained.{key}.source": row.source for key, row in trained} | self.fewshot.sources
+        return named | {f"indomain.datasets.{name}": name for name in self.indomain.datasets}
 
     def untrained(self, network: str) -> bool:
         """Whether its weights are as they were before any training."""
@@ -147,7 +177,9 @@ class Params(Section):
 
     def image_size_of(self, study: str) -> int:
         """Pixels that the networks of a study see."""
-        return (study != "fewshot" and self.tuning[study].image_size) or self.image_size
+        own = {"fewshot": 0, "indomain": self.indomain.image_size}
+        size = own[study] if study in own else self.tuning[study].image_size
+        return size or self.image_size
 
     @model_validator(mode="after")
     def packings_fit(self) -> "Params":
@@ -157,6 +189,7 @@ class Params(Section):
             seen += [self.pixels_of(key) for key, row in self.networks.trained.items() if row.source == name]
             if name in self.fewshot.targets:
                 seen += [self.pixels_of(key) for key in self.fewshot.adapted]
+            seen += [self.image_size_of("indomain")] if name in self.indomain.datasets else []
             for study, spec in self.tuning.items():
                 if name in spec.used:
                     seen.append(max(self.image_size_of(study), spec.evaluation_size))

@@ -13,6 +13,7 @@ DATA = Path("data")
 PIPELINES = Path("pipelines")
 FEWSHOT = PIPELINES / "fewshot"
 SHARING = PIPELINES / "sharing"
+INDOMAIN = PIPELINES / "indomain"
 NETWORKS = PIPELINES / "networks"
 METRICS = Path("metrics")
 CHAPTERS, SITE = Path("chapters"), Path("site")

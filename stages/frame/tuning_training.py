@@ -21,7 +21,7 @@ from farfield.training.images import Renormalise
 from farfield.training.loop import Loss, predict
 from farfield.tuning.accounting import cost, macs
 from farfield.tuning.adapted import Adapted, fit_adapted
-from farfield.tuning.policies import evaluate_routed
+from farfield.tuning.policies import evaluate_routed, mean_policy
 from farfield.tuning.registry import method
 from farfield.tuning.routing import Routed
 from stages.frame.models import load_network
@@ -126,6 +126,8 @@ def answers(
     given: dict[str, Tensor] = {}  # int64 [draws, images]
     if overrides:
         assert isinstance(adapted.network, Routed)  # the schema gives an override to no other
+        if "mean" in overrides.values():
+            adapted.network.mean = mean_policy(adapted.network, data.train, image_size=size, device=device)
         routed = evaluate_routed(
             adapted.network,
             data.test,

@@ -1,7 +1,7 @@
-"""Remotes to share results through, each on a server of this machine: a folder, S3 (moto), SSH (a real sshd).
+"""Remotes to share results through, each on a server of this machine: a folder, S3 (moto's), SSH (a real sshd).
 
-Each is a context that yields a `Remote` with a place of its own below `place`; S3 asks for the environment of
-`KEYS`. What a machine lacks for one skips the test, and says so.
+Each is a context that yields a `Remote` with a place of its own below `place`; S3 wants `KEYS` as environment.
+What a machine lacks for one skips the test, and says so.
 """
 
 import contextlib
@@ -22,11 +22,13 @@ KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REG
 
 @dataclass
 class Remote:
-    """url, settings: as `dvc remote add` and `modify` take them. write: an object's bytes, None to lose it."""
+    """url, settings: as `dvc remote add` and `modify` take them. write: an object's bytes, None to lose it.
+    count: how many there are."""
 
     url: str
     settings: dict[str, str]
     write: Callable[[str, bytes | None], None]
+    count: Callable[[], int]
 
 
 def in_folder(root: Path) -> Callable[[str, bytes | None], None]:
@@ -38,9 +40,17 @@ def in_folder(root: Path) -> Callable[[str, bytes | None], None]:
     return write
 
 
+def count_in(root: Path) -> Callable[[], int]:
+    """Without what is still being written, which has other names."""
+    return lambda: sum(
+        len(path.name.removesuffix(".dir")) == 30 for path in (root / "files/md5").glob("??/*")
+    )
+
+
 @contextlib.contextmanager
 def folder(place: Path) -> Iterator[Remote]:
-    yield Remote(str(place / "a remote"), {}, in_folder(place / "a remote"))
+    root = place / "a remote"
+    yield Remote(str(root), {}, in_folder(root), count_in(root))
 
 
 @contextlib.contextmanager
@@ -62,7 +72,13 @@ def s3(place: Path) -> Iterator[Remote]:
             client.head_object(**key)  # it is there
             client.delete_object(**key) if data is None else client.put_object(**key, Body=data)
 
-        yield Remote("s3://team/farfield", {"endpointurl": endpoint}, write)
+        def count() -> int:
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket="team", Prefix="farfield/files/md5/"
+            )
+            return sum(page["KeyCount"] for page in pages)
+
+        yield Remote("s3://team/farfield", {"endpointurl": endpoint}, write, count)
     finally:
         running.stop()
 
@@ -90,17 +106,19 @@ def ssh(place: Path) -> Iterator[Remote]:
     (place / "sshd_config").write_text("\n".join(lines) + "\n")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # which it gives up its rights in
-    log = place / "sshd.log"  # no pipe: processes of its sessions would keep it open beyond the server
-    server = subprocess.Popen([SSHD, "-D", "-E", log, "-f", place / "sshd_config"])
+    said = place / "sshd.log"  # no pipe, which processes that serve a connection would hold open
+    with said.open("wb") as log:
+        server = subprocess.Popen([SSHD, "-D", "-e", "-f", place / "sshd_config"], stderr=log)
     try:
         until = time.monotonic() + 20
         while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert server.poll() is None, log.read_text()
+            assert server.poll() is None, said.read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         url = f"ssh://{user}@127.0.0.1:{port}{place}/remote"
-        yield Remote(url, {"keyfile": f"{place}/user"}, in_folder(place / "remote"))
+        root = place / "remote"
+        yield Remote(url, {"keyfile": f"{place}/user"}, in_folder(root), count_in(root))
     finally:
         server.terminate()
         server.wait()

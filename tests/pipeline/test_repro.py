@@ -27,7 +27,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
 def test_two_runs_from_scratch_give_the_same_bytes(two_runs):
     """Of `dvc repro` with two workers, and of what `make repro` runs with one."""
     one, two = (clone.lock() for clone in two_runs)
-    assert len(one) == 49
+    assert len(one) == 54
     assert one == two
     assert two_runs[0].lock_files() == two_runs[1].lock_files()
 
@@ -36,7 +36,7 @@ def test_git_sees_what_it_should(two_runs):
     clone = two_runs[0]
     changed = clone.run("git", "status", "--porcelain", "-uall")
     tracked = {line[3:] for line in changed.splitlines()} - {"repro.log"}
-    facts = ("fewshot", "spottune", "decathlon", "sharing", "claims", "training", "transductive")
+    facts = ("fewshot", "spottune", "decathlon", "sharing", "claims", "training", "transductive", "indomain")
     plots = ("fewshot", "policy_map", "policy_entropy", "tuned_blocks", "sharing_scores", "sharing_delta")
     results = {f"metrics/{name}.json" for name in facts}
     results |= {f"metrics/{name}.csv" for name in (*plots, "sharing_map", "sharing_search")}

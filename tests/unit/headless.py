@@ -8,11 +8,22 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SCREENS = ((1400, 900), (800, 900), (400, 700))
 PATIENCE = 120  # seconds
+FACTS = """(() => {
+    const root = document.documentElement;
+    const answer = document.querySelector("ANSWER");
+    return {
+        aside: root.scrollWidth - root.clientWidth,
+        answer: answer ? answer.getBoundingClientRect().bottom : 1e9,
+        links: [...document.links].map((link) => link.href),
+    };
+})()"""
 BEGIN = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"]
 
 
@@ -78,6 +89,46 @@ class Browser:
         while self._next().get("method") != "Page.loadEventFired":
             pass
 
+    def resize(self, width: int, height: int) -> None:
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def press(self, key: str) -> None:
+        """A key by its name, as `Tab`; Enter activates what has the focus."""
+        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}[key]
+        words = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, **words)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **words)
+
+    def problems(self, page: Path, width: int, height: int, answer: str) -> list[str]:
+        """What is wrong with a page on a screen of this size: it scrolls sideways, what the selector `answer`
+        finds is not within the first screen, something came from elsewhere than the disk, a link leads nowhere,
+        a script complained, or it is not black on white on paper."""
+        self.resize(width, height)
+        self.requests.clear()
+        self.errors.clear()
+        self.open(page)
+        facts = self.run(FACTS.replace("ANSWER", answer))
+        wrong = [f"{facts['aside']} pixels sideways"] if facts["aside"] > 0 else []
+        wrong += [] if facts["answer"] <= height else [f"the answer ends at {facts['answer']} pixels"]
+        wrong += [url for url in self.requests if not url.startswith(("file:", "data:"))]
+        links = {link.partition("#")[0] for link in facts["links"] if link.startswith("file:")}
+        wrong += [f"no {link}" for link in sorted(links) if not Path(unquote(urlparse(link).path)).exists()]
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        self.ask("Emulation.setEmulatedMedia", media="print", features=dark)
+        paper = self.run(
+            "[getComputedStyle(document.documentElement), getComputedStyle(document.body)]"
+            ".map((style, i) => i ? style.color : style.backgroundColor)"
+        )
+        self.ask("Emulation.setEmulatedMedia", media="", features=[])
+        wrong += [] if paper == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"] else [f"on paper {paper}"]
+        return [f"{page.name} at {width}: {one}" for one in wrong + self.errors]
+
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""
         found = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
@@ -102,3 +153,10 @@ class Browser:
         if message.get("method") == "Runtime.consoleAPICalled" and given["type"] == "error":
             self.errors.append(json.dumps(given["args"]))
         return message
+
+
+def problems_of_site(site: Path) -> list[str]:
+    """Of every page of the report, on screens of every width."""
+    with Browser() as browser:
+        sizes = [(page, size) for size in SCREENS for page in sorted(site.glob("*.html"))]
+        return [one for page, size in sizes for one in browser.problems(page, *size, answer=".found")]

@@ -222,5 +222,6 @@ def sharing_site() -> list[Drawn]:
     sharing = sharing_page(shown)
     assert sharing is not None
     headlines = [headline.drawn for headline in sharing_headlines(found)]
-    pages = [index_page(headlines, {"Profile": "tiny"}), *sharing_pages(found), sharing]
-    return [page.drawn for page in pages]
+    pages = [*sharing_pages(found), sharing]
+    said = [page.answer for page in pages if page.answer]
+    return [page.drawn for page in (index_page(headlines, {"Profile": "tiny"}, answers=said), *pages)]

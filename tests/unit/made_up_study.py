@@ -1,5 +1,6 @@
 """A study with made-up results, for the tests of tables, figures and the site."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ from farfield.report.comparisons_page import comparisons_page
 from farfield.report.data_page import LISTED_FILES, data_page
 from farfield.report.fewshot import fewshot_headline, fewshot_page
 from farfield.report.index_page import index_page
+from farfield.report.methods_page import SLUG, methods_page
+from farfield.report.own_images_page import own_images_page
 from farfield.report.provenance_page import provenance_page
-from farfield.report.site import Drawn
+from farfield.report.row_pages import WorstEpisode, row_pages
+from farfield.report.site import Drawn, Page, Picture
 from farfield.report.training_page import training_page
 from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings
@@ -70,6 +74,7 @@ PROVENANCE = {
     "seeds": {"episodes": 10},
     "versions": {"torch": "2.13.0"},
     "device": "cpu",
+    "code": {"commit": "0123456789abcdef", "date": "2026-01-31", "changed": False},
     "parameters": {"episodes": {"shots": [5, 20], "way": 5}, "remote": None},
 }
 
@@ -110,18 +115,29 @@ def training() -> tuple[dict[str, Training], dict[str, MetaTraining]]:
 
 def study(datasets: dict = DATASETS) -> FewShotStudy:
     choices = [("own", "crops", 5, "block <4>", 9), ("own", "crops", 5, "block 3", 3)]
+    costs = {"shot": 5.0, "forward": 100.0, "trained": 0.0}
     return fewshot_study(
         results(datasets=datasets),
         METHODS,
         datasets,
         "fixed",
         seed=3,
+        costs={"protonet": costs, "own": costs | {"trained": 200.0}},
         choices=pd.DataFrame(choices, columns=["method", "dataset", "shot", "choice", "episodes"]),
     )
 
 
 def found(datasets: dict = DATASETS) -> Findings[FewShotStudy]:
     return Findings(study(datasets), judge_fewshot)
+
+
+def few_shot_rows(whole: Findings[FewShotStudy], preview: Path) -> list[Page]:
+    """The table of all rows, and a page for each."""
+    measured = [(whole.study, whole.summary)]
+    commands = {key: f"dvc repro transfer@{key}" for key in METHODS}
+    picture = Picture("figures/worst.png", "The worst episode.", "", preview, wide=False)
+    worst = [WorstEpisode("crops", 5, 3, 41.3, 15, [("rust", 4), ("<healthy>", 15)], picture)]
+    return [methods_page(measured, set(commands)), *row_pages(measured, commands, {"own": worst}, SLUG)]
 
 
 def site_pages(preview: Path) -> list[Drawn]:
@@ -131,13 +147,18 @@ def site_pages(preview: Path) -> list[Drawn]:
         claims_headline(whole),
     ]
     ran = {"Profile": "tiny"}
+    own = own_images_page(whole, ["papers"])
+    assert own is not None
     pages = [
-        index_page([headline.drawn for headline in headlines], ran, whole.study.reservations),
         *(fewshot_page(name, part).page for name, part in whole.parts.items()),
+        own,
+        *few_shot_rows(whole, preview),
         comparisons_page(whole),
         claims_page(whole),
         training_page(*training()),
         data_page(DATASETS, VALIDATION, {"crops": preview}),
         provenance_page(PROVENANCE),
     ]
-    return [page.drawn for page in pages]
+    said = [page.answer for page in pages if page.answer]
+    first = index_page([headline.drawn for headline in headlines], ran, whole.study.reservations, said)
+    return [first.drawn, *(replace(page.drawn, group="Few-shot") for page in pages)]

@@ -29,6 +29,7 @@ METHODS = {
         "SpotTune, running fine-tuned blocks", "SpotTune (running fine-tuned blocks)", "spottune", "all_tuned"
     ),
     "running_frozen": row("SpotTune, running frozen blocks", "", "spottune", "all_frozen"),
+    "running_mean": row("SpotTune, its mean policy", "", "spottune", "mean"),
     "global_k": row("SpotTune (Global-k)", "SpotTune (Global-k)"),
 }
 DECATHLON_METHODS = {
@@ -53,6 +54,7 @@ LEVELS = {
     "spottune": (0.82, 3),
     "running_tuned": (0.72, 3),
     "running_frozen": (0.3, 3),
+    "running_mean": (0.75, 3),
     "global_k": (0.78, 1),
     "finetuning": (0.70, 3),
     "routed": (0.80, 3),
@@ -142,5 +144,6 @@ def all_pages() -> list[Drawn]:
     assert page is not None
     found = {name: Findings(study, judge_tuning) for name, study in studies.items()}
     headlines = [headline.drawn for headline in tuning_headlines(found)]
-    pages = [index_page(headlines, {"Profile": "tiny"}), *tuning_pages(found), page]
-    return [one.drawn for one in pages]
+    pages = [*tuning_pages(found), page]
+    said = [one.answer for one in pages if one.answer]
+    return [one.drawn for one in (index_page(headlines, {"Profile": "tiny"}, answers=said), *pages)]

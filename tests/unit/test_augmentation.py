@@ -121,6 +121,22 @@ def test_images_packed_smaller_than_a_network_sees_are_enlarged():
     torch.testing.assert_close(evaluation_view(batch, 96), expected, atol=1e-5, rtol=1e-5)
 
 
+def test_images_packed_for_a_larger_network_are_reduced_and_then_cropped():
+    batch = images(size=147)
+    whole = resize(batch.permute(0, 3, 1, 2).float(), [74, 74], InterpolationMode.BILINEAR, antialias=True)
+    expected = normalise(center_crop(whole, [64, 64]))
+    torch.testing.assert_close(evaluation_view(batch, 64), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_pixel_of_rounding_reduces_nothing():
+    for size, packed in ((32, 38), (64, 75)):
+        batch = images(size=packed)
+        corner = round((packed - size) / 2)
+        crop = batch[:, corner : corner + size, corner : corner + size]
+        expected = normalise(crop.permute(0, 3, 1, 2).float())
+        assert torch.equal(evaluation_view(batch, size), expected)
+
+
 def test_normalised_black_and_white_are_imagenets():
     black = normalise(torch.zeros(1, 3, 1, 1)).flatten()
     torch.testing.assert_close(black, -torch.tensor(MEAN) / torch.tensor(STD))

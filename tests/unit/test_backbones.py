@@ -51,5 +51,5 @@ def test_columns_name_every_stage_and_the_features():
 
 
 def test_an_unknown_backbone_is_an_error_with_the_choices():
-    with pytest.raises(InputError, match=r"resnet12.*conv4, resnet10"):
-        build("resnet12")
+    with pytest.raises(InputError, match=r"resnet11.*conv4, conv4_plain.*resnet10"):
+        build("resnet11")

@@ -63,3 +63,9 @@ def test_a_chapter_whose_pages_bring_different_files_for_one_place_is_refused(tm
     with pytest.raises(InputError, match=r"birds\.csv"):
         write_chapter(tmp_path / "chapter", [PAGE, other], metrics={})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chapter_of_studies_that_a_profile_leaves_out_reads_as_one_without_metrics(tmp_path):
+    write_chapter(tmp_path / "nothing", [], metrics={})
+    chapter = read_chapter(tmp_path / "nothing")
+    assert (chapter.pages, chapter.metrics, chapter.claims) == ([], {}, {})

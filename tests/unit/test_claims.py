@@ -9,20 +9,26 @@ from made_up_study import dataset
 
 from farfield.report.tables import claims_metrics
 from farfield.results.claims import Judged
-from farfield.results.contrast_claims import ALL_ROWS, CLAIMS, ENSEMBLES, FINE_TUNING, META, _best
+from farfield.results.contrast_claims import ALL_ROWS, ENSEMBLES, FINE_TUNING, META, _best
 from farfield.results.contrasts import by_cell, halves
 from farfield.results.families import fewshot_study
-from farfield.results.judging import judge_fewshot
+from farfield.results.intervals import Difference
+from farfield.results.judging import CONTRASTS, judge_fewshot
+from farfield.results.own_claims import DECK, JOINT, OWN
 from farfield.results.published import cross_domain
 from farfield.results.scores import of_episodes
+from farfield.results.study import Study
+from farfield.results.transductive import transductive_study
 from farfield.seeds import stream
 
 METHODS = {name.lower(): {"title": name, "family": "any", "published": name} for name in ALL_ROWS}
+METHODS |= {key: {"title": f"Own {key}", "family": "any", "published": ""} for key in OWN}
 METHODS["extra"] = {"title": "Extra", "family": "any", "published": ""}
 DATASETS = {"crops": dataset("Crops", "CropDiseases"), "chest": dataset("Chest", "ChestX")}
 FAMILY_LEVEL = dict.fromkeys(META, 50.0) | dict.fromkeys(FINE_TUNING, 60.0) | dict.fromkeys(ENSEMBLES, 64.0)
 LEVELS = FAMILY_LEVEL | {"Random": 45.0, "Fixed": 57.0, "Transductive Ft": 61.0, "ProtoNet": 53.0}
 LEVELS |= {name: 48.0 for name in META if name.endswith("+FWT")}
+LEVELS |= {"inductive": 66.0, "inductive_lite0": 80.0, "lite0": 70.0}
 
 
 def made_up(levels: dict[str, float], gain: dict[str, float] | None = None) -> pd.DataFrame:
@@ -30,7 +36,7 @@ def made_up(levels: dict[str, float], gain: dict[str, float] | None = None) -> p
     rows = []
     for name, drop in (("crops", 0.0), ("chest", 20.0)):
         for shot in (5, 20):
-            hardness = stream(0, name, shot).normal(0, 3, 40)
+            hardness = stream(0, name, shot).normal(0, 2, 40)  # so that 20 episodes are enough
             for method, level in levels.items():
                 count = 20 if method in FINE_TUNING else 40
                 more = (gain or {}).get(method, 3.0) if shot == 20 else 0.0
@@ -49,9 +55,14 @@ def made_up(levels: dict[str, float], gain: dict[str, float] | None = None) -> p
     return pd.concat(rows, ignore_index=True)
 
 
-def judged(results: pd.DataFrame, datasets: dict = DATASETS) -> dict[str, Judged]:
+def judged(
+    results: pd.DataFrame, datasets: dict = DATASETS, jointly: Study | None = None
+) -> dict[str, Judged]:
     study = fewshot_study(results, METHODS, datasets, "extra", published=cross_domain())
-    return {one.claim.key: one for one in judge_fewshot(study)}
+    found = {one.claim.key: one for one in judge_fewshot(study, jointly)}
+    if jointly is None:
+        assert found.pop("transductive_not_below_inductive").verdict == "not tested"
+    return found
 
 
 def value(table: pd.Series, method: str, name: str, shot: int) -> float:
@@ -65,7 +76,9 @@ def claims() -> dict[str, Judged]:
 
 
 def test_results_that_show_every_claim_support_it(claims):
-    assert {key: one.verdict for key, one in claims.items()} == {claim.key: "supported" for claim in CLAIMS}
+    assert {key: one.verdict for key, one in claims.items()} == {
+        claim.key: "supported" for claim in CONTRASTS
+    }
 
 
 def test_the_opposite_contradicts_them():
@@ -96,7 +109,10 @@ def test_missing_rows_leave_a_claim_untested_but_not_the_others():
 
 def test_a_single_episode_decides_nothing():
     one = judged(made_up(LEVELS).query("episode == 0"))
-    assert {claim.verdict for claim in one.values()} == {"undecided"}
+    assert {claim.verdict for claim in one.values()} == {"not enough episodes", "not tested"}
+    untested = {key for key, claim in one.items() if claim.verdict == "not tested"}
+    assert untested == {"inductive_above_deck"}, "its rival is picked on episodes that it is not judged on"
+    assert one["finetuning_above_frozen"].first.whole.verdict == "undecided"
 
 
 def test_the_numbers_of_a_plain_difference_are_those_of_a_loop():
@@ -190,7 +206,7 @@ def test_contrasts_of_every_claim_weigh_nothing_on_balance():
         "made up",
         made_up(LEVELS).assign(
             method=lambda frame: frame["method"].map(
-                {key: method["published"] for key, method in METHODS.items()}
+                {key: method["published"] or key for key, method in METHODS.items()}
             )
         ),
     )
@@ -199,7 +215,7 @@ def test_contrasts_of_every_claim_weigh_nothing_on_balance():
     cell, table = next(iter(cells.items()))
     odd = [episode for episode in table.index if episode % 2]
     assert split[*cell, 1].equals(table.loc[odd].dropna(axis=1, how="all"))
-    for claim in CLAIMS:
+    for claim in CONTRASTS:
         for evidence in claim.evidence(cells, split, list(DATASETS)):
             weights = [w for row in evidence.whole.values() for w in row.values()]
             assert sum(weights) == pytest.approx(0)
@@ -208,8 +224,96 @@ def test_contrasts_of_every_claim_weigh_nothing_on_balance():
 
 def test_metrics_are_small_and_keep_to_numbers_and_verdicts(claims):
     metrics = claims_metrics(tuple(claims.values()))
-    assert list(metrics) == [claim.key for claim in CLAIMS]
+    assert list(metrics) == [claim.key for claim in CONTRASTS]
     entry = metrics["finetuning_above_frozen"]
     assert list(entry) == ["verdict", "difference"]
     assert entry["verdict"] == "supported"
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def noisy(spread: float, level: float, episodes: int = 40) -> pd.DataFrame:
+    """Ft All minus Fixed is `level` with a deviation of `spread` between episodes, on crops at 5 shots."""
+    apart = stream(5, "noisy").normal(0, 1, episodes)
+    apart = level + spread * (apart - apart.mean()) / apart.std(ddof=1)
+    both = {"ft all": 50 + apart, "fixed": np.full(episodes, 50.0)}
+    rows = {"dataset": "crops", "shot": 5, "episode": range(episodes)}
+    return pd.concat([pd.DataFrame({"method": key, **rows, "accuracy": both[key]}) for key in both])
+
+
+@pytest.mark.parametrize(("spread", "enough"), [(3.2, True), (3.3, False)])
+def test_a_claim_needs_the_episodes_whose_interval_is_a_point_to_either_side(spread, enough):
+    one = judged(noisy(spread, 9.0))["finetuning_above_frozen"]
+    assert one.first.whole.needed == np.ceil((1.96 * spread) ** 2)
+    assert one.first.whole.units == 40
+    assert one.verdict == ("supported" if enough else "not enough episodes")
+    assert one.first.whole.verdict == "supported", "the interval itself says what it says"
+
+
+def test_episodes_needed_by_a_mean_over_cells_are_found_by_drawing_so_many():
+    """The interval over four cells, of as many episodes each as are said to be needed, reaches a point."""
+    rows, spreads = [], {("crops", 5): 2.0, ("crops", 20): 4.0, ("chest", 5): 8.0, ("chest", 20): 6.0}
+    for (name, shot), spread in spreads.items():
+        one = noisy(spread, 1.0).assign(dataset=name, shot=shot)
+        rows.append(one)
+    whole = judged(pd.concat(rows))["finetuning_above_frozen"].first.whole
+    trials = np.zeros(4000)
+    for i, spread in enumerate(spreads.values()):
+        trials += stream(6, i).normal(0, spread, (4000, whole.needed)).mean(1) / 4
+    assert 1.96 * trials.std() == pytest.approx(1.0, abs=0.04)
+
+
+def test_every_cell_must_agree_that_ours_is_above_the_best_of_the_talk():
+    levels = LEVELS | {"All embeddings": 63.0}
+    results = made_up(levels)
+    one = judged(results)["inductive_above_deck"]
+    assert one.verdict == "supported"
+    assert one.first.picked == ("IMS-f",)
+    wide = results.pivot(index=["dataset", "shot", "episode"], columns="method", values="accuracy")
+    apart = (wide["inductive"] - wide["ims-f"]).groupby(level=[0, 1]).mean()
+    assert {cell: part.difference for cell, part in one.first.parts.items()} == pytest.approx(apart.to_dict())
+    mean = (wide["inductive"] - wide[[row.lower() for row in DECK if row in levels]].mean(axis=1)).dropna()
+    assert one.comparisons[1].parts["crops", 5].difference == pytest.approx(
+        mean["crops", 5].head(20).mean(), abs=1e-9
+    )
+    lower = (results["dataset"] == "chest") & (results["shot"] == 5) & (results["method"] == "inductive")
+    results.loc[lower, "accuracy"] -= 4
+    assert judged(results)["inductive_above_deck"].verdict == "contradicted"
+
+
+def test_rows_that_see_all_queries_are_no_rivals_of_an_inductive_one():
+    one = judged(made_up(LEVELS | {"Transductive Ft": 90.0, "MAML": 90.0}))["inductive_above_deck"]
+    assert one.verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("level", "verdict"),
+    [(2.0, "supported"), (0.0, "supported"), (-0.6, "contradicted"), (-3.0, "contradicted")],
+)
+def test_transductive_is_held_against_inductive_on_dirichlet_queries(level, verdict):
+    tables = []
+    for queries, gain in (("balanced", 50.0), ("dirichlet", level)):
+        for key, more in (("joint", gain), ("inductive", 0.0)):
+            accuracy = 60 + more + stream(7, key, queries).normal(0, 0.5, 40)
+            rows = {"dataset": "crops", "shot": 5, "queries": queries, "episode": range(40)}
+            tables.append(pd.DataFrame({"method": key, **rows, "accuracy": accuracy}))
+    rows = {"inductive": METHODS["inductive"]}
+    rows["joint"] = {
+        "title": "Ours [T]",
+        "family": "transductive",
+        "published": "",
+        "transductive": True,
+    }
+    study = transductive_study(pd.concat(tables), rows, DATASETS, "inductive", 0)
+    one = judged(made_up(LEVELS), jointly=study)["transductive_not_below_inductive"]
+    assert one.claim == JOINT[0]
+    assert one.first.whole.difference == pytest.approx(level, abs=0.4)
+    assert one.verdict == verdict
+    assert list(one.first.parts) == [("crops", 5)]
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [(-0.9, "undecided"), (-0.4, "supported"), (0.9, "supported"), (-1.2, "contradicted")],
+)
+def test_a_margin_asks_for_less_than_above_zero(difference, expected):
+    assert Difference(difference, 0.95 if difference != -0.4 else 0.5).within(1.0) == expected

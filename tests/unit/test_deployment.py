@@ -348,6 +348,7 @@ def test_the_model_card_says_figures_with_intervals_and_the_licence(tmp_path):
     facts = {
         "method": "made up",
         "licence": "Apache-2.0",
+        "doubts": ["Views of one thing."],
         "class_images": {"ant": 4, "bee": 5, "café": 6},
         "metrics": {"accuracy": measured},
         "recall": {"ant": measured, "bee": measured, "café": {"percent": 50.0}},
@@ -363,6 +364,7 @@ def test_the_model_card_says_figures_with_intervals_and_the_licence(tmp_path):
     assert "Apache-2.0" in card
     assert SNIPPET in card
     assert "hold the truth of 90 %" in card
+    assert card.index("Views of one thing.") < card.index("| accuracy")
 
 
 def test_familiarity_is_the_share_of_left_out_images_that_lie_nearer():

@@ -34,8 +34,15 @@ def test_other_versions_are_named_and_absent_extras_are_not(here):
     assert f"pillow {version('pillow')} instead of 0.0.1" in found.what
     assert "numpy" not in found.what
     assert found.repair is None
-    lock.write_text(f"numpy=={version('numpy')}\n")
+    # Of several versions the one for this Python counts.
+    lock.write_text(
+        f"numpy=={version('numpy')} ; python_version < '99'{hashed}numpy==99.0 ; python_version >= '99'{hashed}"
+    )
     assert not list(machine.versions(lock))
+    lock.write_text(f"numpy==99.0 ; python_version < '99'{hashed}")
+    assert [found.what for found in machine.versions(lock)] == [
+        f"other versions than those of {lock}: numpy {version('numpy')} instead of 99.0"
+    ]
 
 
 def test_a_lock_that_git_left_is_set_aside(here):

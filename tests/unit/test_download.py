@@ -246,6 +246,14 @@ def test_an_unverified_archive_is_continued_only_if_it_is_the_same_version(
     assert not list(target.parent.glob("*.version"))
 
 
+@pytest.mark.parametrize("left", [b"", b"{", b"\xff"])
+def test_a_note_of_a_version_that_is_damaged_says_nothing(mirror, target, left):
+    leave_partial(target, b"half")
+    partial_of(target).with_name("a.zip.partial.version").write_bytes(left)
+    get(Archive(path="A/a.zip", unverified="none is published"), target, mirror)
+    assert target.read_bytes() == CONTENT
+
+
 def test_a_full_disk_stops_with_the_file_named_and_what_came_kept(mirror, target, monkeypatch):
     monkeypatch.setattr(download, "PIECE", 40_000)
     real = Path.open

@@ -15,9 +15,10 @@ from farfield.errors import InputError
 from farfield.execution import Workers
 from farfield.training.recipe import SGD
 from farfield.transfer.finetuning import engine, layout
-from farfield.transfer.finetuning.driver import fine_tune_episodes
+from farfield.transfer.finetuning.driver import Cell, fine_tune_cells, fine_tune_episodes
 from farfield.transfer.finetuning.engine import fine_tune
-from farfield.transfer.finetuning.settings import FineTuning
+from farfield.transfer.finetuning.settings import FineTuning, Grid
+from farfield.transfer.finetuning.views import show, shown
 from farfield.transfer.linear_head import initial_heads
 
 READOUTS = (
@@ -65,7 +66,8 @@ def reference(backbone, support, query, settings, episode, seed=0):
         network.train()
         for name, module in network.named_modules():
             inside = names is None or (name + ".").startswith(tuple(names))
-            if isinstance(module, torch.nn.BatchNorm2d) and not inside and settings.frozen_norm == "eval":
+            norm = settings.norm if inside else settings.frozen_norm
+            if isinstance(module, torch.nn.BatchNorm2d) and norm == "eval":
                 module.eval()
 
     def classify(features):
@@ -144,6 +146,8 @@ VARIANTS = {
     "momentum on the backbone": replace(ALL, backbone=MOMENTUM),
     "batches of 7": replace(ALL, batch_size=7),
     "no step": replace(ALL, epochs=0),
+    "pretrained statistics": replace(ALL, norm="eval"),
+    "pretrained statistics above training ones": replace(ALL, last=2, frozen_norm="train", norm="eval"),
 }
 
 
@@ -161,6 +165,80 @@ def test_stacked_episodes_train_as_single_ones(name, settings, monkeypatch):
     assert_same(got, backbone, support, query, settings, 5, atol=1e-8, rtol=1e-7)
     for key, value in backbone.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+def test_a_grid_is_the_mean_of_the_log_probabilities_of_its_trainings():
+    backbone = pretrained("resnet10", size=40)
+    support, query = images(2, 2, 6, 40)
+    grid = Grid(learning_rates=(0.001, 0.05), epochs=(1, 3), norms=("eval", "train"))
+    got = fine_tune(backbone, support, query, replace(ALL, grid=grid), ["head"], seed=0)["head"]
+    expected = []
+    for rate in grid.learning_rates:
+        for epochs in grid.epochs:
+            for norm in grid.norms:
+                one = replace(ALL, epochs=epochs, norm=norm, backbone=SGD(rate))
+                expected.append(
+                    torch.stack(
+                        [
+                            reference(backbone, support[e], query[e], one, e)["head"].log_softmax(-1)
+                            for e in range(2)
+                        ]
+                    )
+                )
+    torch.testing.assert_close(got, torch.stack(expected).mean(0), atol=1e-7, rtol=1e-7)
+
+
+def test_views_take_turns_and_their_answers_are_averaged():
+    """Epoch e is trained on view e of all images, in turn: more views are no more steps."""
+    views = ("plain", "mirrored", "near")
+    backbone = pretrained("resnet10", size=40)
+    support, query = images(2, 2, 4, 40)
+    settings = replace(ALL, epochs=4, last=2, views=views)
+    got = fine_tune(backbone, support, query, settings, ["head"], seed=0)["head"]
+    for e in range(2):
+        network, way = copy.deepcopy(backbone), support.shape[1]
+        trained = [p for name, p in network.named_parameters() if name.startswith(("layers.2.", "layers.3."))]
+        head = torch.nn.Linear(network.feature_dim, way).double()
+        weight, bias = initial_heads(0, 1, way, network.feature_dim, e)
+        head.weight.data.copy_(weight[0])
+        head.bias.data.copy_(bias[0, 0])
+        network.eval()
+        network.layers[2].train()
+        network.layers[3].train()
+        one = torch.optim.SGD(trained, 0.01)
+        other = torch.optim.SGD(head.parameters(), 0.01, 0.9, 0.9, weight_decay=0.001)
+        flat = support[e].flatten(0, 1)
+        near = F.interpolate(flat[..., 2:37, 2:37], size=(40, 40), mode="bilinear")
+        seen, targets = [flat, flat.flip(3), near, flat], torch.arange(way).repeat_interleave(2)
+        orders = torch.from_numpy(minibatch_orders(0, 1, 4, 2 * way, e)[0])
+        for pixels, order in zip(seen, orders, strict=True):
+            for batch in order.split(4):
+                one.zero_grad()
+                other.zero_grad()
+                F.cross_entropy(head(network(pixels[batch])), targets[batch]).backward()
+                one.step()
+                other.step()
+        network.eval()
+        near = F.interpolate(query[e][..., 2:37, 2:37], size=(40, 40), mode="bilinear")
+        with torch.no_grad():
+            answers = [head(network(x)).log_softmax(-1) for x in (query[e], query[e].flip(3), near)]
+        torch.testing.assert_close(got[e], torch.stack(answers).mean(0), atol=1e-8, rtol=1e-7)
+
+
+def test_turned_views_show_the_same_pixels():
+    image = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
+    assert torch.equal(show(image, "upside_down"), image.flip(2, 3))
+    assert torch.equal(show(image, "turned"), image.transpose(2, 3).flip(2))
+    assert shown(image, ("plain", "mirrored")).shape == (2, 2, 3, 4, 4)
+    assert torch.equal(shown(image, ("plain", "mirrored"))[1, 1], image[1].flip(2))
+
+
+def test_a_grid_has_no_readout_but_the_head_and_rising_epochs():
+    with pytest.raises(InputError, match="epochs of a grid rise"):
+        Grid(learning_rates=(0.1,), epochs=(3, 3), norms=("eval",))
+    settings = replace(ALL, grid=Grid(learning_rates=(0.1,), epochs=(1,), norms=("eval",)))
+    with pytest.raises(InputError, match="the readout head and no other"):
+        fine_tune(pretrained("conv4", size=64), *images(1, 1, 2, 64), settings, ["transductive"], seed=0)
 
 
 def test_last_minibatch_of_one_image():
@@ -307,6 +385,33 @@ def test_results_do_not_depend_on_the_number_of_workers(packed, pair):
     together = run_driver(packed, "pair", executor=pair)
     for name, values in alone.items():
         assert values.tobytes() == together[name].tobytes()
+
+
+def test_cells_together_give_what_each_gives_alone(packed, pair):
+    """Other images, numbers of channels and shots; the chunks of all of them run in any order."""
+    bands = np.random.default_rng(1).integers(0, 256, (60, 18, 18, 5), dtype=np.uint8)
+    np.save(packed / "bands.npy", bands)
+    rows = np.arange(60, dtype=np.int32).reshape(3, 4, 5)
+    cells = {
+        (name, shot): Cell(
+            np.load(packed / f"{name}.npy", mmap_mode="r"),
+            Episodes(rows, np.zeros((3, 4), np.int32), shot),
+            packed / f"{name} {shot}",
+            "test",
+        )
+        for name in ("images", "bands")
+        for shot in (1, 2)
+    }
+    backbone = pretrained("conv4", torch.float32, size=16)
+    common = {"image_size": 16, "seed": 0, "device": torch.device("cpu")}
+    asked = (ALL, ("head", "support_stages"))
+    together = list(fine_tune_cells(backbone, [*cells.values()], *asked, executor=pair, **common))
+    assert [found["head"].shape for found in together] == [(3, 16, 4), (3, 12, 4)] * 2
+    for cell, found in zip(cells.values(), together, strict=True):
+        again = {**common, "executor": ONE, "scratch": packed / "alone", "title": "test"}
+        alone = fine_tune_episodes(backbone, cell.images, cell.episodes, *asked, **again)
+        for name, values in alone.items():
+            assert values.tobytes() == found[name].tobytes()
 
 
 def test_a_killed_run_resumes_with_the_chunks_it_finished(packed, monkeypatch):

@@ -97,7 +97,7 @@ def test_the_bands_and_the_range_that_a_card_names_are_shown():
     shown = decode(data, Packing(size=SIZE, channels=(4, 3, 2), range=(0.0, 3000.0)))
     assert np.abs(shown.pixels - scaled(values[..., [3, 2, 1]], 0, 3000)).max() <= 1
     assert (shown.low, shown.high, shown.remark) == (0, 3000, "bands 4, 3, 2 of 13")
-    with pytest.raises(UnreadableImageError, match=r"13 bands; the card asks for bands \[14\]"):
+    with pytest.raises(UnreadableImageError, match=r"13 bands; bands \[14\] are asked for"):
         decode(data, Packing(size=SIZE, channels=(14,)))
 
 

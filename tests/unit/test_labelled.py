@@ -337,6 +337,57 @@ def test_wrong_annotations_are_listed(tmp_path, note, message):
         labelled_images(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"categories": [{"id": 5, "name": None}, {"id": 2, "name": "dog"}]}, "in categories no name for 5"),
+        ({"categories": [{"id": 5, "name": " "}, {"id": 2, "name": "dog"}]}, "in categories no name for 5"),
+        ({"categories": [{"id": 5, "name": "a"}, {"id": 5, "name": "b"}]}, "in categories the id 5 twice"),
+        (
+            {"images": [{"id": 1, "file_name": "1.png"}, {"id": 1, "file_name": "2.png"}]},
+            "in images the id 1 twice",
+        ),
+        ({"images": [{"id": 1, "file_name": None}]}, "in images no file_name for 1"),
+        ({"annotations": [{"id": 1, "image_id": [1], "category_id": 2}]}, r"\[1\] is no id"),
+        ({"annotations": [7]}, "is not of the form of COCO"),
+    ],
+)
+def test_entries_of_coco_without_a_name_or_an_id_of_their_own_are_refused(tmp_path, changes, message):
+    write(tmp_path, {**named("1.png", "2.png"), "a.json": coco(**changes)})
+    with pytest.raises(InputError, match=message):
+        labelled_images(tmp_path)
+
+
+def test_labels_that_cannot_be_read_are_named_where_nothing_else_labels(tmp_path):
+    pictures = named("images/1.png", "images/2.png")
+    for number, (name, data, message) in enumerate(
+        (
+            (
+                "labels.csv",
+                "path,label\n1.png,Mélanome\n2.png,b".encode("latin-1"),
+                "labels.csv is no text in UTF-8",
+            ),
+            ("labels.csv", b"path,label\n1.png,a,b\n2.png", "labels.csv, line 2: 3 cells"),
+            ("a.json", coco().encode()[:-9], "a.json speaks of images and annotations, and is no JSON"),
+            ("labels.xlsx", b"PK", "labels.xlsx is not read: save it as CSV"),
+            ("more.rar", b"Rar!", "more.rar is not read: unpack it"),
+        )
+    ):
+        folder = write(tmp_path / str(number), {**pictures, name: data})
+        with pytest.raises(InputError, match=message):
+            labelled_images(folder)
+        classes = write(tmp_path / f"{number} classes", {**named("a/1.png", "b/2.png"), name: data})
+        assert labelled_images(classes).index.class_names == ("a", "b")
+        assert name in labelled_images(classes).left_out
+    write(
+        tmp_path / "apart",
+        {**pictures, "notes/labels.csv": "path,label\n1.png,a\n2.png,b", "notes/a.json": coco()},
+    )
+    for name in ("labels.csv", "a.json"):
+        with pytest.raises(InputError, match=r"no image lies beside .*; give the folder that holds both"):
+            labelled_images(tmp_path / "apart/notes" / name)
+
+
 # Parquet
 
 
@@ -412,6 +463,37 @@ def test_webdataset_tars_are_labelled_by_the_files_beside_the_images(tmp_path):
     ]
     assert found.left_out["val-000.tar/2.jpg"] == "without a label in its tar"
     assert dict(read_images(tmp_path, found.index)) == {0: b"1", 1: b"2", 2: b"3"}
+
+
+def test_of_several_images_in_a_sample_one_is_its_picture(tmp_path):
+    """Masks beside the images would be half of them, under the same labels."""
+    path = tmp_path / "a.tar"
+    sample = {"1.seg.png": b"", "1.jpg": b"", "1.cls": b"0", "2.jpg": b"", "2.seg.png": b"", "2.cls": b"1"}
+    path.write_bytes(tar_of(sample))
+    found = labelled_images(path)
+    assert [row[:2] for row in rows(found)] == [("1.jpg", "0"), ("2.jpg", "1")]
+    assert found.left_out == dict.fromkeys(("1.seg.png", "2.seg.png"), "another image of its sample")
+    for other in ({"2.png": b""}, {"3.a.png": b"", "3.b.png": b"", "3.cls": b"0"}):
+        path.write_bytes(tar_of(sample | other))
+        with pytest.raises(
+            InputError, match="1 samples of several images, and it is open which is the picture"
+        ):
+            labelled_images(path)
+
+
+def test_numbers_and_truths_in_json_are_labels(tmp_path):
+    path = tmp_path / "a.tar"
+    for values, names in (((1.0, 0.0), ("0", "1")), ((True, False), ("false", "true"))):
+        path.write_bytes(
+            tar_of(
+                {
+                    f"{i}.{end}": data
+                    for i, value in enumerate(values)
+                    for end, data in (("png", b""), ("json", json.dumps({"label": value}).encode()))
+                }
+            )
+        )
+        assert labelled_images(path).index.class_names == names
 
 
 def test_two_labels_of_a_sample_must_agree(tmp_path):

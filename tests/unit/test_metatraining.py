@@ -190,7 +190,7 @@ def test_a_step_follows_the_mean_or_the_sum_of_the_losses_of_its_tasks(kind, sha
 def test_tasks_are_drawn_anew_each_epoch_and_their_images_belong_to_their_classes():
     recipe = replace(RECIPE, augmentation=None)
     episodes = SOURCE.episodes(way=3, shot=2, query=4, episodes=5, seed=0)
-    tasks = Tasks(SOURCE.images, episodes, recipe, SIZE, CPU, seed=0, key=(1,))
+    tasks = Tasks(SOURCE, episodes, recipe, SIZE, CPU, seed=0, key=(1,))
     assert [list(group) for _, group in tasks.steps()] == [[0, 1], [2, 3], [4]]
     assert [time for time, _ in tasks.steps()] == pytest.approx([0, 1 / 3, 2 / 3])
     support, query = tasks.batch(range(1, 3))
@@ -205,7 +205,7 @@ def test_tasks_are_drawn_anew_each_epoch_and_their_images_belong_to_their_classe
 
 def test_augmentation_depends_on_the_task_alone():
     episodes = SOURCE.episodes(way=3, shot=2, query=4, episodes=5, seed=0)
-    tasks = Tasks(SOURCE.images, episodes, RECIPE, SIZE, CPU, seed=0, key=("squares", 1))
+    tasks = Tasks(SOURCE, episodes, RECIPE, SIZE, CPU, seed=0, key=("squares", 1))
     together, alone = tasks.batch(range(0, 4)), tasks.batch(range(3, 4))
     assert torch.equal(together[0][3], alone[0][0])
     assert torch.equal(together[1][3], alone[1][0])

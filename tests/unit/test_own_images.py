@@ -6,6 +6,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -22,12 +23,15 @@ from PIL import Image
 from farfield.command.main import main
 from farfield.datasets.cards import Packing
 from farfield.datasets.class_folders import class_folders
+from farfield.deployment.classifier import ImageClassifier, save_classifier
+from farfield.deployment.description import Description
 from farfield.errors import InputError
-from farfield.files import read_json
+from farfield.files import file_hash, read_json
 from farfield.own import images
 from farfield.own.groups import groups_by, groups_given, require_testable
 from farfield.own.images import own_images
 from farfield.training.checkpoints import save_tensors
+from farfield.transfer.learner import Head
 
 
 def farfield(*words: object) -> Result:
@@ -140,6 +144,15 @@ def test_a_damaged_copy_is_decoded_anew(data, here, capsys):
     assert "was damaged on disk" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("left", [b"", b"{", b"\xff\xfe", b"[]"])
+def test_damaged_sums_are_damage_too(data, here, left):
+    first = own_images(data, Packing(18), 1)
+    (first.folder / "sums.json").write_bytes(left)
+    assert np.array_equal(own_images(data, Packing(18), 1).images, first.images)
+    shutil.rmtree(first.folder / "packed")
+    assert own_images(data, Packing(18), 1).fingerprint == first.fingerprint
+
+
 def test_an_image_that_vanishes_is_named(data, here, monkeypatch):
     def vanishing(folder):
         found = class_folders(folder)
@@ -184,6 +197,28 @@ def test_labels_in_a_list_give_splits_and_groups(data, here):
     assert said["groups"] == 9
 
 
+def test_what_is_doubted_is_not_what_the_classifier_says_of_itself(here):
+    draw = np.random.default_rng(0)
+    for thing in range(24):
+        squares = draw.integers(0, 256, (4, 4, 3)).repeat(12, 0).repeat(12, 1)
+        for view in range(4):
+            folder = here / f"images/{'ab'[thing % 2]}"
+            folder.mkdir(parents=True, exist_ok=True)
+            seen = np.clip(squares + draw.normal(0, 40, squares.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(seen).save(folder / f"thing{thing}_{view}.png")
+    said = farfield("evaluate", here / "images", "--pixels", 48, "--json")
+    assert said.exit_code == 0, said.stderr
+    answer = json.loads(said.stdout)
+    together = min(leak["together"] for leak in answer["leakage"] if leak["misleading"])
+    assert together < answer["accuracy"]["percent"] - 10
+    facts = read_json(Path("evaluation/classifier/classifier.json"))["facts"]
+    assert facts["accuracy"] == facts["metrics"]["accuracy_of_other_things"]["percent"] == together
+    card = Path("evaluation/classifier/README.md").read_text()
+    assert all(f"**Read this first.** {doubt}" in card for doubt in facts["doubts"])
+    assert f"accuracy is {together:.1f} %" in card
+    assert "48 x 48 of each image" in Path("evaluation/report/index.html").read_text()
+
+
 def test_a_network_of_timm_becomes_a_classifier(data, here, monkeypatch):
     torch.manual_seed(0)
     save_tensors(here / "w.safetensors", timm.create_model("resnet10t").state_dict())
@@ -211,6 +246,8 @@ def test_a_network_of_timm_becomes_a_classifier(data, here, monkeypatch):
         (("none.onnx",), "there is no ONNX file at none.onnx"),
         (("lite0", "--weights", "w.safetensors"), "brings its weights in a package"),
         (("lite0", "--mean", "0.5"), "mean and std are given together"),
+        (("lite0", "--mean", "nan", "--std", "1"), "mean must be 3 numbers of pixels in 0..1"),
+        (("lite0", "--mean", "0", "--std", "inf"), "std must be 3 numbers of pixels in 0..1"),
     ],
 )
 def test_networks_that_cannot_be_used_are_one_message(data, here, words, message):
@@ -229,6 +266,54 @@ def test_networks_of_libraries_have_cards(here):
     assert (card["terms"], card["image_size"], card["installed"]) == ("own terms", 256, False)
     assert "miniimagenet" in card["not_for"]
     assert farfield("networks", "timm/nothing*").exit_code == 1
+
+
+def test_paths_that_cannot_be_written_are_one_message(data, here):
+    Path("afile").write_text("mine")
+    for words, message in (
+        (("evaluate", data, "--out", "afile"), "afile is a file, so afile cannot be the output folder"),
+        (("evaluate", data, "--out", "afile/more"), "is a file, so afile/more cannot be the output folder"),
+        (("predict", "nowhere", data, "--out", "."), ". is a folder; give the name of the file"),
+        (("predict", small_classifier(here / "it"), data, "--out", "afile/answers.csv"), "afile: "),
+    ):
+        said = farfield(*words)
+        assert said.exit_code == 1
+        assert said.stderr.startswith("error: ")
+        assert message in said.stderr
+    assert Path("afile").read_text() == "mine"
+
+
+def small_classifier(folder: Path, bias: float = 0.0) -> Path:
+    folder.mkdir()
+    description = Description(("a", "b"), 16, Packing(size=18), "conv4", 4, None)
+    backbone = description.architecture()
+    head = Head(torch.randn(2, backbone.feature_dim), torch.full((2,), bias))
+    save_classifier(folder, ImageClassifier(backbone, head).eval(), description)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_answers_of_an_earlier_run_that_were_damaged_are_refused(data, here, form):
+    classifier = small_classifier(here / "it")
+    words = ("predict", classifier, data, "--out", "answers", *(["--json"] if form == "json" else []))
+    assert farfield(*words).exit_code == 0
+    whole = Path("answers").read_bytes()
+    left = Path(f"answers.{file_hash(classifier / 'classifier.json')[:8]}.{form}.partial")
+    lines = whole.splitlines(keepends=True)
+    left.write_bytes(b"".join(lines[:4]) + lines[4][:5])  # as a kill leaves it
+    assert farfield(*words).exit_code == 0
+    assert Path("answers").read_bytes() == whole
+    left.write_bytes(b"".join([*lines[:2], lines[2].replace(b",", b";", 9), lines[3]]))
+    said = farfield(*words)
+    assert said.exit_code == 1
+    assert f"what an earlier run left, in {left}, was damaged since" in said.stderr
+    assert Path("answers").read_bytes() == whole
+
+
+def test_an_answer_that_is_no_number_is_none(data, here):
+    said = farfield("predict", small_classifier(here / "it", float("nan")), data / "red/0.png")
+    assert said.exit_code == 1
+    assert "red/0.png: the network's answer is nan or infinite" in said.stderr
 
 
 def test_help_reads_as_a_table_of_contents(here):

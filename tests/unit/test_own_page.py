@@ -12,16 +12,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner, Result
-from headless import Browser
+from headless import SCREENS, Browser
 from own_folder import coloured
 from PIL import Image
 from test_site import VOID, Reader
 
 from farfield.command.main import main
 from farfield.deployment.classifier import load_classifier
+from farfield.execution import Workers
 from farfield.files import read_json
 from farfield.own.appending import Appender
+from farfield.own.prediction import images_of
+from farfield.own.prediction_on_nodes import predicted as on_nodes
 
 
 def farfield(*words: object) -> Result:
@@ -116,11 +120,11 @@ def test_a_browser_finds_nothing_wrong(written):
         assert browser.errors == []
 
 
-def test_on_a_narrow_screen_the_page_is_not_wider_than_it(written):
-    with Browser(width=400) as browser:
-        browser.open(written / "evaluation/report/index.html")
-        wide = browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0
+def test_on_screens_of_any_width_the_page_fits_and_answers_at_once(written):
+    with Browser() as browser:
+        page = written / "evaluation/report/index.html"
+        for size in SCREENS:
+            assert browser.problems(page, *size, answer="h1") == []
 
 
 def test_the_json_says_what_the_files_say(written):
@@ -187,6 +191,20 @@ def test_a_stopped_prediction_is_continued_and_ends_as_one_that_was_not(written,
         assert f"images are done already; {again} is continued" in said.stderr
         assert again.read_text() == whole.read_text()
         assert not partial.exists()
+
+
+def test_batches_elsewhere_give_the_lines_of_one_process(written, capsys, monkeypatch):
+    """What `predict` does on the nodes of a cluster, in a process of its own here."""
+    monkeypatch.setattr("farfield.own.prediction.BATCH", 4)
+    monkeypatch.setattr("farfield.own.prediction_on_nodes.BATCH", 4)
+    classifier = written / "evaluation/classifier"
+    said = predicted(written)
+    images = [path for path in images_of([written / "mine/red"])]
+    with Workers(2) as workers:
+        found = [*on_nodes(workers, classifier, images, "csv", torch.device("cpu"))]
+    assert "".join(lines for lines, _ in found) == said.stdout.partition("\n")[2]
+    assert [problem for _, problems in found for problem in problems] == said.stderr.splitlines()
+    assert len(found) == 3
 
 
 def stopping_after(batches: int):

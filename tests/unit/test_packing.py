@@ -153,6 +153,23 @@ def test_unfinished_work_that_was_damaged_since_is_done_again(tmp_path, file):
         assert (whole / name).read_bytes() == (resumed / name).read_bytes()
 
 
+@pytest.mark.parametrize("left", [0, 60, 5000, "another form"])
+def test_an_unfinished_array_that_is_damaged_as_a_whole_is_begun_anew(tmp_path, left):
+    whole = run(tmp_path, reader(), "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, interrupted, "resumed", workers=1)
+    path = tmp_path / "scratch/images.npy"
+    if isinstance(left, int):
+        path.write_bytes(path.read_bytes()[:left])
+    else:
+        np.save(path, np.zeros((COUNT, 4, 4, 3), np.uint8))
+    wanted: list[list[int]] = []
+    resumed = run(tmp_path, reader(wanted=wanted), "resumed")
+    assert len(wanted[0]) == COUNT
+    for name in ("images.npy", "manifest.parquet", "unreadable.json"):
+        assert (whole / name).read_bytes() == (resumed / name).read_bytes()
+
+
 def test_a_dataset_without_one_good_image_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"none of the 300 images could be decoded.*c0/0\.png: not an image"):
         run(tmp_path, reader(dict.fromkeys(FILES, b"text")))

@@ -39,6 +39,9 @@ FRAME = {
     "farfield/errors.py",
     "farfield/local.py",
     "farfield/parents.py",
+    # Imported only where this machine names a cluster; tests/cluster holds it to the bytes of one process.
+    "farfield/cluster.py",
+    "farfield/nodes.py",
 }
 # What `compose` asks whether names and settings are known, and what tells DVC that it ran.
 ONLY_REFUSES = {"commands/choices.py", "commands/scalars.py", "commands/side_by_side.py"}
@@ -49,6 +52,7 @@ ROW = {
     "stages.baseline": (SHARING, lambda params, key: params["sharing"]["baselines"][key]["method"]),
     "stages.transfer": (FEATURE_LEARNERS, lambda params, key: params["fewshot"]["transfer"][key]["learner"]),
     "stages.metatrain": (META_LEARNERS, lambda params, key: params["fewshot"]["meta"][key]["learner"]),
+    "stages.indomain": (META_LEARNERS, lambda params, key: params["indomain"]["rows"][key]["learner"]),
     "stages.metatest": (META_LEARNERS, lambda params, key: params["fewshot"]["meta"][key]["learner"]),
 }
 # Registries of whose modules a stage may import any: DVC cannot name the files of a list of rows.
@@ -91,6 +95,8 @@ def imports(path: Path) -> frozenset[str]:
             walk(child)
 
     walk(ast.parse(path.read_text()))
+    if started := re.search(r'Path\(__file__\)\.with_name\("(\w+)\.py"\)', path.read_text()):  # as a program
+        names.add(".".join(path.relative_to(ROOT).with_name(started.group(1)).parts))
     parents = {".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 2)}
     return frozenset(name for name in parents if name.split(".")[0] in ("farfield", "stages", "commands"))
 

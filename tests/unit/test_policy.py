@@ -137,5 +137,7 @@ def test_the_key_of_an_image_does_not_hang_on_the_last_bits():
 
 
 def test_an_unknown_rule_is_an_error_that_names_those_there_are():
-    with pytest.raises(InputError, match="argmax, sampled, all_tuned, all_frozen, random, found 'best'"):
+    with pytest.raises(
+        InputError, match="argmax, sampled, all_tuned, all_frozen, random, mean, found 'best'"
+    ):
         decide([("best", 1)], torch.zeros(1, 2), torch.zeros(1, 3, 2, 2), seed=0)

@@ -19,8 +19,8 @@ from farfield.tuning.gumbel import relaxed
 from farfield.tuning.methods.random_policy import RandomPolicy
 from farfield.tuning.methods.spottune import SpotTune
 from farfield.tuning.partition import partition, take
-from farfield.tuning.policies import evaluate_routed
-from farfield.tuning.policy import PolicyNet
+from farfield.tuning.policies import evaluate_routed, mean_policy
+from farfield.tuning.policy import PolicyNet, tuned_probability
 from farfield.tuning.residual import residual_blocks
 from farfield.tuning.routing import Blend, Routed, routed_blocks
 
@@ -347,6 +347,27 @@ def test_one_pass_under_many_overrides_answers_as_one_pass_each():
     assert routes.sampled.shape == (3, 30)
     assert torch.equal(routes.sampled[0], routes.predictions["sampled"])
     assert not torch.equal(routes.sampled[0], routes.sampled[1])
+
+
+def test_the_mean_policy_is_one_for_every_image_and_answers_as_the_network_that_it_leaves():
+    network, training, data = routed(), packed(24), packed(30)
+    with torch.no_grad():
+        views = evaluation_view(training.images, 16)
+        by_hand = torch.stack([tuned_probability(network.policy(view[None]))[0] for view in views]).mean(0)
+    found = mean_policy(network, training, image_size=16, device=CPU)
+    torch.testing.assert_close(found, by_hand, atol=1e-3, rtol=0)
+    network.mean = torch.tensor([0.3, 0.7]).repeat(len(found))[: len(found)]
+    found = evaluate_routed(network, data, ["mean"], image_size=16, device=CPU).predictions["mean"]
+    left = copy.deepcopy(network)
+    left.fix([bool(p > 0.5) for p in network.mean])
+    left.eval()
+    with torch.no_grad():
+        assert torch.equal(found, left(evaluation_view(data.images, 16)).argmax(1))
+
+
+def test_a_mean_policy_that_is_not_known_is_not_made_up():
+    with pytest.raises(InputError, match="the mean policy is not known"):
+        evaluate_routed(routed(), packed(), ["mean"], image_size=16, device=CPU)
 
 
 def test_hooks_of_the_network_see_the_images_of_every_evaluation():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from headless import problems_of_site
 from made_up_sharing import (
     BLOCKS,
     METHODS,
@@ -539,6 +540,10 @@ def site(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("sharing") / "site"
     write_site(folder, sharing_site())
     return folder
+
+
+def test_every_page_answers_on_every_screen(site):
+    assert problems_of_site(site) == []
 
 
 def test_pages_are_well_formed_and_load_only_what_lies_beside_them(site):

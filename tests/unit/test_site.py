@@ -1,5 +1,7 @@
 """The static site: well formed, self-contained, deterministic, plain about what is not real."""
 
+import csv
+import json
 import os
 import re
 import subprocess
@@ -8,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from headless import Browser, problems_of_site
 from made_up_study import PROVENANCE, site_pages
 
 from farfield.errors import InputError
@@ -15,7 +18,18 @@ from farfield.report.index_page import index_page
 from farfield.report.provenance_page import provenance_page
 from farfield.report.site import Drawn, Page, write_site
 
-PAGES = ("index", "fewshot", "documents", "comparisons", "claims", "training", "data", "provenance")
+PAGES = (
+    "index",
+    "fewshot",
+    "documents",
+    "own",
+    "methods",
+    "comparisons",
+    "claims",
+    "training",
+    "data",
+    "provenance",
+)
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -66,17 +80,20 @@ def well_formed(site: Path, slug: str, *elsewhere: str) -> Reader:
     assert len(page.all("h1")) == 1
     assert all(image["alt"] and (site / image["src"]).is_file() for image in page.all("img"))
     targets = [link["href"] for link in page.all("a")]
-    assert all((site / target).is_file() for target in targets if not target.startswith(("#", *elsewhere)))
-    assert {target[1:] for target in targets if target.startswith("#")} <= set(anchors)
+    for target in targets:
+        file, _, place = target.partition("#")
+        if not (elsewhere and target.startswith(elsewhere)):
+            assert not file or (site / file).is_file(), target
+            assert not place or f'id="{place}"' in (site / (file or f"{slug}.html")).read_text(
+                encoding="utf-8"
+            )
     return page
 
 
 def test_pages_are_well_formed_and_navigate_to_each_other(site):
     for slug in PAGES:
         page = well_formed(site, slug, "https://")
-        assert [a for a in page.all("a") if a.get("aria-current")] == [
-            {"href": f"{slug}.html", "aria-current": "page"}
-        ]
+        assert [a["href"] for a in page.all("a") if a.get("aria-current") == "page"] == [f"{slug}.html"]
 
 
 def test_nothing_is_loaded_from_a_network(site):
@@ -87,7 +104,7 @@ def test_nothing_is_loaded_from_a_network(site):
         assert loaded
         for target in loaded:
             assert (site / target).is_file(), target
-    for path in (site / "style.css", site / "sort.js", *site.glob("figures/*.svg")):
+    for path in (site / "style.css", *site.glob("*.js"), *site.glob("figures/*.svg")):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"@import|url\(\s*['\"]?(?!#)|href=\"(?!#)", text), path
 
@@ -197,3 +214,91 @@ def test_a_site_without_an_index_or_with_clashing_files_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"a\.csv"):
         write_site(tmp_path / "site", [index, one, two])
     assert not (tmp_path / "site").exists()
+
+
+def test_each_row_has_a_page_below_the_table_of_all_rows(site):
+    for key, title in (("protonet", "ProtoNet"), ("own", "Ours <b>|")):
+        page = well_formed(site, f"row-{key}")
+        assert title in page.text
+        assert f"dvc repro transfer@{key}" in page.text
+    text = " ".join(read(site, "row-own").text.split())
+    assert "Blobs (procedural)" in text
+    assert "rust: 4 of 15 right" in text
+    assert "100 images pass through the network, and 200 more pass forward and backward" in text
+    navigation = read(site, "index").all("a")
+    assert not [link for link in navigation if link["href"].startswith("row-")]
+    assert {"href": "methods.html"} in read(site, "row-own").all("a")
+
+
+def test_the_table_of_all_rows_is_its_file(site):
+    with (site / "methods.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 3 * 4 * 2
+    text = read(site, "methods").text
+    for line in lines:
+        assert f"{float(line['accuracy']):.2f}" in text
+    blocks = {line["method"]: line["block"] for line in lines}
+    assert blocks == {"protonet": "deck", "fixed": "deck", "own": "beyond"}
+
+
+def test_the_search_knows_every_heading_with_an_address(site):
+    text = (site / "places.js").read_text(encoding="utf-8")
+    places = json.loads(text.removeprefix("const PLACES = ").removesuffix(";\n"))
+    for _, _, address in places:
+        file, _, place = address.partition("#")
+        assert not place or f'id="{place}"' in (site / file).read_text(encoding="utf-8")
+    assert ["Ours <b>|", "Ours <b>|", "row-own.html"] in places
+    assert ["Claims", "The claims of the talk", "claims.html"] in places
+    assert "<" not in text.removeprefix("const PLACES = ")
+
+
+def test_every_page_answers_on_every_screen(site):
+    """In the first screen, with no request to a network, no scrolling sideways, black on white on paper."""
+    assert problems_of_site(site) == []
+
+
+def test_keys_reach_the_controls_of_the_table_of_all_rows_and_they_work(site):
+    with Browser() as browser:
+        browser.open(site / "methods.html")
+        reached: list[str] = []
+        while len(reached) < 40 and reached[-1:] != ["Mean of those shown"]:
+            browser.press("Tab")
+            reached.append(browser.run("(document.activeElement.name || document.activeElement.textContent)"))
+        assert {"block", "study", "shot", "queries", "name"} <= set(reached)
+        browser.press("Enter")
+        assert browser.run("document.activeElement.closest('th').getAttribute('aria-sort')") == "descending"
+        choose = """(name, value) => {
+            const form = document.querySelector("form.controls");
+            form.elements[name].value = value;
+            form.dispatchEvent(new Event("input"));
+            return [...document.querySelectorAll("#rows tbody tr")].filter((row) => !row.hidden)
+                .map((row) => [...row.cells].filter((cell) => !cell.hidden).map((cell) => cell.dataset.value));
+        }"""
+        everything = browser.run(f"({choose})('name', '')")
+        means = [float(row[1]) for row in everything]
+        assert means == sorted(means, reverse=True)
+        assert all(len(row) == 2 + 6 + 2 for row in everything)
+        few = browser.run(f"({choose})('shot', '5')")
+        for row in few:
+            assert float(row[1]) == pytest.approx(sum(map(float, row[2:5])) / 3)
+        both = browser.run(f"({choose})('study', '')")
+        assert all(row[1] is None and len(row) == 2 + 4 + 2 for row in both)
+        assert [row[0] for row in browser.run(f"({choose})('block', 'beyond')")] == ["ours <b>|"]
+        assert browser.run(f"({choose})('queries', 'transductive')") == []
+        assert browser.errors == []
+
+
+def test_the_search_leads_to_pages(site):
+    with Browser() as browser:
+        browser.open(site / "index.html")
+        browser.run("document.querySelector('.find input').focus()")
+        browser.run("new Promise((done) => setTimeout(done, 300))")
+        script = """(() => {
+            const field = document.querySelector(".find input");
+            field.value = "claims TALK";
+            field.dispatchEvent(new Event("input"));
+            return [...document.querySelectorAll("#found a")].map((link) => link.getAttribute("href"));
+        })()"""
+        assert "claims.html" in browser.run(script)
+        assert [url for url in browser.requests if not url.startswith(("file:", "data:"))] == []
+        assert browser.errors == []

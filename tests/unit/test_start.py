@@ -23,6 +23,8 @@ STARTS = {
     "transductive": {"torch"},
     "metatrain": {"torch"},
     "metatest": {"torch"},
+    "spine": {"torch"},
+    "indomain": {"torch"},
     "finetune": {"torch"},
     "ensemble": {"torch"},
     "tune": {"torch"},
@@ -34,6 +36,7 @@ STARTS = {
     "report_fewshot": {"pandas", "pyarrow"},
     "report_tuning": {"pandas", "pyarrow"},
     "report_sharing": {"pandas", "pyarrow"},
+    "report_indomain": {"pandas", "pyarrow"},
     "report_training": {"pandas", "pyarrow"},
     "report": set(),
 }
@@ -65,6 +68,7 @@ HEAVY = [
     "requests",
     "fsspec",
     "aiohttp",
+    "ray",
 ]
 
 # Every stage imports what LIGHT names. Each is imported in a fork of one interpreter, which pays for them

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from headless import problems_of_site
 from made_up_study import dataset
 from made_up_tuning import (
     BLOCKS,
@@ -304,7 +305,7 @@ def test_only_methods_with_several_trainings_say_what_a_seed_changes():
     part = real()
     titles = [line[0].text for line in trainings_table(part).rows]
     assert "Feature extractor" not in titles
-    assert len(titles) == 5
+    assert len(titles) == 6
     single = replace(part.study, scores=part.study.scores[part.study.scores["training"] == "0"])
     assert trainings_table(found(single)) is None
 
@@ -435,6 +436,10 @@ def site(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tuning") / "site"
     write_site(folder, all_pages())
     return folder
+
+
+def test_every_page_answers_on_every_screen(site):
+    assert problems_of_site(site) == []
 
 
 def test_pages_are_well_formed_and_load_only_what_lies_beside_them(site):

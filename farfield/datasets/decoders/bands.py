@@ -22,9 +22,7 @@ def chosen(values: np.ndarray, channels: Sequence[int]) -> np.ndarray:
     if not channels:
         return values
     if max(channels) > values.shape[2]:
-        raise UnreadableImageError(
-            f"it has {values.shape[2]} bands; the card asks for bands {list(channels)}"
-        )
+        raise UnreadableImageError(f"it has {values.shape[2]} bands; bands {list(channels)} are asked for")
     return values[..., [number - 1 for number in channels]]
 
 

@@ -50,11 +50,17 @@ def keep(
 ) -> Decoded:
     """The bands with these numbers, from 1, by the table: uint16 [h, w, c].
 
-    known: the ranges of the data set, one a channel, by kind of file. UnreadableImageError with the reason.
+    known: the ranges of the data set, one a channel, by kind of file; of a kind that it does not have, each
+    channel is shown in its own. UnreadableImageError with the reason.
     """
     array, valid = _cut(values, numbers, box)
     own = own_range(values, packing)
-    spans = [own] * len(numbers) if own is not None else (known or {})[kind_of(values)]
+    spans: Sequence[Range] | None = (
+        [own] * len(numbers) if own is not None else (known or {}).get(kind_of(values))
+    )
+    if spans is None:
+        alone = [ranges.quantiles(array[..., [channel]], valid) for channel in range(len(numbers))]
+        spans = [(0.0, 1.0) if found is None else ranges.pooled_range([found]) for found in alone]
     channels = []
     for channel, (low, high) in enumerate(spans):
         plane = array[..., channel]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from farfield.datasets.decoders import apart
 from farfield.datasets.decoders.pillow import require_pixels
 from farfield.datasets.decoders.values import UnreadableImageError, Values, needs_extra, of_array
 
@@ -29,6 +30,8 @@ HOUNSFIELD = (-1024.0, 1024.0)
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
 GREY = ("MONOCHROME1", "MONOCHROME2")
 MOST_BYTES = 2**29  # of the values of a frame
+EXTRA = ("gdcm", "jpeg_ls")  # modules of the packages of `medical` that decompress
+JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")  # lossless, near
 JPEG_12 = "1.2.840.10008.1.2.4.51"  # as a syntax; at 8 bits Pillow reads it
 # Elements that a data set begins with, group and number.
 _FIRST = tuple(
@@ -57,17 +60,17 @@ def read(data: bytes, *, stored: bool) -> Values:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about values that break the standard, which most files do somewhere
         dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-        return _values(dataset, stored)
+        return _values(dataset, data, stored)
 
 
-def _values(dataset: "Dataset", stored: bool) -> Values:
+def _values(dataset: "Dataset", data: bytes, stored: bool) -> Values:
     for name in ("Rows", "Columns", "PixelData"):
         if name not in dataset:
             kind = getattr(dataset.get("SOPClassUID"), "name", "") or "DICOM"
             raise UnreadableImageError(f"a DICOM file without a picture ({kind}): it has no {name}")
     frames = int(dataset.get("NumberOfFrames") or 1)
     frame = frames // 2 if frames > 1 else 0
-    array = _decoded(dataset, frame)
+    array = _decoded(dataset, data, frame)
     bits = int(dataset.get("BitsStored") or dataset.BitsAllocated)
     if stored:
         return of_array(array)
@@ -114,7 +117,7 @@ def _values(dataset: "Dataset", stored: bool) -> Values:
     )
 
 
-def _decoded(dataset: "Dataset", frame: int) -> np.ndarray:
+def _decoded(dataset: "Dataset", data: bytes, frame: int) -> np.ndarray:
     """The stored values of a frame, [h, w] or [h, w, 3]; colours as RGB."""
     from pydicom.pixels.utils import pixel_array
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -130,6 +133,8 @@ def _decoded(dataset: "Dataset", frame: int) -> np.ndarray:
         dataset.file_meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    if dataset.file_meta.TransferSyntaxUID in JPEG_LS and any(map(importlib.util.find_spec, EXTRA)):
+        return apart.jpegls_in_dicom(data, frame, rows * columns)
     # Of several decoders the first that comes: which is installed must not change the picture.
     plugins = ("pillow", "pyjpegls", "gdcm", "")
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -146,7 +151,7 @@ def _decoded(dataset: "Dataset", frame: int) -> np.ndarray:
                 "DICOM compressed as JPEG of 12 bits, which only pylibjpeg-libjpeg (GPL-3) reads: install it, or "
                 "decompress the file, for instance by dcmdjpeg"
             )
-        if not all(importlib.util.find_spec(name) for name in ("gdcm", "jpeg_ls")):
+        if not all(map(importlib.util.find_spec, EXTRA)):
             raise needs_extra(f"DICOM compressed as {syntax.name}", "medical")
     assert failure is not None
     raise failure

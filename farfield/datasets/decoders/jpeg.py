@@ -4,6 +4,7 @@ import struct
 
 import numpy as np
 
+from farfield.datasets.decoders import apart
 from farfield.datasets.decoders.pillow import require_pixels
 from farfield.datasets.decoders.values import UnreadableImageError, Values, needs_extra, of_array
 
@@ -31,8 +32,10 @@ def read(data: bytes, *, stored: bool) -> Values:
     require_pixels(width, height)
     if width * height * bands * 2 > MOST_BYTES or not bands:
         raise UnreadableImageError(f"too large: {width} x {height} pixels of {bands} bands")
-    decoders = {LOSSLESS: imagecodecs.ljpeg_decode, LS: imagecodecs.jpegls_decode}
-    array = np.asarray(decoders.get(kind, imagecodecs.jpeg8_decode)(data))
+    if kind == LS:
+        array = apart.jpegls(data, width * height)
+    else:
+        array = np.asarray((imagecodecs.ljpeg_decode if kind == LOSSLESS else imagecodecs.jpeg8_decode)(data))
     array = array[..., None] if array.ndim == 2 else array
     if stored:
         return of_array(array)

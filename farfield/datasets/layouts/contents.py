@@ -10,7 +10,7 @@ from farfield.datasets.archive_checks import Member
 from farfield.datasets.decoders import SUFFIXES
 from farfield.datasets.layouts.names import ImagesByName
 from farfield.datasets.visible import is_litter
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 Contents = dict[str, tuple[Member, ...]]
 
@@ -67,10 +67,9 @@ def require_found(labels: str, names: Iterable[str], images: Container[str], raw
     missing = [name for name in names if name not in images]
     if missing:
         near = images.near if isinstance(images, ImagesByName) else lambda _: ""
-        shown = ", ".join(name + near(name) for name in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        shown = first_few([name + near(name) for name in missing], shown=3)
         raise InputError(
-            f"{labels} names images that no archive in {raw} holds: {shown}{more}. An archive is incomplete, or "
+            f"{labels} names images that no archive in {raw} holds: {shown}. An archive is incomplete, or "
             f"the labels belong to another release."
         )
 

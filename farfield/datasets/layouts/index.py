@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.reading import read_sources
 from farfield.datasets.sources import Box, Data, Source, Stack
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def build_index(raw: Path, records: Sequence[Record], class_names: Sequence[str]
                 found[record.path].add(f"{class_names[record.label]} in {record.split}")
         named = [f"{path} is listed more than once: {' and '.join(sorted(found[path]))}" for path in repeated]
         raise InputError(
-            f"{raw}: the image {some(named, '; ')} ({len(repeated)} such images); each may have one label "
+            f"{raw}: the image {first_few(named, '; ')} ({len(repeated)} such images); each may have one label "
             f"and one split."
         )
     used = {record.label for record in records}

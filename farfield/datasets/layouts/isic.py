@@ -12,9 +12,9 @@ from farfield.datasets.layouts.contents import (
     table,
 )
 from farfield.datasets.layouts.index import Index, Record, build_index
-from farfield.datasets.layouts.labels import require_labels, some
+from farfield.datasets.layouts.labels import require_labels
 from farfield.datasets.layouts.options import take_options
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 LABELS = "ISIC2018_Task3_Training_GroundTruth.csv"
 DIAGNOSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")  # labels are numbered as the columns stand
@@ -35,7 +35,7 @@ def isic(raw: Path, options: dict[str, Any]) -> Index:
         if marks is None or len(marks) != 1
     ]
     if wrong:
-        raise InputError(f"{LABELS}, {some(wrong, '; ')}; each image must have one diagnosis.")
+        raise InputError(f"{LABELS}, {first_few(wrong, '; ')}; each image must have one diagnosis.")
     labels = [marks[0] for marks in marked if marks]
     named = [(line, row["image"]) for line, row in rows]
     require_labels(LABELS, [(*place, DIAGNOSES[label]) for place, label in zip(named, labels, strict=True)])

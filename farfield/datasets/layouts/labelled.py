@@ -8,9 +8,8 @@ from farfield.datasets.layouts.contents import archives_in
 from farfield.datasets.layouts.forms import labelled_images
 from farfield.datasets.layouts.holdout import hold_out
 from farfield.datasets.layouts.index import Index
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.options import take_options
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 
 def labelled(raw: Path, options: dict[str, Any]) -> Index:
@@ -22,7 +21,7 @@ def labelled(raw: Path, options: dict[str, Any]) -> Index:
     if not archives_in(raw) and not any(raw.glob("**/*.parquet")):
         raise InputError(f"{raw} holds no archive and no parquet file; download it first.")
     found = labelled_images(raw)
-    said = [f"{len(found.left_out)} files are left out: {some(sorted(found.left_out))}."] * bool(
+    said = [f"{len(found.left_out)} files are left out: {first_few(sorted(found.left_out))}."] * bool(
         found.left_out
     )
     for remark in (*said, *found.remarks):

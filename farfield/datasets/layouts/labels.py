@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 # What programs write where there is no value; pandas takes the same for missing. "none" in small letters is not
 # among them: it is what a healthy leaf or lung has.
@@ -13,7 +13,6 @@ MISSING = frozenset(
         "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
     }
 )  # fmt: skip
-SHOWN = 5
 
 
 def require_labels(where: str, rows: Iterable[tuple[int, str, str]]) -> None:
@@ -46,14 +45,8 @@ def require_labels(where: str, rows: Iterable[tuple[int, str, str]]) -> None:
         (against, "images with several labels"),
         (double, "images listed twice"),
     ]
-    if said := [f"{len(rows)} {what}: {some(rows, '; ')}" for rows, what in wrong if rows]:
+    if said := [f"{len(rows)} {what}: {first_few(rows, '; ')}" for rows, what in wrong if rows]:
         raise InputError(
             f"{where} has {'. It has '.join(said)}. Each image needs one row with one label; mend the list or "
             f"take these rows out."
         )
-
-
-def some(things: list[str], between: str = ", ") -> str:
-    """The first few of them, and how many more there are."""
-    more = f"{between}and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
-    return between.join(things[:SHOWN]) + more

@@ -23,13 +23,12 @@ from farfield.datasets.layouts.contents import Contents, archives_in, contents_o
 from farfield.datasets.layouts.forms.found import split_in
 from farfield.datasets.layouts.forms.parquet import read_shard
 from farfield.datasets.layouts.index import Index, Record, build_index
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import Place
 from farfield.datasets.layouts.options import take_options
 from farfield.datasets.layouts.pickled import unpickled
 from farfield.datasets.layouts.split_lists import SPLITS, in_split_lists
 from farfield.datasets.sources import Stack
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 CACHE = {split: f"mini-imagenet-cache-{split}.pkl" for split in SPLITS}
 CATEGORY = {
@@ -95,7 +94,7 @@ def _cached(content: Any, name: str, images: int) -> Rows:
     wrong = beyond + [f"row {row} has {counts[row]} classes" for row in np.flatnonzero(counts != 1)]
     if wrong:
         raise InputError(
-            f"{name} has {images} images, and its class_dict does not give each one class: {some(wrong)}."
+            f"{name} has {images} images, and its class_dict does not give each one class: {first_few(wrong)}."
         )
     return rows
 
@@ -135,7 +134,7 @@ def _from_hub(raw: Path, contents: Contents) -> Index:
         if unknown := sorted({name for name in shard.labels if name not in split_of}):
             raise InputError(
                 f"{path} has {len(unknown)} classes that train.csv, val.csv and test.csv do not list: "
-                f"{some(unknown)}."
+                f"{first_few(unknown)}."
             )
         records += [
             Record(
@@ -154,7 +153,7 @@ def _require_apart(raw: Path, classes: dict[str, Rows]) -> None:
             splits[name].append(split)
     shared = [f"{name} ({', '.join(found)})" for name, found in splits.items() if len(found) > 1]
     if shared:
-        raise InputError(f"{raw}: classes are in two splits: {some(shared)}; get the files again.")
+        raise InputError(f"{raw}: classes are in two splits: {first_few(shared)}; get the files again.")
 
 
 def _text(name: Any) -> str:

@@ -10,10 +10,9 @@ from farfield.datasets import archives
 from farfield.datasets.archive_checks import Member
 from farfield.datasets.decoders.containers.pickles import unpickle
 from farfield.datasets.layouts.contents import contents_of
-from farfield.datasets.layouts.labels import some
 from farfield.datasets.layouts.names import Place
 from farfield.datasets.visible import opened
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 
 def find_files(raw: Path, names: Iterable[str], dataset: str) -> dict[str, Place]:
@@ -33,7 +32,7 @@ def find_files(raw: Path, names: Iterable[str], dataset: str) -> dict[str, Place
             PurePosixPath(m.name).name for members in contents.values() for m in members if not m.folder
         )
         raise InputError(
-            f"{raw}: no archive holds {absent[0]}, which {dataset} has; they hold {some(held) or 'nothing'}."
+            f"{raw}: no archive holds {absent[0]}, which {dataset} has; they hold {first_few(held) or 'nothing'}."
         )
     return {name: places[name] for name in wanted.values()}
 

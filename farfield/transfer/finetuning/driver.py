@@ -4,9 +4,10 @@ import copy
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,15 @@ from farfield.transfer.finetuning.settings import FineTuning, Readout, check_rea
 CHUNK = {"cpu": 4, "cuda": 64}  # episodes of a piece of work; fixed, so that workers cannot matter
 
 
+class Cell(NamedTuple):
+    """Episodes of packed `images` [n, H, W, c]. scratch: a folder for what is finished of them."""
+
+    images: np.ndarray
+    episodes: Episodes
+    scratch: Path
+    title: str
+
+
 def fine_tune_episodes(
     backbone: Backbone,
     images: np.ndarray,
@@ -39,16 +49,43 @@ def fine_tune_episodes(
     scratch: Path,
     title: str,
 ) -> dict[Readout, np.ndarray]:
-    """`fine_tune` over all `episodes` of the packed `images` [n, H, W, c]; arrays as it returns them.
+    """`fine_tune_cells` of a single cell."""
+    [outputs] = fine_tune_cells(
+        backbone,
+        [Cell(images, episodes, scratch, title)],
+        settings,
+        readouts,
+        image_size=image_size,
+        seed=seed,
+        device=device,
+        executor=executor,
+    )
+    return outputs
 
-    Chunks of episodes run where `executor` says; the result has the same bytes wherever that is. Finished
-    chunks are kept in the folder `scratch` and found again by a run with the same backbone, settings,
-    seed and rows. The pixels are not compared: give every version of a dataset a folder of its own.
+
+def fine_tune_cells(
+    backbone: Backbone,
+    cells: Sequence[Cell],
+    settings: FineTuning,
+    readouts: Sequence[Readout],
+    *,
+    image_size: int,
+    seed: int,
+    device: torch.device,
+    executor: Executor,
+) -> Iterator[dict[Readout, np.ndarray]]:
+    """`fine_tune` over all episodes of each cell, one cell after the other; arrays as it returns them.
+
+    Chunks of episodes of all cells run where `executor` says, those of later cells while earlier ones are looked
+    at; the result has the same bytes wherever that is. Finished chunks are kept by this process in the cell's
+    `scratch` and found again by a run with the same backbone, settings, seed and rows. The pixels are not
+    compared: give every version of a dataset a folder of its own.
     """
     check_readouts(readouts)
+    channels = {cell.images.shape[3] for cell in cells}
     task = _Task(
-        copy.deepcopy(with_channels(backbone, images.shape[3])).eval().cpu(),
-        _Images(images),
+        {count: copy.deepcopy(with_channels(backbone, count)).eval().cpu() for count in channels},
+        tuple(cell.images for cell in cells),
         settings,
         tuple(readouts),
         image_size,
@@ -56,26 +93,34 @@ def fine_tune_episodes(
         device,
     )
     size = CHUNK.get(device.type, CHUNK["cuda"])
-    folder = scratch / task.identity()
     chunks = [
-        _Chunk(folder, start, episodes.rows[start : start + size], episodes.shot)
-        for start in range(0, len(episodes.rows), size)
+        [
+            _Chunk(number, folder, start, cell.episodes.rows[start : start + size], cell.episodes.shot)
+            for start in range(0, len(cell.episodes.rows), size)
+        ]
+        for number, (cell, folder) in enumerate(zip(cells, task.folders(cells), strict=True))
     ]
-    missing = [chunk for chunk in chunks if not chunk.is_kept()]
-    done = len(episodes.rows) - sum(len(chunk.rows) for chunk in missing)
-    with tqdm(
-        total=len(episodes.rows), initial=done, desc=title, unit="episode", file=sys.stderr
-    ) as progress:
-        for count in executor.map(task, missing):
-            progress.update(count)
-    parts = [load_tensors(chunk.file)[0] for chunk in chunks]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in readouts}
+    missing = [[chunk for chunk in mine if not chunk.is_kept()] for mine in chunks]
+    finished = executor.map(task, [chunk for mine in missing for chunk in mine], _keep)
+    for cell, mine, left in zip(cells, chunks, missing, strict=True):
+        done = len(cell.episodes.rows) - sum(len(chunk.rows) for chunk in left)
+        with tqdm(
+            total=len(cell.episodes.rows), initial=done, desc=cell.title, unit="episode", file=sys.stderr
+        ) as progress:
+            for _ in left:
+                progress.update(next(finished))
+        parts = [load_tensors(chunk.file)[0] for chunk in mine]
+        yield {name: np.concatenate([part[name].numpy() for part in parts]) for name in readouts}
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Episodes from number `first` on: rows int32 [E, way, shot + query]; their readouts go to `file`."""
+    """Episodes from number `first` on: rows int32 [E, way, shot + query]; their readouts go to `file`.
 
+    cell: its number among the task's.
+    """
+
+    cell: int
     folder: Path
     first: int
     rows: np.ndarray
@@ -98,48 +143,49 @@ class _Chunk:
         return True
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Packed images that travel to another process as the name of their file, where they have one."""
-
-    array: np.ndarray
-
-    def __reduce__(self) -> tuple[Callable[..., "_Images"], tuple[object, ...]]:
-        a = self.array
-        if isinstance(a, np.memmap) and a.filename is not None and a.flags.c_contiguous:
-            return _opened, (str(a.filename), a.dtype.str, a.offset, a.shape)
-        return _Images, (np.ascontiguousarray(a),)
-
-
-def _opened(path: str, dtype: str, offset: int, shape: tuple[int, ...]) -> _Images:
-    return _Images(np.memmap(path, dtype, "r", offset, shape))
+def _keep(chunk: _Chunk, readouts: dict[str, np.ndarray]) -> int:
+    """The number of its episodes."""
+    save_tensors(chunk.file, {name: torch.tensor(values) for name, values in readouts.items()})
+    return len(chunk.rows)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Writes the readouts of a chunk and returns its number of episodes."""
+    """The readouts of a chunk. backbones: by the number of channels. images: of each cell."""
 
-    backbone: Backbone
-    images: _Images
+    backbones: dict[int, Backbone]
+    images: tuple[np.ndarray, ...]
     settings: FineTuning
     readouts: tuple[Readout, ...]
     image_size: int
     seed: int
     device: torch.device
+    carries_all: ClassVar[bool] = True  # what it reads comes with it, and it writes nothing
 
-    def identity(self) -> str:
-        """A hash of all that decides the numbers, except rows and pixels."""
+    def folders(self, cells: Sequence[Cell]) -> list[Path]:
+        """For each cell, named by a hash of all that decides the numbers, except rows and pixels."""
         facts = [asdict(self.settings), self.readouts, self.image_size, self.seed, self.device.type]
-        digest = hashlib.sha256(json.dumps([*facts, self.images.array.shape]).encode())
-        for name, tensor in self.backbone.state_dict().items():
-            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        weights = {
+            channels: [
+                (name.encode(), tensor.contiguous().numpy().tobytes())
+                for name, tensor in backbone.state_dict().items()
+            ]
+            for channels, backbone in self.backbones.items()
+        }
+        folders = []
+        for cell in cells:
+            digest = hashlib.sha256(json.dumps([*facts, cell.images.shape]).encode())
+            for name, values in weights[cell.images.shape[3]]:
+                digest.update(name + values)
+            folders.append(cell.scratch / digest.hexdigest()[:16])
+        return folders
 
-    def __call__(self, chunk: _Chunk) -> int:
-        rows = torch.from_numpy(self.images.array[chunk.rows]).to(self.device)
+    def __call__(self, chunk: _Chunk) -> dict[str, np.ndarray]:
+        images = self.images[chunk.cell]
+        rows = torch.from_numpy(images[chunk.rows]).to(self.device)
         pixels = evaluation_view(rows.flatten(0, 2), self.image_size).unflatten(0, rows.shape[:3])
         out = fine_tune(
-            self.backbone.to(self.device),
+            self.backbones[images.shape[3]].to(self.device),
             pixels[:, :, : chunk.shot],
             pixels[:, :, chunk.shot :].flatten(1, 2),
             self.settings,
@@ -147,5 +193,5 @@ class _Task:
             seed=self.seed,
             first=chunk.first,
         )
-        save_tensors(chunk.file, {str(name): tensor for name, tensor in out.items()})
-        return len(chunk.rows)
+        # Arrays, since torch would hand tensors to another process in shared memory.
+        return {str(name): tensor.cpu().numpy() for name, tensor in out.items()}

@@ -14,11 +14,14 @@ from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
 from farfield.episodes.minibatches import minibatch_orders
+from farfield.errors import InputError
 from farfield.transfer.finetuning.descent import Descent
 from farfield.transfer.finetuning.layers import State, chain, evaluation
 from farfield.transfer.finetuning.layout import episodes_together, lay_out
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
 from farfield.transfer.finetuning.stacking import StackedProduct
+from farfield.transfer.finetuning.tsa import adapted_logits
+from farfield.transfer.finetuning.views import shown
 from farfield.transfer.linear_head import initial_heads
 
 FORWARD_IMAGES = 128  # of evaluation in one forward
@@ -50,12 +53,26 @@ def fine_tune(
     layers = chain(backbone)
     trained = layers.layers[layers.frozen(settings.last, settings.unit) :]
     together = episodes_together(trained, support.device)
+    if not settings.single and [*readouts] != ["head"]:
+        raise InputError(
+            f"fine-tunings that are averaged, adapters and several views have the readout head and no other; "
+            f"found {[*readouts]}. Leave out `grid`, `tsa` and `views`, or read the head alone."
+        )
+    if settings.tsa:
+        return {"head": adapted_logits(backbone, support, query, settings.tsa)}
     parts = []
     for start in range(0, len(support), together):
         group = slice(start, start + together)
-        adapted = _Adapted(backbone, support[group], query[group], settings, seed, first + start)
-        adapted.train()
-        parts.append(adapted.read(readouts))
+        answers = []
+        for each, epochs in settings.trainings:
+            adapted = _Adapted(backbone, support[group], query[group], each, seed, first + start)
+            for until in epochs:
+                adapted.train(until)
+                answers.append(adapted.read(readouts))
+        if settings.grid:
+            logits = torch.stack([answer["head"].log_softmax(-1) for answer in answers])
+            answers = [{"head": logits.mean(0)}]
+        parts.append(answers[0])
     return {name: torch.cat([part[name] for part in parts]) for name in readouts}
 
 
@@ -77,8 +94,9 @@ class _Adapted:
         frozen = self.chain.frozen(settings.last, settings.unit)
         # Layers before `self.begin` are run once; those before `frozen` but after it without gradients.
         self.begin = frozen if settings.frozen_norm == "eval" else 0
-        self.support, self.support_stages = self._prefix(support.flatten(1, 2))
-        self.query, self.query_stages = self._prefix(query)
+        # Views of an image follow each other.
+        self.support, self.support_stages = self._prefix(shown(support, settings.views).flatten(1, 3))
+        self.query, self.query_stages = self._prefix(shown(query, settings.views).flatten(1, 2))
         self.layers = self._copies()
         self.still, self.moving = self.layers[: frozen - self.begin], self.layers[frozen - self.begin :]
         for layer in self.still:
@@ -89,18 +107,22 @@ class _Adapted:
         orders = minibatch_orders(seed, self.episodes, settings.epochs, images, first)
         self.orders = torch.from_numpy(orders).to(support.device)
         self.targets = torch.arange(self.way, device=support.device).repeat_interleave(self.shot)
-
-    def train(self) -> None:
-        settings = self.settings
-        self._mode(training=True)
         modules = [module for layer in self.moving for module in layer.modules()]
         products = [module for module in modules if isinstance(module, StackedProduct)]
         moving = [p for layer in self.moving for p in layer.parameters() if p.requires_grad]
         head = [self.weight] if settings.classifier == "cosine" else [self.weight, self.bias]
-        below, above = Descent(moving, settings.backbone, products), Descent(head, settings.head)
-        for epoch in range(settings.epochs):
+        self.below, self.above = Descent(moving, settings.backbone, products), Descent(head, settings.head)
+        self.done = 0
+
+    def train(self, until: int) -> None:
+        """The epochs that are still to come before number `until`."""
+        settings, below, above = self.settings, self.below, self.above
+        moving, products, head = below.parameters, below.products, above.parameters
+        self._mode(training=True)
+        for epoch in range(self.done, until):
             for batch in self.orders[:, epoch].split(settings.batch_size, dim=1):  # [E, b]
-                features = self._features(self._gather(batch))
+                views = len(settings.views)
+                features = self._features(self._gather(batch * views + epoch % views))
                 logits = self._classify(features)
                 # Each episode's loss is its mean, so that each network gets its own gradient.
                 loss = F.cross_entropy(logits.flatten(0, 1), self.targets[batch].flatten(), reduction="sum")
@@ -108,6 +130,7 @@ class _Adapted:
                 gradients = torch.autograd.grad(loss / batch.shape[1], moving + outputs + head)
                 below.step(gradients[: len(moving) + len(outputs)])
                 above.step(gradients[len(moving) + len(outputs) :])
+        self.done = until
 
     @torch.no_grad()
     def read(self, readouts: Sequence[Readout]) -> dict[Readout, Tensor]:
@@ -115,7 +138,11 @@ class _Adapted:
         out: dict[Readout, Tensor] = {}
         if {"head", "query_features", "query_stages"} & set(readouts):
             features, stages = self._evaluate(self.query, self.query_stages)
-            out |= {"head": self._classify(features), "query_features": features, "query_stages": stages}
+            logits = self._classify(features)
+            if len(self.settings.views) > 1:
+                of_views = logits.log_softmax(-1).unflatten(1, (-1, len(self.settings.views)))
+                logits = of_views.mean(2)
+            out |= {"head": logits, "query_features": features, "query_stages": stages}
         if {"support_features", "support_stages"} & set(readouts):
             grid = (self.way, self.shot)
             features, stages = self._evaluate(self.support, self.support_stages)
@@ -130,8 +157,9 @@ class _Adapted:
         return {name: out[name] for name in readouts}
 
     def _mode(self, training: bool) -> None:
-        for layer in self.layers:
-            layer.train(training)
+        for layers, norm in ((self.still, self.settings.frozen_norm), (self.moving, self.settings.norm)):
+            for layer in layers:
+                layer.train(training and norm == "train")
 
     @torch.no_grad()
     def _copies(self) -> list[nn.Module]:
@@ -185,7 +213,7 @@ class _Adapted:
         return torch.baddbmm(self.bias, features, self.weight.mT)
 
     def _gather(self, batch: Tensor) -> State:
-        """The support images `batch` [E, b] as stacked maps [b, E * C, h, w]."""
+        """The views `batch` [E, b] of support images as stacked maps [b, E * C, h, w]."""
         episode = torch.arange(self.episodes, device=batch.device)
         return tuple(maps[episode, batch.T].flatten(1, 2) for maps in self.support)
 

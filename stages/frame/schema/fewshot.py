@@ -1,13 +1,14 @@
 """The few-shot study."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from farfield.settings import NotNegative, Positive
 from farfield.training.recipe import Recipe
-from farfield.transfer.finetuning.settings import FineTuning
+from farfield.transfer.finetuning.settings import FineTuning, View
 from stages.frame.schema.section import Distinct, Name, Section
 
 
@@ -130,8 +131,14 @@ class Adaptation(Section):
 
     model: str
     settings: FineTuning
+    # By target; others are shown as settings say.
+    views: dict[Name, Annotated[tuple[View, ...], Field(min_length=1)]] = Field(default_factory=dict)
     episodes: NotNegative
     rows: Annotated[dict[Name, AdaptedRow], Field(min_length=1)]
+
+    def settings_on(self, target: str) -> FineTuning:
+        """The settings with the views that keep a label of this target."""
+        return replace(self.settings, views=self.views.get(target, self.settings.views))
 
 
 class CombinedRow(Row):

@@ -42,7 +42,7 @@ class TunedRow(Section):
 
     title: str
     published: str
-    override: Literal["", "argmax", "sampled", "all_tuned", "all_frozen", "random"]  # of the policy
+    override: Literal["", "argmax", "sampled", "all_tuned", "all_frozen", "random", "mean"]  # of the policy
 
 
 class Training(Section):

@@ -18,6 +18,12 @@ from farfield.datasets.layouts.forms.found import Labelled
 from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of
 from farfield.errors import InputError
 
+# What may hold labels or images, and is not looked into.
+NOT_READ = {
+    (".xlsx", ".xls", ".ods", ".numbers"): "save it as CSV (UTF-8)",
+    (".rar", ".7z", ".tar.zst", ".tzst", ".gz", ".zst"): "unpack it, or pack it as zip or tar",
+}
+
 __all__ = ["Labelled", "labelled_images"]
 
 
@@ -44,11 +50,17 @@ def labels_in(holdings: Holdings) -> Labelled:
         fault = error
     try:
         by_folder = folders.class_folders_in(holdings)
-    except InputError:
+    except InputError as error:
         if fault:
             raise fault from None
         if listed is None:
-            raise
+            closed = [
+                f"{file.path} is not read: {cure}."
+                for endings, cure in NOT_READ.items()
+                for file in holdings.files
+                if file.ends(*endings) and not file.is_image
+            ]
+            raise InputError(" ".join([str(error), *closed[:5]])) if closed else error from None
         return listed
     if fault:
         if _is_wrapped(by_folder):

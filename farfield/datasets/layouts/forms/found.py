@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from farfield.datasets.layouts.index import Index, Record, build_index
-from farfield.datasets.layouts.labels import some
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 # What folders, files and cells call a split, and what it is called here.
 SPLITS = {
@@ -54,7 +53,7 @@ def splits_of_files(given: Path, paths: Collection[str], what: str) -> dict[str,
     splits = {path: split_in(path) for path in paths}
     if not all(splits.values()) or len(set(splits.values())) < len(splits):
         raise InputError(
-            f"{given} holds several {what}: {some(sorted(paths))}. Give the one that counts in place of the "
+            f"{given} holds several {what}: {first_few(sorted(paths))}. Give the one that counts in place of the "
             f"folder, or have train, val and test in their names."
         )
     return splits
@@ -72,7 +71,7 @@ def alike(names: Iterable[str]) -> tuple[str, ...]:
         plain = unicodedata.normalize("NFKC", name).casefold()
         by_letters[re.sub(r"[\s_-]+", " ", plain).strip()].append(name)
     same = [" and ".join(sorted(group)) for _, group in sorted(by_letters.items()) if len(group) > 1]
-    return (f"Classes that may be one by their names: {some(same, '; ')}.",) if same else ()
+    return (f"Classes that may be one by their names: {first_few(same, '; ')}.",) if same else ()
 
 
 def split_called(value: str) -> str:
@@ -97,7 +96,9 @@ def used_classes(
     """
     used = {record.label for record in records}
     if twice := sorted(name for name, count in Counter(class_names).items() if count > 1):
-        raise InputError(f"{given}: several classes are called {some(twice)}; give each a name of its own.")
+        raise InputError(
+            f"{given}: several classes are called {first_few(twice)}; give each a name of its own."
+        )
     if len(used) < 2:
         names = f" ({class_names[min(used)]})" if used else ""
         raise InputError(
@@ -105,7 +106,7 @@ def used_classes(
             f"classifier needs at least two."
         )
     idle = [name for label, name in enumerate(class_names) if label not in used]
-    said = f"No image is of {'the class' if len(idle) == 1 else 'the classes'} {some(idle)}."
+    said = f"No image is of {'the class' if len(idle) == 1 else 'the classes'} {first_few(idle)}."
     close = alike(class_names)
     if not idle:
         return build_index(given, records, class_names), close

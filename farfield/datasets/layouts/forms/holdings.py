@@ -109,6 +109,17 @@ def holdings_of(given: Path) -> Holdings:
     return Holdings(given, root, tuple(files), frozenset(folders))
 
 
+def around(given: Path) -> Holdings:
+    """The files in the folder of a label file. InputError if no image is among them."""
+    found = holdings_of(given.parent)
+    if not found.images:
+        raise InputError(
+            f"no image lies beside {given.name} or below its folder, {given.parent}; give the folder that holds "
+            f"both the images and {given.name} in its place."
+        )
+    return found
+
+
 def loose_file(root: Path, path: str) -> File:
     """The file that lies at `path` below `root`, in no archive."""
     return File("", path, PurePosixPath(path).parts, path, holds_image(root / path))

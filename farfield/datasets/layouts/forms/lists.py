@@ -11,12 +11,12 @@ from farfield.datasets.layouts.forms.found import (
     splits_of_files,
     used_classes,
 )
-from farfield.datasets.layouts.forms.holdings import Holdings, holdings_of, loose_file
+from farfield.datasets.layouts.forms.holdings import Holdings, around, holdings_of, loose_file
 from farfield.datasets.layouts.forms.tables import Table, table_of
 from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labels import MISSING, require_labels, some
+from farfield.datasets.layouts.labels import MISSING, require_labels
 from farfield.datasets.layouts.names import ImagesByName
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 FOUND_BY_NAME = (".csv", ".tsv", ".tab")  # in a folder; a text may be anything
@@ -28,7 +28,7 @@ def labels_of_file(given: Path) -> Labelled:
     [(_, data)] = alone.read(alone.files)
     table = table_of(data, str(given))
     direct = _named_directly(given.parent, table)
-    holdings = direct if direct is not None else holdings_of(given.parent)
+    holdings = direct if direct is not None else around(given)
     listed = _labelled_rows(holdings, {given.name: table}, strict=True)
     assert listed is not None
     return listed
@@ -37,16 +37,19 @@ def labels_of_file(given: Path) -> Labelled:
 def labels_in(holdings: Holdings) -> Labelled | None:
     """By the list that lies among the images, or a list for each split; none if there is no list of them.
 
-    InputError if there are several lists that are not those of the splits.
+    InputError if there are several lists that are not those of the splits, or none but such as cannot be read.
     """
-    tables = {}
+    tables, faults = {}, []
     found = [file for file in holdings.files if file.ends(*FOUND_BY_NAME)] if holdings.images else []
     for file, data in holdings.read(found):
         try:
             tables[file.path] = table_of(data, file.path)
-        except InputError:  # some other table, or none
-            continue
-    return _labelled_rows(holdings, tables, strict=False) if tables else None
+        except InputError as error:  # of some other table, if there is a list
+            faults.append(error)
+    listed = _labelled_rows(holdings, tables, strict=False) if tables else None
+    if listed is None and faults:
+        raise faults[0]
+    return listed
 
 
 def _named_directly(folder: Path, table: Table) -> Holdings | None:
@@ -104,8 +107,8 @@ def _labelled_rows(holdings: Holdings, tables: dict[str, Table], strict: bool) -
         if columns.others
     )
     named = {record.path for record in index.records}
-    left_out = holdings.others(named | read.keys(), f"in no row of {some(sorted(read))}")
-    return Labelled(f"the list {some(sorted(read))}", holdings.root, index, left_out, remarks)
+    left_out = holdings.others(named | read.keys(), f"in no row of {first_few(sorted(read))}")
+    return Labelled(f"the list {first_few(sorted(read))}", holdings.root, index, left_out, remarks)
 
 
 def _rows(
@@ -122,14 +125,14 @@ def _rows(
     if missing := [image for _, image, _ in rows if image not in images]:
         near = [image + images.near(image) for image in missing]
         raise InputError(
-            f"{name} names {len(missing)} images that {images.raw} does not hold: {some(near)}. Mend their "
+            f"{name} names {len(missing)} images that {images.raw} does not hold: {first_few(near)}. Mend their "
             f"names, or take these rows out.{_unopened(holdings)}"
         )
     split_cells = [cells[columns.split] if columns.split is not None else split for _, cells in table.rows]
     if any(split_cells) and (
         without := [rows[i][1] for i, cell in enumerate(split_cells) if cell in MISSING]
     ):
-        raise InputError(f"{name} gives {len(without)} images no split: {some(without)}.")
+        raise InputError(f"{name} gives {len(without)} images no split: {first_few(without)}.")
     groups = [cells[columns.group] if columns.group is not None else "" for _, cells in table.rows]
     return [
         (image, label, split_called(cell) or "all", "" if group in MISSING else group)
@@ -138,7 +141,7 @@ def _rows(
 
 
 def _unopened(holdings: Holdings) -> str:
-    beside = some(sorted(holdings.unopened))
+    beside = first_few(sorted(holdings.unopened))
     return f" Archives that lie beside images are not looked into: {beside}." if beside else ""
 
 
@@ -154,7 +157,7 @@ def _labels(name: str, table: Table, columns: Columns) -> list[str]:
     ]
     if wrong:
         raise InputError(
-            f"{name} does not mark {len(wrong)} images as one class: {some(wrong, '; ')}. Mend these rows or "
-            f"take them out."
+            f"{name} does not mark {len(wrong)} images as one class: {first_few(wrong, '; ')}. Mend these rows "
+            f"or take them out."
         )
     return [classes[0] for classes in marked]

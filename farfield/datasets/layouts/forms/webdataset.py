@@ -18,8 +18,8 @@ from farfield.datasets.layouts.forms.found import (
 )
 from farfield.datasets.layouts.forms.holdings import File, Holdings
 from farfield.datasets.layouts.index import Record
-from farfield.datasets.layouts.labels import require_labels, some
-from farfield.errors import InputError
+from farfield.datasets.layouts.labels import require_labels
+from farfield.errors import InputError, first_few
 
 CLASS, JSON = (".cls", ".cls.txt"), (".json",)
 
@@ -39,6 +39,10 @@ def labels_in(holdings: Holdings) -> Labelled | None:
     labelled = {image: files for image, files in pairs.items() if files}
     if not labelled or 2 * len(labelled) < len(pairs):
         return None
+    before, labelled = labelled, _one_a_sample(holdings, labelled, samples)
+    others = dict.fromkeys(
+        (file.path for file in before if file not in labelled), "another image of its sample"
+    )
     label_files = dict.fromkeys(file for files in labelled.values() for file in files)
     said = {file: _of_file(file, data) for file, data in holdings.read(label_files)}
     if not any(label for label, _, _ in said.values()):
@@ -71,8 +75,30 @@ def labels_in(holdings: Holdings) -> Labelled | None:
     ]
     index, remarks = used_classes(holdings.given, records, class_names)
     used = {file.path for image, files in labelled.items() for file in (image, *files)}
-    left_out = holdings.others(used, "without a label in its tar")
+    left_out = holdings.others(used, "without a label in its tar") | others
     return Labelled("WebDataset tars", holdings.root, index, left_out, remarks)
+
+
+def _one_a_sample(
+    holdings: Holdings, labelled: dict[File, list[File]], samples: Mapping[tuple[str, str], Sequence[File]]
+) -> dict[File, list[File]]:
+    """Those of the images that are the picture of their sample. Of several, as 1.jpg and 1.seg.png, it is the one
+    whose ending is the key's alone; InputError if that is none or several."""
+    kept: dict[File, list[File]] = {}
+    open_ = []
+    for files in samples.values():
+        pictures = [file for file in files if file in labelled]
+        if len(pictures) > 1:
+            pictures = [file for file in pictures if file.parts[-1].count(".") == 1]
+        if len(pictures) > 1 or (not pictures and any(file in labelled for file in files)):
+            open_.append(" and ".join(file.path for file in files if file in labelled))
+        kept |= {file: labelled[file] for file in pictures}
+    if open_:
+        raise InputError(
+            f"{holdings.given} has {len(open_)} samples of several images, and it is open which is the picture: "
+            f"{first_few(open_, '; ')}. Call it <key>.<ending>, and the others <key>.<what>.<ending>."
+        )
+    return kept
 
 
 def _first(parts: Sequence[tuple[str, str, str]], place: int) -> str:
@@ -96,7 +122,7 @@ def _require_agreement(holdings: Holdings, told: Mapping[File, Sequence[tuple[st
     ]
     if against:
         raise InputError(
-            f"{holdings.given} has {len(against)} images with several labels: {some(against)}. Mend these "
+            f"{holdings.given} has {len(against)} images with several labels: {first_few(against)}. Mend these "
             f"samples or take them out."
         )
 
@@ -116,7 +142,11 @@ def _of_file(file: File, data: bytes) -> tuple[str, str, str]:
 
 
 def _text(content: dict[str, Any], keys: tuple[str, ...]) -> str:
-    """The first of these that is a text or a number."""
+    """The first of these that is a text, a whole number, or true or false."""
     plain = {str(key).lower(): value for key, value in content.items()}
-    values = [plain[key] for key in keys if isinstance(plain.get(key), str | int) and plain[key] is not True]
-    return str(values[0]).strip() if values else ""
+    for value in (plain.get(key) for key in keys):
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
+            return (value if isinstance(value, str) else str(int(value))).strip()
+    return ""
