@@ -18,6 +18,8 @@ OF_EPISODES, OF_QUERIES = f"{FEWSHOT}/results/", f"{FEWSHOT}/transductive/"
 OF_A_STUDY = re.compile(r"pipelines/([^/]+)/results/[^/]+")
 ANSWERS, SAMPLES = "predictions.parquet", "scores.parquet"  # in the folder of a row
 MANIFEST = "manifest.parquet"
+IN_DOMAIN = "indomain"  # whose episodes hang on these parameters, and stand in no file
+DRAWN_BY = ("way", "shots", "query", "episodes")
 Sides = tuple[Revision, Revision]
 Place = tuple[str | int, ...]
 
@@ -111,6 +113,7 @@ def _file(objects: Objects, path: str, oid: str) -> str | None:
 def _scores(path: str, table: "pd.DataFrame") -> Iterator[tuple[str, "pd.DataFrame", Varies]]:
     """(study, SCORES, what varies) of a file of results."""
     from farfield.results.headings import TASKS
+    from farfield.results.indomain import of_columns
     from farfield.results.scores import of_answers, of_episodes, of_samples
     from farfield.results.transductive import of_queries
 
@@ -118,6 +121,8 @@ def _scores(path: str, table: "pd.DataFrame") -> Iterator[tuple[str, "pd.DataFra
         yield "fewshot", of_episodes("fewshot", table), Varies(law="1.96")
     elif path.startswith(OF_QUERIES):
         yield "transductive", of_queries(table), Varies(law="1.96")
+    elif "column" in table:
+        yield IN_DOMAIN, of_columns(table), Varies(law="1.96")
     elif "prediction" in table:
         study = path.split("/")[1]
         answers = table.rename(columns={"task": "dataset"})
@@ -139,6 +144,12 @@ def _shared(objects: Objects, sides: Sides, study: str, cell: str) -> Collection
         tasks = [side.params.get(study, {}).get("tasks", {}) for side in sides]
         datasets = [str(own.get(name, {}).get("dataset", name)) for own in tasks]
         return None if datasets[0] == datasets[1] and _same_images(objects, sides, datasets[0]) else ()
+    if study == IN_DOMAIN:
+        drawn = [
+            [side.params["seeds"].get("episodes"), *(side.params[IN_DOMAIN].get(key) for key in DRAWN_BY)]
+            for side in sides
+        ]
+        return None if drawn[0] == drawn[1] and _same_images(objects, sides, str(name)) else ()
     episodes = f"data/episodes/{name}.npz"
     oids = [side.outs.get(episodes, "") for side in sides]
     if not all(oids) or not _same_images(objects, sides, str(name)):

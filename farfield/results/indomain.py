@@ -56,6 +56,15 @@ CLAIMS = {
 }
 
 
+def of_columns(results: pd.DataFrame) -> pd.DataFrame:
+    """SCORES of `results` as `indomain_study` takes them, after training; cells name the column."""
+    tables = []
+    for column in COLUMNS:
+        own = of_episodes("indomain", results[results["trained"] & (results["column"] == column)])
+        tables.append(own.assign(cell=own["cell"] + f" {column}"))
+    return pd.concat(tables, ignore_index=True)
+
+
 def indomain_study(
     results: pd.DataFrame,
     rows: Mapping[str, Row],
@@ -66,13 +75,9 @@ def indomain_study(
 ) -> Study:
     """results: columns method, dataset, shot, column (one of COLUMNS), trained, episode, accuracy
     (percent); those before training are left out. InputError as of `scores.of_episodes` and `Study`."""
-    tables = []
-    for column in COLUMNS:
-        own = of_episodes("indomain", results[results["trained"] & (results["column"] == column)])
-        tables.append(own.assign(cell=own["cell"] + f" {column}"))
     return Study(
         "indomain",
-        pd.concat(tables, ignore_index=True),
+        of_columns(results),
         rows,
         datasets,
         reference,
