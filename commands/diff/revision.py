@@ -133,7 +133,10 @@ def commit(repo: "Repo", name: str) -> Revision:
         head, _, answer = answer.partition(b"\n")
         size = int(head.split()[-1])
         tracked[path], answer = answer[:size], answer[size + 1 :]
+    config = repo.config
     with repo.switch(sha):
+        # This machine's: what it says of a remote that the commit does not know could not be read there.
+        repo.__dict__["config"] = config
         return _checked(Revision(name, sha, tracked, declared(repo, tracked, name)))
 
 

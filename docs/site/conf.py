@@ -56,7 +56,8 @@ def plain(docstring: list[str]) -> list[str]:
         elif inside and line and not line.startswith(" "):
             found.append("")
         inside = line.startswith(" ") or (inside and not line)
-        found.append(line if inside else re.sub(r"([\\*|]|_(?=\W|$))", r"\\\1", line))
+        words = re.sub(r"([\\*|]|_(?=\W|$))", r"\\\1", line)
+        found.append(line if inside else re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", words))
     return found
 
 

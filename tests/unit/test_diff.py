@@ -150,6 +150,14 @@ def test_a_fresh_clone_takes_results_from_the_remote(repository, capsys, tmp_pat
     assert len(fetched) == 4  # row0 and row1 of both, and neither images nor episodes
 
 
+def test_a_key_of_a_remote_that_the_commit_does_not_know_stops_nothing(repository, capsys, tmp_path):
+    """Where `dvc metrics diff` stops: see README on sharing."""
+    (repository.path / ".dvc/config").write_text(f"['remote \"team\"']\n    url = {tmp_path}/team\n")
+    (repository.path / ".dvc/config.local").write_text("['remote \"team\"']\n    verify = true\n")
+    repository.git("commit", "-qam", "a remote")
+    assert named(said(capsys, "main", "longer")) == {"row1"}
+
+
 def test_a_commit_that_is_not_there_is_named(repository):
     with pytest.raises(
         InputError, match=r"no commit, branch, tag or experiment 'mian' here \(known: longer, main\)"

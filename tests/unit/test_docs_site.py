@@ -1,5 +1,6 @@
 """The documents as a site: each is on it, and no page loads anything from a network. `make docs` has Sphinx."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -44,3 +45,18 @@ def test_every_document_is_on_the_site_and_loads_nothing_from_a_network(tmp_path
     for style in tmp_path.rglob("*.css"):
         text = style.read_text(encoding="utf-8", errors="replace")
         assert not re.search(r"url\(\s*['\"]?(https?:)?//|@import\s+(url\()?['\"]?(https?:)?//", text), style
+
+
+def test_docstrings_say_on_the_site_what_they_say():
+    core = pytest.importorskip("docutils.core", reason="make docs brings it")
+    spec = importlib.util.spec_from_file_location("docs_conf", ROOT / "docs/site/conf.py")
+    assert spec is not None and spec.loader is not None  # noqa: PT018
+    conf = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conf)
+    lines = ["Scores [E, way * query] of `Head`s, a | b, name_.", "", "  x = 2 * y", "    + *z", "Then more."]
+    document = core.publish_doctree("\n".join(conf.plain(lines)), settings_overrides={"report_level": 2})
+    assert not [*document.findall(lambda node: node.tagname in ("system_message", "problematic"))]
+    text = document.astext()
+    assert "Scores [E, way * query] of Heads, a | b, name_." in text
+    assert "x = 2 * y\n  + *z" in text
+    assert text.endswith("Then more.")

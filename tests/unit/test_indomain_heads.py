@@ -45,7 +45,7 @@ def episode(episodes=2, way=WAY, shot=SHOT, queries=WAY * QUERIES, dim=DIM):
 
 
 def relative_error(found, expected):
-    return float((found - expected).abs().max() / expected.abs().max())
+    return float(((found - expected).abs().max() / expected.abs().max()).detach())
 
 
 def clouds(episodes=2, apart=10.0, way=5, shot=1, queries=15, dim=32):

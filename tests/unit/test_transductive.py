@@ -102,6 +102,17 @@ def test_label_propagation_is_a_dense_solve_for_each_episode(started):
         np.testing.assert_allclose(scores[e].exp(), spread[WAY * SHOT :], rtol=1e-9, atol=1e-300)
 
 
+def test_half_of_the_trust_is_the_geometric_mean_of_the_graph_and_its_start():
+    support, query = episodes()
+    start = inductive(support, query)
+    spread = LabelPropagation(neighbours=4)(support, query, start).softmax(-1)
+    scores = LabelPropagation(neighbours=4, trust=0.5)(support, query, start)
+    expected = (spread * start.exp()).sqrt()
+    torch.testing.assert_close(scores.softmax(-1), expected / expected.sum(-1, keepdim=True))
+    alone = LabelPropagation(neighbours=4, trust=0.5)(support, query)
+    torch.testing.assert_close(alone, LabelPropagation(neighbours=4)(support, query))
+
+
 def test_label_propagation_is_label_spreading_on_the_same_graph():
     """scikit-learn iterates to the same point, on the weights that it is given."""
     support, query = episodes()

@@ -30,12 +30,15 @@ class LabelPropagation(TransductiveHead):
 
     Assumes nothing of how frequent classes are with `kept` 1. With `kept` 1 / way it assumes balanced queries. A
     query that no walk connects with any label is given the first class.
+
+    trust: the answer is log F, of a sum of 1 over the classes, by this share, and `start` by the rest.
     """
 
     neighbours: Positive = 10
     alpha: BelowOne = 0.5
     points: Literal["support and queries", "queries"] = "support and queries"
     kept: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+    trust: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
 
     def __call__(self, support: Tensor, query: Tensor, start: Tensor | None = None) -> Tensor:
         way, shot = support.shape[1:3]
@@ -51,7 +54,10 @@ class LabelPropagation(TransductiveHead):
             labels = torch.cat([own.expand(len(query), -1, -1), labels], dim=1)
             points = torch.cat([support.flatten(1, 2), query], dim=1)
         spread = propagate(affinities(points, self.neighbours), labels, self.alpha)
-        return spread[:, -query.shape[1] :].clamp_min(torch.finfo(spread.dtype).tiny).log()
+        found = spread[:, -query.shape[1] :].clamp_min(torch.finfo(spread.dtype).tiny).log()
+        if start is None or self.trust == 1:
+            return found
+        return self.trust * found.log_softmax(-1) + (1 - self.trust) * start
 
     def _confident(self, probabilities: Tensor) -> Tensor:
         count = round(self.kept * probabilities.shape[1])
