@@ -20,11 +20,13 @@ def declared_code(command: str, root: Path = Path()) -> list[Path]:
 
     InputError if no dvc.yaml has a stage with that command.
     """
-    return sorted(
-        file
-        for name in declared(command, root)
-        if name.startswith(CODE)
-        for file in ((root / name).rglob("*.py") if (root / name).is_dir() else [root / name])
+    return sorted(  # once each: what a plan lists, and the file of a row, may be the same
+        {
+            file
+            for name in declared(command, root)
+            if name.startswith(CODE)
+            for file in ((root / name).rglob("*.py") if (root / name).is_dir() else [root / name])
+        }
     )
 
 

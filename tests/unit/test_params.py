@@ -237,7 +237,7 @@ def test_what_does_not_compose_is_explained():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("networks.trained.objects.backbone", "resnet12", "resnet12"),
+        ("networks.trained.objects.backbone", "resnet13", "resnet13"),
         ("fewshot.transfer.fixed.learner", "svm", "no learner 'svm'"),
         (
             "fewshot.finetune.all.rows.mean_centroid.settings.distance",
