@@ -158,7 +158,7 @@ def cost(
     runs: Tensor | Sequence[Sequence[bool]] | None = None,
     size: Size = PUBLISHED_SIZE,
 ) -> Cost:
-    """What `network`, images to predictions, costs; its heads are the `AsppHead`s in it.
+    """What `network`, images to predictions, costs; its heads are the `AsppHead` modules in it.
 
     backbone: one plain backbone of the kind that the network is made of: the unit of parameters.
     runs: [K, L], if the tasks share one such backbone: then blocks that no task runs are not counted,
