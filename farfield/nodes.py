@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import farfield
+from farfield.files import file_hash
 
 Facts = dict[str, str]
 # Whose versions decide bytes. Read from what is installed, not imported: that would take seconds.
@@ -51,7 +52,7 @@ def tree_hash(root: Path) -> str:
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else "none"
+    return file_hash(path)[:12] if path.exists() else "none"
 
 
 def _version(package: str) -> str:

@@ -36,11 +36,11 @@ class RayWorkers:
     def __enter__(self) -> "RayWorkers":
         self.ray = connect(self.address)
         try:
-            nodes, self.mine, but = ask_nodes(self.ray), facts(), frozenset[str]()
+            nodes, mine, but = ask_nodes(self.ray), facts(), frozenset[str]()
             if self.kind == "cuda":  # on whose nodes the processors only hand over batches
                 but = frozenset({"processor"})
                 require_one_kind(gpu_kinds(self.ray))
-            if problems := differences(self.mine, nodes, but):
+            if problems := differences(mine, nodes, but):
                 raise InputError(
                     f"the nodes of {self.address} would not all give the same bytes: {'; '.join(problems)}. Give "
                     f"them one checkout and one environment, and one kind of processor."
@@ -48,9 +48,7 @@ class RayWorkers:
         except BaseException:
             self.ray.shutdown()
             raise
-        self.expected = {
-            name: value for name, value in self.mine.items() if name not in but | {"host", "sees"}
-        }
+        self.expected = {name: value for name, value in mine.items() if name not in but}
         self.unseen = [name for name, found in nodes.items() if found["sees"] != "yes"]
         return self
 

@@ -1,4 +1,3 @@
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,8 @@ def check() -> None:
 
     Exit codes: 0 work can start; 1 no cluster, no Ray, or a node does not answer; 3 nodes differ.
     """
+    import statistics
+
     from farfield.cluster import ask_nodes, connect, gpu_kinds
     from farfield.errors import InputError
     from farfield.local import load_local

@@ -111,7 +111,7 @@ class Description:
         backbone = build(self.backbone, width=self.width, image_size=self.image_size)
         if self.weights_mean and self.weights_std:
             expect(backbone, self.weights_mean, self.weights_std)
-        return by_threes(backbone, len(self.bands)) if self.bands else backbone
+        return by_threes(backbone, self.channels)
 
     @property
     def channels(self) -> int:

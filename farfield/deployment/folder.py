@@ -49,10 +49,8 @@ def export(source: Path, folder: Path) -> Description:
     """Write `folder` anew from the classifier in `source`, which an older version may have written."""
     require_free(folder)
     classifier, description = load_classifier(source)
-    shape, kind = (
-        (2, *description.packing.shape, description.channels),
-        np.uint16 if description.bands else np.uint8,
-    )
+    shape = (2, *description.packing.shape, description.channels)
+    kind = np.uint16 if description.bands else np.uint8
     images = np.random.default_rng(0).integers(0, np.iinfo(kind).max, shape, dtype=kind, endpoint=True)
     write_classifier(folder, classifier, description, images)
     return description

@@ -53,9 +53,9 @@ def snippet(description: Description) -> str:
     return BANDS_SNIPPET if description.bands else SNIPPET
 
 
-def needs(description: Description) -> str:
-    """The packages of `snippet`."""
-    return "onnxruntime, numpy and " + ("tifffile" if description.bands else "pillow")
+def reader(description: Description) -> str:
+    """The package that `snippet` opens files with, beside onnxruntime and numpy."""
+    return "tifffile" if description.bands else "pillow"
 
 
 def model_card(description: Description, whole: bool) -> str:
@@ -156,10 +156,9 @@ def _use(whole: bool, description: Description) -> list[str]:
                 "float32 [n, h, w, bands], all bands of a file with the values that it holds, upright and "
                 "without nodata,"
             )
-        packages = needs(description).replace(",", "").replace(" and", "")
         said.append(
             f"`classifier.onnx` takes `images` {takes} of any one size, and gives `probabilities`. With "
-            f"`pip install {packages}`, this is predict.py:"
+            f"`pip install onnxruntime numpy {reader(description)}`, this is predict.py:"
         )
         said.append(f"```python\n{snippet(description)}```")
     return said

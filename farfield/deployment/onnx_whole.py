@@ -90,9 +90,8 @@ def export_whole(path: Path, network: Path, description: Description) -> None:
 def _nodes(description: Description) -> "list[NodeProto]":
     from onnx import TensorProto, helper
 
-    packing, given = description.packing, INPUT
-    nodes = _in_range() if description.bands else []
-    given = "levels of bands" if description.bands else INPUT
+    packing = description.packing
+    nodes, given = (_in_range(), "levels of bands") if description.bands else ([], INPUT)
     nodes.append(helper.make_node("Transpose", [given], ["planes"], perm=[0, 3, 1, 2]))
     last, enlarged = "planes", _cut(description) < description.image_size
     if packing.pre_size:

@@ -104,7 +104,8 @@ def own_images(data: Path, form: Packing, workers: int, bands: Channels = ()) ->
             write_json(folder / SUMS, _sums(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
-    numbers, ranges, band_ranges = _bands(folder / "packed", manifest)
+    kept = load_channels(folder / "packed")
+    numbers, band_ranges = _bands(folder / "packed", manifest) if kept else ((), {})
     images, labels = load_images(folder / "packed"), manifest["label"].to_numpy(copy=True)
     return OwnImages(
         images,
@@ -115,10 +116,10 @@ def own_images(data: Path, form: Packing, workers: int, bands: Channels = ()) ->
         tuple(" and ".join(group) for group in contradictions(manifest, images)),
         mark,
         folder,
-        ranges,
+        {} if kept else load_ranges(folder / "packed"),
         band_ranges,
         numbers,
-        load_channels(folder / "packed"),
+        kept,
         (*remarks_on(manifest), *remarks_on_odd(with_oddities(manifest, images, labels))),
         manifest["split"].to_numpy(),
         manifest.get("group", manifest["split"].map(lambda _: "")).to_numpy(),
@@ -145,19 +146,15 @@ def _sums(folder: Path) -> dict[str, str]:
     return {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}
 
 
-def _bands(
-    packed: Path, manifest: "pd.DataFrame"
-) -> tuple[tuple[int, ...], dict[str, Range], dict[str, tuple[Range, ...]]]:
-    """The numbers of the bands that are kept, the range of each kind of picture, and those of each band."""
-    if load_channels(packed) is None:
-        return (), load_ranges(packed), {}
+def _bands(packed: Path, manifest: "pd.DataFrame") -> tuple[tuple[int, ...], dict[str, tuple[Range, ...]]]:
+    """The numbers of the bands that are kept, and the range of each by kind of file."""
     numbers = tuple(channel["band"] for channel in read_json(packed / "channels.json")["channels"])
     spans = read_json(packed / "ranges.json")
     said = {kind: tuple((low, high) for low, high in channels) for kind, channels in spans.items()}
     stated = manifest[["low", "high"]].drop_duplicates()
     if not said and len(stated) == 1:
         said[STATED] = ((float(stated["low"].iloc[0]), float(stated["high"].iloc[0])),) * len(numbers)
-    return numbers, {}, said
+    return numbers, said
 
 
 def _pack(data: Path, found: Labelled, form: Packing, bands: Channels, folder: Path, workers: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from farfield.deployment.description import Description
-from farfield.deployment.model_card import needs, snippet
+from farfield.deployment.model_card import reader, snippet
 from farfield.deployment.onnx_whole import expressible
 from farfield.networks.cards import NetworkCard
 from farfield.own import words
@@ -201,7 +201,7 @@ def _use(description: Description) -> Part:
         files.append(("../classifier/classifier.onnx", "ONNX: images of any size in, probabilities out"))
         files.append(("../classifier/predict.py", "the program below"))
         program = (
-            Item("text", f"Without farfield, with {needs(description)}:"),
+            Item("text", f"Without farfield, with onnxruntime, numpy and {reader(description)}:"),
             Item("code", snippet(description)),
         )
     return Part(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from farfield.datasets.decoders import UnreadableImageError, decode
+from farfield.datasets.decoders import UnreadableImageError
 from farfield.deployment.classifier import ImageClassifier, load_classifier
 from farfield.deployment.description import Description
 from farfield.execution import Executor
-from farfield.own.prediction import BATCH, Form, said
+from farfield.own.prediction import BATCH, Form, as_learned, said
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,12 @@ class Batch:
         readable, problems = [], []
         for path in paths:
             try:
-                readable.append(
-                    (path, decode(path.read_bytes(), description.packing, known=description.ranges))
-                )
+                readable.append((path, as_learned(path.read_bytes(), description)))
             except (UnreadableImageError, OSError) as error:
                 problems.append(f"{path}: {error}")
         if not readable:
             return "", problems
-        images = torch.from_numpy(np.stack([image.pixels for _, image in readable])).to(self.device)
+        images = torch.from_numpy(np.stack([image for _, image in readable])).to(self.device)
         lines = said(network, description, [str(path) for path, _ in readable], images)
         return "".join(one.line(self.form) for one in lines), problems
 

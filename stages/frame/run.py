@@ -34,10 +34,10 @@ def run(main: Callable[..., None]) -> None:
 
 def on_a_node(stage: str, words: list[str]) -> bool:
     """Do the whole stage on a node, if there is a cluster and it is such a stage; whether it was done."""
+    if stage not in WHOLE:
+        return False
     local = load_local()
-    if (
-        local.cluster is None or stage not in WHOLE or local.processes > 1
-    ):  # which torchrun has of this machine
+    if local.cluster is None or local.processes > 1:  # which torchrun has of this machine
         return False
     from stages.frame.executor import device_of, executor
 

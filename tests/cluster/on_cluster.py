@@ -1,12 +1,12 @@
 """Nodes of Ray on this machine, and stages that a test starts on them."""
 
-import hashlib
 import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
+from farfield.files import file_hash
 from tests.pipeline.clones import Clone
 
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
@@ -74,7 +74,7 @@ def hashes(clone: Clone, stage: str) -> dict[str, str]:
     """sha256 of each file that the stage leaves."""
     out = clone.path / STAGES[stage][2]
     files = [out] if out.is_file() else sorted(path for path in out.rglob("*") if path.is_file())
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.name: file_hash(path) for path in files}
 
 
 def start(clone: Clone, stage: str, **environment: str) -> subprocess.Popen:

@@ -5,13 +5,16 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from farfield.files import file_hash
 from tests.pipeline.clones import Clone, ran
-from tests.pipeline.servers import KEYS, Remote, folder, s3, ssh
+from tests.pipeline.servers import Remote, add_remote, remote
+
+__all__ = ["remote"]
 
 PACKED = "data/packed/target/leaves"
 OBJECT = f"{PACKED}/images.npy"
@@ -21,20 +24,9 @@ MANY = 300  # files, so that a kill comes in the middle of them
 pytestmark = pytest.mark.remotes
 
 
-@pytest.fixture(params=[folder, s3, ssh], ids=["folder", "S3", "SSH"])
-def remote(request, tmp_path, monkeypatch) -> Iterator[Remote]:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "server").mkdir()
-    with request.param(tmp_path / "server") as made:
-        yield made
-
-
 def share(clone: Clone, remote: Remote) -> None:
     """Say in a commit where the remote is."""
-    clone.dvc("remote", "add", "-q", "-d", "team", remote.url)
-    for name, value in remote.settings.items():
-        clone.dvc("remote", "modify", "team", name, value)
+    add_remote(clone, remote.url, remote.settings)
     clone.commit("a remote")
 
 
@@ -124,7 +116,7 @@ def kind_of(remote: Remote) -> str:
 
 def features(clone: Clone) -> dict[str, str]:
     folder = clone.path / "pipelines/fewshot/features/objects"
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    return {path.name: file_hash(path) for path in folder.iterdir()}
 
 
 def test_a_lost_cache_comes_back_and_nothing_runs(embedded, remote, tmp_path, tally):

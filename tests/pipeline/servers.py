@@ -10,11 +10,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.pipeline.clones import Clone
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -122,3 +124,30 @@ def ssh(place: Path) -> Iterator[Remote]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture(params=[folder, s3, ssh], ids=["folder", "S3", "SSH"])
+def remote(request, tmp_path, monkeypatch) -> Iterator[Remote]:
+    with started(request.param, tmp_path, monkeypatch) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def started(
+    server: Callable[[Path], contextlib.AbstractContextManager[Remote]],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Remote]:
+    """The remote of a server whose files lie below `place`, and `KEYS` in the environment."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    (place / "server").mkdir()
+    with server(place / "server") as made:
+        yield made
+
+
+def add_remote(clone: Clone, url: str, settings: Mapping[str, str]) -> None:
+    """Make it the clone's default, under the name `team`."""
+    clone.dvc("remote", "add", "-q", "-d", "team", url)
+    for name, value in settings.items():
+        clone.dvc("remote", "modify", "team", name, value)

@@ -2,24 +2,15 @@
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.clones import ROOT, Clone
-from tests.pipeline.servers import KEYS, Remote, folder, s3, ssh
+from tests.pipeline.servers import SSHD, Remote, add_remote, folder, remote, s3, started
 from tests.unit.made_up_repository import Repository
 
-
-@pytest.fixture(params=[folder, s3, ssh], ids=["folder", "S3", "SSH"])
-def remote(request, tmp_path, monkeypatch) -> Iterator[Remote]:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "server").mkdir()
-    with request.param(tmp_path / "server") as made:
-        yield made
+__all__ = ["remote"]
 
 
 @pytest.fixture
@@ -105,16 +96,10 @@ def test_a_key_without_its_url_is_found_and_mended(repository, remote):
 def test_the_doctor_says_why_a_remote_does_not_answer(
     repository, tmp_path, monkeypatch, url, settings, reason
 ):
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "server").mkdir()
     here = Clone(repository.path)
-    with s3(tmp_path / "server") as running:
-        here.dvc("remote", "add", "-q", "-d", "team", url)
-        for name, value in settings.items():
-            here.dvc(
-                "remote", "modify", "team", name, value.replace("ENDPOINT", running.settings["endpointurl"])
-            )
+    with started(s3, tmp_path, monkeypatch) as running:
+        endpoint = running.settings["endpointurl"]
+        add_remote(here, url, {name: value.replace("ENDPOINT", endpoint) for name, value in settings.items()})
         said = here.run("python", "-m", "commands.doctor", "--remote", ok=False, PYTHONPATH=str(ROOT))
     assert re.search(rf"^error: .*({reason})", said, re.M), said
     assert "Traceback" not in said
@@ -123,4 +108,4 @@ def test_the_doctor_says_why_a_remote_does_not_answer(
 
 def test_the_clients_of_servers_are_there():
     """Else the tests above skip, and README says something that nobody has tried."""
-    assert Path(shutil.which("sshd") or "/usr/sbin/sshd").exists() or "CI" not in os.environ
+    assert Path(SSHD).exists() or "CI" not in os.environ

@@ -21,10 +21,12 @@ from farfield.datasets.cards import Packing
 from farfield.deployment.classifier import load_classifier
 from farfield.deployment.onnx_whole import export_whole, expressible
 from farfield.errors import InputError
+from farfield.execution import Workers
 from farfield.files import read_json
 from farfield.networks.by_threes import by_threes
 from farfield.own.images import own_images, remarks, used_bands
-from farfield.own.prediction import pixels
+from farfield.own.prediction import images_of, pixels
+from farfield.own.prediction_on_nodes import predicted as on_nodes
 from farfield.probing.duplicates import spectra
 from farfield.probing.features import pixel_blocks
 from farfield.training.checkpoints import save_tensors
@@ -100,6 +102,9 @@ def test_a_class_of_band_8_is_seen_with_bands_and_not_without(scenes):
         said = farfield("predict", f"{out}/classifier", new)
         assert said.exit_code == 3
         assert f"rgb.tif: it has 3 bands; bands {bands} are asked for" in said.stderr
+        classifier, images = Path(out) / "classifier", [*images_of([new])]
+        [(lines, problems)] = on_nodes(Workers(1), classifier, images, "csv", torch.device("cpu"))
+        assert (lines, problems) == (said.stdout.partition("\n")[2], said.stderr.splitlines())
         rows = list(csv.DictReader(io.StringIO(said.stdout)))
         assert out == "all" or [row["class"] for row in rows] == list("abcd")
         graphs_agree(Path(out) / "classifier", rows)
