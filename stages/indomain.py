@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from farfield.backbones.backbone import Backbone, parameter_count
+from farfield.datasets.packed import load_images
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
@@ -30,7 +32,8 @@ from farfield.metalearning.tasks import Domain, load_domains
 from farfield.metalearning.training import Episodic, meta_train
 from farfield.seeds import integer_seed
 from farfield.training.checkpoints import load_tensors, save_tensors, subset
-from farfield.training.devices import choose_device, deterministic
+from farfield.training.devices import choose_device, deterministic, resident
+from farfield.training.steps import Curve
 from stages.frame import paths
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import Params, load_params
@@ -66,7 +69,7 @@ def main(key: str) -> None:
                 split = row.trained_on if name == "own" else "train"  # what all rows share is the classes too
                 for number, tasks in enumerate(column.networks):
                     shots = study.shots if len(column.networks) == 1 else (study.shots[number],)
-                    training = Training(params, key, row, name, column, split, tasks, images)
+                    training = Training(key, row, name, column, split, tasks, images)
                     learner, found, curve = training.run(
                         shots, scratch / f"{dataset}-{name}-{number}.checkpoint"
                     )
@@ -105,14 +108,22 @@ class Images:
         weights, facts = load_tensors(FEATURES / self.dataset / "network.safetensors")
         return subset(weights, "backbone."), facts
 
+    @property
+    def packed(self) -> Path:
+        return paths.packed(self.dataset, self.params.card(self.dataset))
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        return resident(load_images(self.packed), self.device)
+
     @cached_property
     def domains(self) -> dict[str, Domain]:
-        found = load_domains(paths.packed(self.dataset, self.params.card(self.dataset)), self.device)
+        """Of each split, on images that are not read: a row on features never sees `pixels`."""
+        found = load_domains(self.packed, torch.device("cpu"))
         if absent := [split for split in ("train", "val", "test") if split not in found]:
             raise InputError(
-                f"{self.dataset} has no split {absent[0]!r} but {', '.join(found)}; the in-domain study "
-                "needs train, "
-                f"val and test, each of classes of its own"
+                f"{self.dataset} has no split {absent[0]!r} but {', '.join(found)}; the in-domain study needs "
+                f"train, val and test, each of classes of its own"
             )
         return found
 
@@ -125,20 +136,19 @@ class Images:
     def domain(self, split: str, start: str) -> Domain:
         """Of one split, or of train+val; images, or features for a head on these."""
         parts = [self.domains[name] for name in split.split("+")]
-        joined = replace(
+        return replace(
             parts[0],
             name=f"{self.dataset} ({split})",
             rows=np.concatenate([part.rows for part in parts]),
             labels=np.concatenate([part.labels for part in parts]),
+            images=self.features if start == "features" else self.pixels,
         )
-        return replace(joined, images=self.features) if start == "features" else joined
 
 
 @dataclass(frozen=True)
 class Training:
     """One network of a row in one of its columns."""
 
-    params: Params
     key: str
     row: InDomainRow
     name: str
@@ -153,7 +163,7 @@ class Training:
 
     @cached_property
     def architecture(self) -> Architecture:
-        row, params, settings = self.row, self.params, dict(self.row.settings)
+        row, params, settings = self.row, self.images.params, dict(self.row.settings)
         if "classes" in inspect.signature(META_LEARNERS.find(row.learner)).parameters:
             settings["classes"] = len(self.source.classes)
         named: dict[str, Any] = {
@@ -169,9 +179,12 @@ class Training:
 
     @property
     def seed(self) -> int:
-        return integer_seed(self.params.seeds.metatrain, "indomain", self.key, self.name, self.images.dataset)
+        images = self.images
+        return integer_seed(images.params.seeds.metatrain, "indomain", self.key, self.name, images.dataset)
 
-    def run(self, shots: tuple[int, ...], checkpoint: Any) -> "tuple[MetaLearner, list[pd.DataFrame], list]":
+    def run(
+        self, shots: tuple[int, ...], checkpoint: Path
+    ) -> "tuple[MetaLearner, list[pd.DataFrame], Curve]":
         """The trained learner, its answers to the episodes at these shots, and its curve."""
         torch.manual_seed(integer_seed(self.seed, "initialise"))
         learner = self.architecture.build()
@@ -182,9 +195,9 @@ class Training:
         if self.column.start == "features":
             places = np.searchsorted(self.source.classes, self.source.labels)
             learner.prepare(self.images.features[self.source.rows], torch.from_numpy(places))
-        study, recipe, tasks = self.params.indomain, self.column.recipe, self.tasks
+        study, recipe, tasks = self.images.params.indomain, self.column.recipe, self.tasks
         found = [*self._answers(learner, shots, False, study.untrained)] if study.untrained else []
-        curve = []
+        curve: Curve = []
         if recipe.epochs:
             curve = meta_train(
                 learner,
@@ -210,14 +223,14 @@ class Training:
     def _answers(
         self, learner: MetaLearner, shots: tuple[int, ...], trained: bool, budget: int
     ) -> "Iterator[pd.DataFrame]":
-        study, domain = self.params.indomain, self.images.domain("test", self.column.start)
+        params, domain = self.images.params, self.images.domain("test", self.column.start)
         for shot in shots:
             episodes: Episodes = domain.episodes(
-                way=study.way,
+                way=params.indomain.way,
                 shot=shot,
-                query=study.query,
-                episodes=study.episodes,
-                seed=self.params.seeds.episodes,
+                query=params.indomain.query,
+                episodes=params.indomain.episodes,
+                seed=params.seeds.episodes,
             )
             table = evaluate_meta(
                 learner,

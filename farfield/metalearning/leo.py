@@ -49,8 +49,7 @@ class LEO(EmbeddingLearner):
         if latent < 1 or steps < 0 or weight_steps < 0 or not 0 <= dropout < 1:
             raise InputError(
                 "LEO needs latent of at least 1, steps of at least 0 and dropout in [0, 1), found "
-                f"{latent}, {steps}, "
-                f"{weight_steps} and {dropout}"
+                f"{latent}, {steps}, {weight_steps} and {dropout}"
             )
         dim = backbone.feature_dim
         self.steps, self.weight_steps, self.dropout = steps, weight_steps, dropout
@@ -98,7 +97,10 @@ class LEO(EmbeddingLearner):
             summed = F.cross_entropy(scores.flatten(0, 1), target.repeat(len(scores)), reduction="sum")
             return torch.autograd.grad(summed, by, create_graph=self.training)[0]
 
-        with torch.enable_grad():  # callers that only ask switch it off
+        # Callers that only ask switch gradients off, and what inference mode made cannot be differentiated.
+        with torch.inference_mode(False), torch.enable_grad():
+            if support.is_inference():
+                support = support.clone()
             mean, deviation = self.encoded(support)
             code = start = self._drawn(mean, deviation)
             if not start.requires_grad:

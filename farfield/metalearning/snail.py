@@ -45,11 +45,10 @@ class SNAIL(EmbeddingLearner):
                 f"longest_shot must be at least 1 and first_dilation 1 or 2, found {longest_shot} and "
                 f"{first_dilation}"
             )
-        self.way, self.scaled = way, scaled
+        self.scaled = scaled
         length, size = way * longest_shot + 1, backbone.feature_dim + way
         layers: list[nn.Module] = []
-        for i in range(3):
-            keys = (filters // 2, 2 * filters, 4 * filters)[i]
+        for i, keys in enumerate((filters // 2, 2 * filters, 4 * filters)):
             layers.append(Attention(size, keys, keys // 2, equal_start))
             size += keys // 2
             if i < 2:
@@ -106,11 +105,8 @@ class Attention(nn.Module):
 
     def __init__(self, size: int, keys: int, values: int, equal_start: bool) -> None:
         super().__init__()
-        self.query, self.key, self.value = (
-            nn.Linear(size, keys),
-            nn.Linear(size, keys),
-            nn.Linear(size, values),
-        )
+        self.query, self.key = nn.Linear(size, keys), nn.Linear(size, keys)
+        self.value = nn.Linear(size, values)
         if equal_start:
             self.key.load_state_dict(self.query.state_dict())
 

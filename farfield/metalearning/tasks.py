@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ class Domain:
     rows: np.ndarray
     labels: np.ndarray
 
-    @property
+    @cached_property  # asked for in every step of training
     def classes(self) -> np.ndarray:
         """The labels that it has, rising."""
         return np.unique(self.labels)

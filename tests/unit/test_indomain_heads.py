@@ -377,6 +377,16 @@ def test_a_latent_step_of_leo_by_hand():
     torch.testing.assert_close(weights[0, :, 0], stepped @ decoder.T, atol=1e-12, rtol=1e-12)
 
 
+def test_leo_answers_in_inference_mode_what_it_answers_elsewhere():
+    learner = head("leo")
+    support, query = episode()
+    with torch.no_grad():
+        expected = learner.classify(support, query)
+    with torch.inference_mode():  # in which images of a dataset are embedded and answered
+        found = learner.classify(support.clone(), query.clone())
+    assert torch.equal(found, expected)
+
+
 def test_published_size_and_offset_of_leo():
     learner = head("leo", dim=640, way=5, latent=64)
     assert parameter_count(learner) == 172_736

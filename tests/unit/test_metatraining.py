@@ -176,7 +176,8 @@ def test_a_step_follows_the_mean_or_the_sum_of_the_losses_of_its_tasks(kind, sha
             drawn["episodes"] = super().episodes(**task)
             return drawn["episodes"]
 
-    train(recipe, episodic, kind=still, validation=None, source=Spy(**vars(SOURCE)))
+    spied = Spy(SOURCE.name, SOURCE.images, SOURCE.rows, SOURCE.labels)
+    train(recipe, episodic, kind=still, validation=None, source=spied)
     expected = learner_of(still).train()
     losses = []
     for rows in drawn["episodes"].rows:
