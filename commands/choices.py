@@ -63,6 +63,7 @@ def check_choices(params: Params) -> None:
     from farfield.datasets.procedural.scenes import SceneRecipe
     from farfield.metalearning import META_LEARNERS, meta_learner
     from farfield.metalearning.fwt import feature_wise_transform
+    from farfield.metalearning.learner import MetaLearner
     from farfield.settings import configured
     from farfield.sharing.methods import METHODS as SHARING
     from farfield.sharing.methods import build_method
@@ -97,6 +98,11 @@ def check_choices(params: Params) -> None:
         backbone = build(own.backbone, width=8, image_size=params.image_size_of("indomain"))
         meta_learner(own.learner, backbone, params.indomain.way, own.settings | counted)
         require_kinds(kind, own.settings, f"indomain.rows.{key}.settings")
+        if kind.prepare is not MetaLearner.prepare and own.own.start != "features":
+            raise InputError(
+                f"indomain.rows.{key}.own.start is {own.own.start}, but {own.learner} begins with the means of "
+                f"all classes' features, which no network in training has; say features."
+            )
     for name, tuned in params.tuning.items():
         for key, training in tuned.methods.items():
             method(training.method, 0, training.settings)

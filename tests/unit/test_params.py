@@ -257,6 +257,11 @@ def test_what_does_not_compose_is_explained():
         ),
         ("fewshot.ensemble.finetuned.rows.ims_f.settings.folds", 5, "ensemble row ims_f do not fit it"),
         ("fewshot.meta.protonet.learner", "protonets", "'protonets'"),
+        (
+            "indomain.rows.protonet.learner",
+            "weight_generator",
+            r"protonet\.own\.start is scratch, but weight_generator",
+        ),
         ("fewshot.meta.protonet.settings.scale", 2, "settings of protonet do not fit it"),
         (
             "fewshot.transfer.fixed.settings.epochs",
