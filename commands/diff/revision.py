@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -210,8 +210,7 @@ class Objects:
         still = sorted({name for oid, name in missing.items() if not self.path(oid).exists()})
         if still:
             raise InputError(
-                f"results are not in the cache{problem}: {', '.join(still[:SHOWN])}"
-                f"{f' and {len(still) - SHOWN} more' if len(still) > SHOWN else ''}. Who has them runs `dvc "
+                f"results are not in the cache{problem}: {first_few(still, shown=SHOWN)}. Who has them runs `dvc "
                 f"push` on that commit; `farfield doctor --remote` says what a remote lacks."
             )
 
