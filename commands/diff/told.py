@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from commands.diff.causes import Cause, causes
+from commands.diff.objects import Objects
 from commands.diff.results import compared
-from commands.diff.revision import PACKAGES, Objects, Revision
+from commands.diff.revision import PACKAGES, Revision
 from farfield.errors import first_few
 
 if TYPE_CHECKING:
