@@ -4,7 +4,7 @@ import logging
 
 from commands.diff.causes import causes
 from commands.diff.revision import commit, git, workspace
-from farfield.errors import InputError
+from farfield.errors import InputError, first_few
 
 GENERATED = ("params", "metrics", ":(glob)**/dvc.lock")
 SHOWN = 3
@@ -37,6 +37,5 @@ def aftermath() -> list[str]:
             "How far they are apart: `farfield diff HEAD`.",
         ]
     why = list(dict.fromkeys(str(cause) for own in found.by_out.values() for cause in own))
-    more = f" and {len(why) - SHOWN} more" if len(why) > SHOWN else ""
-    of = f", of {', '.join(why[:SHOWN])}{more}" if why else ""
+    of = f", of {first_few(why, shown=SHOWN)}" if why else ""
     return [f"{files}{of}. `farfield diff HEAD` says what that did; `make regenerate` commits them."]

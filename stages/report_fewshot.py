@@ -12,12 +12,12 @@ from farfield.local import load_local
 from farfield.report.chapters import write_chapter
 from farfield.report.claims_page import claims_headline, claims_page
 from farfield.report.comparisons_page import comparisons_page
-from farfield.report.fewshot import fewshot_headline, fewshot_page, flat
+from farfield.report.fewshot import fewshot_headline, fewshot_page
 from farfield.report.methods_page import SLUG, methods_page
+from farfield.report.numbers import claims_metrics, flat, metrics
 from farfield.report.own_images_page import own_images_page
 from farfield.report.row_pages import WorstEpisode, row_pages
 from farfield.report.site import Drawn
-from farfield.report.tables import claims_metrics, metrics
 from farfield.report.transductive import transductive_metrics, transductive_page
 from farfield.results.families import FewShotStudy, fewshot_study
 from farfield.results.findings import Findings

@@ -6,8 +6,8 @@ import pandas as pd
 
 from farfield.files import read_json
 from farfield.report.chapters import write_chapter
-from farfield.report.indomain import Trained, indomain_headline, indomain_metrics, indomain_page
-from farfield.report.tables import claims_metrics
+from farfield.report.indomain import Trained, indomain_headline, indomain_page
+from farfield.report.numbers import claims_metrics, metrics
 from farfield.results.findings import Findings
 from farfield.results.indomain import FROM_SCRATCH, gains, indomain_study, judge_indomain
 from farfield.results.inputs import listed
@@ -46,7 +46,7 @@ def main() -> None:
         paths.CHAPTERS / "indomain",
         [indomain_page(found, trained, learned).drawn],
         [indomain_headline(found).drawn],
-        metrics={"indomain": indomain_metrics(found.summary)},
+        metrics={"indomain": metrics(found.summary)},
         claims={"indomain": claims_metrics(found.claims)},
         reservations=study.reservations,
     )

@@ -9,9 +9,9 @@ import pandas as pd
 from farfield.datasets.dense.packed import load_class_names
 from farfield.files import read_json
 from farfield.report.chapters import write_chapter
+from farfield.report.numbers import claims_metrics
 from farfield.report.policies import sharing_page
 from farfield.report.sharing import plotted_sharing, sharing_headlines, sharing_metrics, sharing_pages
-from farfield.report.tables import claims_metrics
 from farfield.results.families import Examples, SharingStudy, TaskPolicy, sharing_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset

@@ -7,7 +7,7 @@ import pandas as pd
 
 from farfield.files import read_json
 from farfield.report.chapters import write_chapter
-from farfield.report.tables import rounded
+from farfield.report.numbers import rounded
 from farfield.report.training_page import training_page
 from farfield.results.inputs import MetaTraining, Training
 from stages.frame import paths

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from commands.diff import shown
-from commands.diff.revision import WORKSPACE, Objects, commit, workspace
+from commands.diff.objects import Objects
+from commands.diff.revision import WORKSPACE, commit, workspace
 from commands.diff.told import told
 from farfield.errors import InputError, one_message
 

@@ -63,28 +63,20 @@ class _Walk:
         """Causes; and the names of outputs that have none."""
         if out not in self.known:
             self.known[out] = []  # of a circle, which there is none of
-            self.known[out] = list(self._of(out))
+            self.known[out] = list(self._made_of(out)) or [out]
         return self.known[out]
 
-    def _of(self, out: str) -> Iterator[Cause | str]:
-        makers = [side.stages[side.makers[out]] for side in (self.before, self.after)]
-        stages = [side.makers[out] for side in (self.before, self.after)]
-        one, two = makers
-        found = [
-            *(
-                [Cause("stage", f"{stages[1]} makes {out}, which {stages[0]} made")]
-                if stages[0] != stages[1]
-                else []
-            ),
-            *([Cause("stage", f"the command of {stages[1]}")] if one.cmd != two.cmd else []),
-            *self._parameters(one, two),
-            *(cause for path in dict.fromkeys([*one.deps, *two.deps]) for cause in self._dep(path, one, two)),
-        ]
-        yield from found or [out]
-
-    def _parameters(self, one: Locked, two: Locked) -> Iterator[Cause]:
+    def _made_of(self, out: str) -> Iterator[Cause | str]:
+        first, second = (side.makers[out] for side in (self.before, self.after))
+        one, two = self.before.stages[first], self.after.stages[second]
+        if first != second:
+            yield Cause("stage", f"{second} makes {out}, which {first} made")
+        if one.cmd != two.cmd:
+            yield Cause("stage", f"the command of {second}")
         for key in dict.fromkeys([*one.params, *two.params]):
             yield from changed(one.params.get(key), two.params.get(key), key)
+        for path in dict.fromkeys([*one.deps, *two.deps]):
+            yield from self._dep(path, one, two)
 
     def _dep(self, path: str, one: Locked, two: Locked) -> Iterator[Cause | str]:
         if one.deps.get(path) == two.deps.get(path):

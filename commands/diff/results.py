@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from commands.diff.revision import Objects, Revision
+from commands.diff.objects import Objects
+from commands.diff.revision import Revision
 from farfield.results.study import Varies
 
 if TYPE_CHECKING:

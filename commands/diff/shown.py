@@ -6,6 +6,7 @@ from typing import Any
 
 from commands.diff.causes import Cause
 from commands.diff.told import Told, Turn
+from farfield.errors import first_few
 from farfield.results.two_runs import NAMED
 
 # Lines of each part, which with their headings stay below 40.
@@ -169,8 +170,7 @@ def _rows(rows: Sequence[str]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - ROWS} more" if len(names) > ROWS else ""
-    return ", ".join(names[:ROWS]) + more
+    return first_few(names, shown=ROWS)
 
 
 def _apart(turn: Turn) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from commands.diff.causes import Cause, causes
+from commands.diff.objects import Objects
 from commands.diff.results import compared
-from commands.diff.revision import PACKAGES, Objects, Revision
+from commands.diff.revision import PACKAGES, Revision
+from farfield.errors import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,8 +129,7 @@ def _machine(objects: Objects, sides: tuple[Revision, Revision], elsewhere: Mapp
     )
     if sides[0].tracked.get(PACKAGES) != sides[1].tracked.get(PACKAGES):
         why = f"{PACKAGES} names other versions of packages, or {why}"
-    first = f"{origins[0]}{f' and {len(origins) - 1} more' if len(origins) > 1 else ''}"
     return (
-        f"Parameters, code and data are the same, and {first} differ all the same, as between machines: {why}. "
-        f"All differences come of that."
+        f"Parameters, code and data are the same, and {first_few(origins, shown=1)} differ all the same, as "
+        f"between machines: {why}. All differences come of that."
     )

@@ -1,8 +1,5 @@
 """Few-shot results as tables for readers, beside the published ones."""
 
-from dataclasses import replace
-from typing import Any
-
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
@@ -13,7 +10,7 @@ from farfield.results.findings import Findings
 from farfield.results.inputs import labelled, reservation, reservations
 from farfield.results.scores import place
 
-HEADS = ("Method", "Family", "Has learned from", "Episodes")
+HEADS, SEEN = ("Method", "Family", "Episodes"), "Has learned from"
 
 
 def _lead(study: FewShotStudy, key: str, summary: pd.DataFrame) -> list[Cell]:
@@ -21,19 +18,13 @@ def _lead(study: FewShotStudy, key: str, summary: pd.DataFrame) -> list[Cell]:
     return [
         words(study.title_of(key)),
         words(row["family"]),
-        words(row["seen"]) if "seen" in row else EMPTY,
         count_cell(summary, key, "units"),
     ]
 
 
-def _seen_last(table: Table) -> Table:
-    """With what networks have learned from behind the numbers, which a screen then has room for."""
-    seen = HEADS.index("Has learned from")
-
-    def moved(cells: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (*cells[:seen], *cells[seen + 1 :], cells[seen])
-
-    return replace(table, columns=moved(table.columns), rows=tuple(moved(row) for row in table.rows))
+def _seen(study: FewShotStudy, key: str | None) -> Cell:
+    """What its network has learned from, which stands behind the numbers: a screen then has room for them."""
+    return words(study.rows[key]["seen"]) if key and "seen" in study.rows[key] else EMPTY
 
 
 def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
@@ -60,23 +51,22 @@ def episodes_table(found: Findings[FewShotStudy], dataset: str) -> Table:
     known = {row["published"] for row in study.rows.values()}
     others = table[~table["method"].isin(known)].drop_duplicates("method")
     for name, family in zip(others["method"], others["family"], strict=True):
-        leads.append((None, name, [words(name), words(family), EMPTY, EMPTY]))
+        leads.append((None, name, [words(name), words(family), EMPTY]))
     pair = ["ours", published_title(card)] if len(table) else ["ours"]
     note = reservation(card)
     if note and len(table):
         note += " The published numbers are shown for reference only."
-    return _seen_last(
-        Table(
-            caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
-            columns=(
-                *map(Column, HEADS),
-                *(Column(title, f"{place(cell)[1]}-shot") for cell in cells for title in pair),
-            ),
-            rows=with_best(
-                beside(leads, cells, cells_of(own), theirs, cells if len(table) else ()), first=len(HEADS)
-            ),
-            note=note,
-        )
+    lines = beside(leads, cells, cells_of(own), theirs, cells if len(table) else ())
+    rows = [[*line, _seen(study, key)] for (key, *_), line in zip(leads, lines, strict=True)]
+    return Table(
+        caption=f"Accuracy on {labelled(card)} in percent, with 95 % intervals",
+        columns=(
+            *map(Column, HEADS),
+            *(Column(title, f"{place(cell)[1]}-shot") for cell in cells for title in pair),
+            Column(SEEN),
+        ),
+        rows=with_best(rows, first=len(HEADS)),
+        note=note,
     )
 
 
@@ -92,19 +82,18 @@ def overview_table(found: Findings[FewShotStudy]) -> Table:
     for key in study.shown_rows:
         values = [*means.loc[key], overall[key]]
         cells = [EMPTY if pd.isna(value) else number(float(value)) for value in values]
-        rows.append([*_lead(study, key, found.summary), *cells])
+        rows.append([*_lead(study, key, found.summary), *cells, _seen(study, key)])
     group = "Nearest to farthest from natural images"
-    return _seen_last(
-        Table(
-            caption="Mean accuracy over shots in percent",
-            columns=(
-                *map(Column, HEADS),
-                *(Column(labelled(study.datasets[key]), group) for key in present),
-                Column("Mean"),
-            ),
-            rows=with_best(rows, first=len(HEADS)),
-            note=" ".join(reservations([study.datasets[key] for key in present])),
-        )
+    return Table(
+        caption="Mean accuracy over shots in percent",
+        columns=(
+            *map(Column, HEADS),
+            *(Column(labelled(study.datasets[key]), group) for key in present),
+            Column("Mean"),
+            Column(SEEN),
+        ),
+        rows=with_best(rows, first=len(HEADS)),
+        note=" ".join(reservations([study.datasets[key] for key in present])),
     )
 
 

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import pandas as pd
 from markupsafe import Markup
 
 from farfield.report.cells import markdown
@@ -13,6 +12,7 @@ from farfield.report.dots import episode_dots
 from farfield.report.episode_tables import choices_table, episodes_table, overview_table
 from farfield.report.histograms import episode_distribution
 from farfield.report.index_page import Headline
+from farfield.report.numbers import flat
 from farfield.report.row_pages import passes
 from farfield.report.site import Picture, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
@@ -21,7 +21,6 @@ from farfield.report.winners import fewshot_answer, overall_means
 from farfield.results.families import FewShotStudy
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, is_real, listed
-from farfield.results.scores import place
 
 TITLES = {
     "crossdomain": "Few-shot learning across domains",
@@ -31,13 +30,6 @@ SLUGS = {"crossdomain": "fewshot", "documents": "documents"}
 # Below this, 1.96 standard errors are visibly too narrow (Student's quantile is 2.05 at 30).
 FEW_EPISODES = 50
 Found = Findings[FewShotStudy]
-
-
-def flat(summary: pd.DataFrame) -> pd.DataFrame:
-    """Columns method, dataset, shot, episodes, accuracy, ci95, as files have them."""
-    named = summary.rename(columns={"row": "method", "units": "episodes", "mean": "accuracy"})
-    named[["dataset", "shot"]] = [place(cell) for cell in named["cell"]]
-    return named[["method", "dataset", "shot", "episodes", "accuracy", "ci95"]]
 
 
 def fewshot_page(name: str, found: Found) -> StudyPage:

@@ -10,9 +10,10 @@ from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
 from farfield.report.claims_page import claims_table, difference_cell, sections
 from farfield.report.index_page import Headline
 from farfield.report.indomain_winner import indomain_answer
+from farfield.report.numbers import flat
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
-from farfield.report.tables import cells_of, count, published_title, rounded, with_best
+from farfield.report.tables import cells_of, count, published_title, with_best
 from farfield.report.wording import FEWSHOT
 from farfield.results.findings import Findings
 from farfield.results.indomain import COLUMNS
@@ -81,7 +82,7 @@ def indomain_page(found: Findings[Study], trained: Sequence[Trained], gains: Gai
             Section("learned", "What training added", [("table", learned)]),
             Section("recipes", "How each row was trained", [("table", recipes)]),
         ],
-        csv(flat(found.summary), 4),
+        csv(flat(found.summary, "recipe"), 4),
         [*tables, verdicts, learned, recipes],
         answer=indomain_answer("indomain", TITLE, found),
         texts={
@@ -231,20 +232,3 @@ def recipes_table(study: Study, trained: Sequence[Trained]) -> Table:
         "split train alone, whatever the head was trained on.",
         style="wrapped",
     )
-
-
-def flat(summary: pd.DataFrame) -> pd.DataFrame:
-    """Columns method, dataset, shot, recipe, episodes, accuracy, ci95, as files have them."""
-    named = summary.rename(columns={"row": "method", "units": "episodes", "mean": "accuracy"})
-    named[["dataset", "shot", "recipe"]] = [place(cell) for cell in named["cell"]]
-    return named[["method", "dataset", "shot", "recipe", "episodes", "accuracy", "ci95"]]
-
-
-def indomain_metrics(summary: pd.DataFrame) -> dict[str, Any]:
-    """{row: {dataset: {"5-shot": {"own": 81.3, "common": 80.9}}}}, in percent."""
-    result: dict[str, Any] = {}
-    for row in summary.to_dict("records"):
-        dataset, shot, column = place(row["cell"])
-        cells = result.setdefault(row["row"], {}).setdefault(dataset, {}).setdefault(f"{shot}-shot", {})
-        cells[column] = rounded(row["mean"], row["ci95"])
-    return result

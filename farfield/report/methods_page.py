@@ -76,6 +76,7 @@ def _lines(
     studies: Sequence[tuple[Study, pd.DataFrame]], headings: Sequence[Heading], linked: set[str]
 ) -> list[Line]:
     lines: dict[str, Line] = {}
+    averaged = [one.cell for one in headings if one.study == headings[0].study]
     for study, summary in studies:
         plain = summary["cell"].str.removesuffix(" balanced")
         for key in study.shown_rows:
@@ -85,8 +86,7 @@ def _lines(
                 for one in headings
                 if one.cell in own.index
             }
-            counted_cells = [one.cell for one in headings if one.study == headings[0].study]
-            whole = all(cell in scores for cell in counted_cells)
+            whole = all(cell in scores for cell in averaged)
             row = study.rows[key]
             lines.setdefault(
                 key,
@@ -99,7 +99,7 @@ def _lines(
                     bool(row.get("transductive")),
                     int(own["units"].max()),
                     scores,
-                    float(np.mean([scores[cell][0] for cell in counted_cells])) if whole else None,
+                    float(np.mean([scores[cell][0] for cell in averaged])) if whole else None,
                 ),
             )
     return list(lines.values())

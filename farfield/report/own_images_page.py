@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from farfield.report.episode_tables import episodes_table
-from farfield.report.fewshot import flat
+from farfield.report.numbers import flat
 from farfield.report.site import Page, csv
 from farfield.report.study_page import Section, StudyPage
 from farfield.report.tables import paired_table

@@ -17,10 +17,10 @@ from farfield.report.dense_tables import (
 from farfield.report.dots import delta_against_costs, delta_dots
 from farfield.report.examples import example_grids
 from farfield.report.index_page import Headline
+from farfield.report.numbers import rounded
 from farfield.report.policies import task_map, task_pictures, task_table
 from farfield.report.site import Page, Picture, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading, tables
-from farfield.report.tables import rounded
 from farfield.report.winners import NUMBERS, sharing_answer
 from farfield.report.wording import SHARING, drawn
 from farfield.results.claims import Judged

@@ -1,9 +1,8 @@
-"""Results of any study as numbers for Git and as tables for readers, beside the published ones.
+"""Results of any study as tables for readers, beside the published ones.
 
 A function takes the findings of a study whose cells may be averaged: of one of its `parts`.
 """
 
-import math
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
-from farfield.results.claims import Judged
 from farfield.results.comparisons import SIGNIFICANT
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset, is_real, labelled
@@ -19,49 +17,6 @@ from farfield.results.scores import place
 from farfield.results.study import Study
 
 Key = tuple[Any, ...]
-ClaimMetrics = dict[str, dict[str, float | str]]
-
-
-def rounded(value: float, ci95: float | None = None) -> float:
-    """`value` to the digits that its interval supports, at most two; whole without one.
-
-    Another kind of processor rounds differently in its last bits, and a network that is trained there ends a
-    little elsewhere: within the interval, as another draw would.
-    """
-    digits = 0
-    if ci95 and math.isfinite(ci95):
-        digits = min(max(-math.floor(math.log10(ci95)), 0), 2)
-    return round(float(value), digits) + 0.0  # never -0.0
-
-
-def metrics(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """{row: {dataset: 81.3}}, in percent, with the shot below the dataset if cells have one, as "5-shot".
-
-    Intervals and counts are no metrics of their own: results and the site have them. summary: of
-    `intervals.summarise`.
-    """
-    result: dict[str, dict[str, Any]] = {}
-    for row in summary.to_dict("records"):
-        found = rounded(row["mean"], row["ci95"])
-        dataset, *shots = place(row["cell"])
-        own = result.setdefault(row["row"], {})
-        if shots:
-            own.setdefault(str(dataset), {})[f"{shots[0]}-shot"] = found
-        else:
-            own[str(dataset)] = found
-    return result
-
-
-def claims_metrics(judged: Sequence[Judged]) -> ClaimMetrics:
-    """{claim: {"verdict": "supported", "difference": 6.2}}, for claims.json, from the comparison that decides; a
-    claim that was not tested has only its verdict."""
-    result: ClaimMetrics = {}
-    for one in judged:
-        entry: dict[str, float | str] = {"verdict": one.verdict}
-        if whole := one.first.whole:
-            entry["difference"] = rounded(whole.difference, whole.ci95)
-        result[one.claim.key] = entry
-    return result
 
 
 def accuracy_table(found: Findings) -> Table:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from farfield.episodes.imbalance import QUERIES
 from farfield.report.cells import EMPTY, Cell, Column, Table, words
+from farfield.report.numbers import flat, metrics
 from farfield.report.site import Page, anchor, csv
 from farfield.report.study_page import Section, StudyPage, heading
-from farfield.report.tables import cells_of, direction, rounded, with_best
+from farfield.report.tables import cells_of, direction, with_best
 from farfield.report.winners import transductive_answer
 from farfield.results.findings import Findings
 from farfield.results.inputs import badge, labelled
@@ -35,7 +35,7 @@ def transductive_page(found: Findings[Study], assumes: Mapping[str, str]) -> Pag
         TITLE,
         study.reservations,
         [Section("tables", "Balanced and Dirichlet queries", blocks)],
-        csv(flat(found.summary), 4),
+        csv(flat(found.summary, "queries"), 4),
         [*tables.values()],
         answer=transductive_answer("transductive", TITLE, found, differences),
         texts={
@@ -81,23 +81,9 @@ def transductive_table(
     )
 
 
-def flat(summary: pd.DataFrame) -> pd.DataFrame:
-    """Columns method, dataset, shot, queries, episodes, accuracy, ci95, as files have them."""
-    named = summary.rename(columns={"row": "method", "units": "episodes", "mean": "accuracy"})
-    named[["dataset", "shot", "queries"]] = [place(cell) for cell in named["cell"]]
-    return named[["method", "dataset", "shot", "queries", "episodes", "accuracy", "ci95"]]
-
-
 def transductive_metrics(found: Findings[Study]) -> dict[str, Any]:
     """{row: {dataset: {"5-shot": {"balanced": 81.3, "dirichlet": 80.9}}}}; of rows that answer each query by
     itself "dirichlet" alone, as their balanced queries are those of the few-shot study."""
-    result: dict[str, Any] = {}
-    for row in found.summary.to_dict("records"):
-        dataset, shot, queries = place(row["cell"])
-        if found.study.rows[row["row"]].get("transductive") or queries != "balanced":
-            cells = result.setdefault(row["row"], {}).setdefault(dataset, {}).setdefault(f"{shot}-shot", {})
-            cells[queries] = rounded(row["mean"], row["ci95"])
-    for shots in (own for sets in result.values() for own in sets.values()):
-        for shot, kinds in shots.items():
-            shots[shot] = {kind: kinds[kind] for kind in QUERIES if kind in kinds}
-    return result
+    alone = [key for key, row in found.study.rows.items() if not row.get("transductive")]
+    summary = found.summary
+    return metrics(summary[~(summary["row"].isin(alone) & summary["cell"].str.endswith(" balanced"))])

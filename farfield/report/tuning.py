@@ -10,17 +10,14 @@ from farfield.report.cost_plots import Costed, accuracy_against_cost
 from farfield.report.cost_tables import tuning_costs
 from farfield.report.dots import image_dots
 from farfield.report.index_page import Headline
+from farfield.report.numbers import ClaimMetrics, claims_metrics, metrics, rounded
 from farfield.report.policies import image_map
 from farfield.report.score_table import score_table
 from farfield.report.site import Page, Picture, anchor, csv
 from farfield.report.study_page import Block, Section, StudyPage, heading
 from farfield.report.tables import (
-    ClaimMetrics,
     accuracy_table,
-    claims_metrics,
-    metrics,
     paired_table,
-    rounded,
     trainings_table,
 )
 from farfield.report.winners import tuning_answer

@@ -8,7 +8,7 @@ import pytest
 from made_up_study import dataset
 
 from farfield.report.claims_page import DRAWN, claims_page
-from farfield.report.tables import claims_metrics
+from farfield.report.numbers import claims_metrics
 from farfield.results.claims import Judged
 from farfield.results.contrast_claims import ALL_ROWS, ENSEMBLES, FINE_TUNING, META, _best
 from farfield.results.contrasts import by_cell, halves

@@ -12,9 +12,10 @@ from test_site import Reader
 
 from farfield.report.claims_page import claims_table, sections
 from farfield.report.index_page import Headline, index_page
+from farfield.report.numbers import claims_metrics
 from farfield.report.site import csv, write_site
 from farfield.report.study_page import Section, StudyPage
-from farfield.report.tables import accuracy_table, claims_metrics, paired_table
+from farfield.report.tables import accuracy_table, paired_table
 from farfield.report.wording import Wording, signed
 from farfield.results.claims import Claim
 from farfield.results.findings import Findings

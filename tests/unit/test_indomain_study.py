@@ -17,7 +17,8 @@ from farfield.metalearning import meta_learner
 from farfield.metalearning.evaluation import evaluate_meta
 from farfield.metalearning.tasks import Domain, Tasks
 from farfield.metalearning.training import Episodic, meta_train
-from farfield.report.indomain import Trained, indomain_headline, indomain_metrics, indomain_page
+from farfield.report.indomain import Trained, indomain_headline, indomain_page
+from farfield.report.numbers import metrics
 from farfield.report.site import write_site
 from farfield.results.findings import Findings
 from farfield.results.indomain import FROM_SCRATCH, gains, indomain_study, judge_indomain
@@ -327,8 +328,7 @@ def test_the_page_shows_both_columns_the_published_numbers_and_where_they_are_fr
     assert set(csv["recipe"]) == {"own", "common"}
     assert "| TPN [T]" in (site / "indomain.md").read_text(encoding="utf-8")
     means = found.summary.set_index(["row", "cell"])["mean"]
-    metrics = indomain_metrics(found.summary)["tpn"]["objects"]["5-shot"]
-    assert metrics == {
+    assert metrics(found.summary)["tpn"]["objects"]["5-shot"] == {
         column: pytest.approx(means["tpn", f"objects 5-shot {column}"], abs=0.5)
         for column in ("own", "common")
     }

@@ -18,7 +18,8 @@ from farfield.report.episode_tables import episodes_table, overview_table
 from farfield.report.fewshot import fewshot_headline, fewshot_page
 from farfield.report.figure_style import look
 from farfield.report.matrices import difference_matrices, matrix
-from farfield.report.tables import metrics, paired_table, rounded
+from farfield.report.numbers import metrics, rounded
+from farfield.report.tables import paired_table
 from farfield.results import published
 from farfield.results.families import fewshot_study
 from farfield.results.findings import Findings

@@ -33,10 +33,10 @@ from farfield.report.dense_tables import delta_table, learned_table, published_t
 from farfield.report.examples import coloured, example_grids
 from farfield.report.index_page import index_page
 from farfield.report.matrices import correlation_matrix, search_map
+from farfield.report.numbers import claims_metrics
 from farfield.report.policies import sharing_page, task_table
 from farfield.report.sharing import plotted_sharing, sharing_metrics, sharing_pages, sharing_study_page
 from farfield.report.site import write_site
-from farfield.report.tables import claims_metrics
 from farfield.results.derived import DELTA, OVERALL, above_constant, deltas, published_deltas
 from farfield.results.families import SharingStudy, sharing_study
 from farfield.results.findings import Findings

@@ -30,10 +30,11 @@ from farfield.errors import InputError
 from farfield.report.cells import markdown
 from farfield.report.examples import thumbnail
 from farfield.report.histograms import usage_histograms
+from farfield.report.numbers import rounded
 from farfield.report.policies import image_table, policies_page
 from farfield.report.score_table import score_table
 from farfield.report.site import write_site
-from farfield.report.tables import accuracy_table, paired_table, rounded, trainings_table
+from farfield.report.tables import accuracy_table, paired_table, trainings_table
 from farfield.report.tuning import tuning_claims, tuning_metrics, tuning_page, tuning_pages
 from farfield.results.derived import decathlon_scores
 from farfield.results.families import PolicyRecord, TuningStudy, tuning_study
