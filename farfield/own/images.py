@@ -29,11 +29,13 @@ from farfield.datasets.twins import contradictions
 from farfield.errors import InputError, first_few
 from farfield.files import file_hash, read_json, write_json
 from farfield.local import SCRATCH
+from farfield.stamps import stamps_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUMS = "sums.json"  # of the packed files
+SEEN = "seen.json"  # their stamps when they were found to have these sums
 STATED = "stated"  # where all files state one range, in the place of their kind
 MIXED = " bands, shown as "  # as `decoders.bands` says it
 
@@ -102,6 +104,7 @@ def own_images(data: Path, form: Packing, workers: int, bands: Channels = ()) ->
                     f"{data} changed while it was read; run this again when nothing writes to it."
                 )
             write_json(folder / SUMS, _sums(folder))
+            write_json(folder / SEEN, stamps_of(folder / "packed"))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
     kept = load_channels(folder / "packed")
@@ -130,11 +133,18 @@ def own_images(data: Path, form: Packing, workers: int, bands: Channels = ()) ->
 
 
 def _whole(folder: Path) -> bool:
-    """Whether the packed copy is there with the bytes that were written; a damaged one is decoded anew."""
+    """Whether the packed copy is there with the bytes that were written; a damaged one is decoded anew.
+
+    It is read when one of its files has changed since it was last found whole.
+    """
     if not (folder / SUMS).exists():
         return False
     try:
+        stamps = stamps_of(folder / "packed")
+        if (folder / SEEN).exists() and read_json(folder / SEEN) == stamps:
+            return True
         if read_json(folder / SUMS) == _sums(folder):
+            write_json(folder / SEEN, stamps)
             return True
     except (OSError, ValueError):  # of files that are gone, and of sums that were damaged themselves
         pass

@@ -9,17 +9,16 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from farfield.errors import InputError
 from farfield.files import file_hash
+from farfield.stamps import Stamps, stamps_of
 from stages.frame.declared import CODE, declared
 from stages.frame.params import PARAMS
 
 VERIFIED = Path(".farfield/verified")
-Stamps = list[list[Any]]
 
 
 def require_whole(command: str) -> None:
@@ -61,7 +60,7 @@ def _require_composed(path: Path, md5: str) -> None:
 
 
 def _require(path: Path, md5: str) -> None:
-    stamps = _stamps(path)
+    stamps = stamps_of(path)
     note = VERIFIED / hashlib.sha256(str(path).encode()).hexdigest()[:32]
     known = json.dumps([md5, stamps])
     if note.exists() and note.read_text(encoding="utf-8") == known:
@@ -80,13 +79,6 @@ def _require(path: Path, md5: str) -> None:
     )  # several stages may read the same at once
     partial.write_text(known, encoding="utf-8")
     partial.replace(note)
-
-
-def _stamps(path: Path) -> Stamps:
-    """[name, size, time of change, inode] of each file."""
-    files = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
-    facts = [(file, file.stat()) for file in files]
-    return [[file.relative_to(path).as_posix(), s.st_size, s.st_mtime_ns, s.st_ino] for file, s in facts]
 
 
 def _folder_hash(path: Path, stamps: Stamps) -> str:

@@ -144,10 +144,22 @@ def test_a_damaged_copy_is_decoded_anew(data, here, capsys):
     assert "was damaged on disk" in capsys.readouterr().err
 
 
+def test_a_whole_copy_is_read_once(data, here):
+    first = own_images(data, Packing(18), 1)
+    with pytest.MonkeyPatch.context() as unread:
+        unread.setattr(images, "_sums", None)
+        assert np.array_equal(own_images(data, Packing(18), 1).images, first.images)
+    (first.folder / "packed/images.npy").touch()
+    (first.folder / "sums.json").write_text("{}")
+    assert np.array_equal(own_images(data, Packing(18), 1).images, first.images)
+    assert json.loads((first.folder / "sums.json").read_text())
+
+
 @pytest.mark.parametrize("left", [b"", b"{", b"\xff\xfe", b"[]"])
 def test_damaged_sums_are_damage_too(data, here, left):
     first = own_images(data, Packing(18), 1)
     (first.folder / "sums.json").write_bytes(left)
+    (first.folder / "seen.json").write_bytes(left)
     assert np.array_equal(own_images(data, Packing(18), 1).images, first.images)
     shutil.rmtree(first.folder / "packed")
     assert own_images(data, Packing(18), 1).fingerprint == first.fingerprint
