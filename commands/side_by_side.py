@@ -112,7 +112,7 @@ def record_compose() -> None:
     repo = _repository()
     logging.getLogger("dvc").setLevel(logging.WARNING)
     with repo.lock, repo.scm_context(quiet=True):
-        stage = repo.stage.load_one("dvc.yaml", "compose")  # reads its file alone, and not those of all stages
+        stage = repo.stage.load_one("dvc.yaml", "compose")  # which reads no other stage's file
         if stage.changed():
             keep(stage)
 
