@@ -1,6 +1,8 @@
 """DICOM files that pydicom writes, against the formulas of the standard in numpy."""
 
+import gc
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +219,21 @@ def test_transfer_syntaxes_agree(name):
     plain, other = (read(Path(str(get_testdata_file(f"{n}.dcm"))).read_bytes()) for n in ("MR_small", name))
     assert (plain.array == other.array).all()
     assert plain.stated == other.stated
+
+
+def test_a_file_that_was_read_is_let_go_at_once():
+    from pydicom.data import get_testdata_file
+
+    data = Path(str(get_testdata_file("MR_small_RLE.dcm"))).read_bytes()
+    read(data)
+    gc.collect()
+    gc.disable()
+    try:
+        held = sys.getrefcount(data)
+        read(data)
+        assert sys.getrefcount(data) == held
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", ["MR_small_jpeg_ls_lossless", "SC_rgb_jpeg_gdcm", "GDCMJ2K_TextGBR"])

@@ -143,7 +143,8 @@ def _decoded(dataset: "Dataset", data: bytes, frame: int) -> np.ndarray:
         try:
             return np.asarray(pixel_array(dataset, index=frame, decoding_plugin=plugin))
         except Exception as error:  # not installed, not for this syntax, or not able to read this file
-            failure = error
+            # Without where it was raised: that would hold this call, and with it the file, in a circle.
+            failure = error.with_traceback(None)
     said = str(failure)
     if "missing" in said or "not available" in said or "plugin" in said:
         if syntax == JPEG_12 and int(dataset.BitsAllocated) > 8:
