@@ -166,30 +166,23 @@ def _sharing(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
             ),
         )
     for key, row in sharing["recommended"].items():
-        segments = len(row["branch_before"]) + 1
-        yield Stage(
-            f"recommend@{key}",
-            (),
-            tuple(
-                training(study, iterations, networks)
-                for study in studies
-                for tasks in [len(study["tasks"])]
-                # Of each task alone, of pairs, and of trees, at the most with as many backbones as tasks.
-                for iterations, networks in [
-                    (row["share"] * study["recipe"]["iterations"], tasks),
-                    *[(row["share"] * study["recipe"]["iterations"], 2)] * (comb(tasks, 2) * segments),
-                    *[(study["recipe"]["iterations"], tasks)] * study["replicates"],
-                ]
-            ),
-        )
+        pieces = []
+        for study in studies:
+            tasks, iterations = len(study["tasks"]), study["recipe"]["iterations"]
+            # Each task alone, pairs, and trees: at the most with as many backbones as tasks.
+            pairs = comb(tasks, 2) * (len(row["branch_before"]) + 1)
+            pieces += [training(study, row["share"] * iterations, tasks)]
+            pieces += [training(study, row["share"] * iterations, 2)] * pairs
+            pieces += [training(study, iterations, tasks)] * study["replicates"]
+        yield Stage(f"recommend@{key}", (), tuple(pieces))
     if not sharing["searches"] and not sharing["branched"]:
         return
     yield Stage(
         "warmup", (), (sum(training(study, study["warm_up"], len(study["tasks"])) for study in studies),)
     )
     for key in sharing["searches"]:
-        pieces = (training(study, study["search"]["iterations"], len(study["tasks"])) for study in studies)
-        yield Stage(f"search@{key}", ("warmup",), (sum(pieces),))
+        searches = (training(study, study["search"]["iterations"], len(study["tasks"])) for study in studies)
+        yield Stage(f"search@{key}", ("warmup",), (sum(searches),))
     for key, row in sharing["retrained"].items():
         samples = 1 if row["policies"] == "likeliest" else 0
         yield Stage(

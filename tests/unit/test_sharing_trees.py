@@ -16,6 +16,7 @@ from farfield.sharing.deeplab import build_deeplab
 from farfield.sharing.methods import build_method
 from farfield.sharing.methods.tree import TreeNetwork, cut
 from farfield.sharing.trees import grouped, induced, named, partitions, traced, tree_parameters, trees
+from stages.report_sharing import tree_in_words
 
 NETWORK = replace(WITH_DROPOUT, dropout=0.0)
 TASKS = {"segmentation": 4, "normals": 3, "depth": 1}
@@ -158,3 +159,11 @@ def test_what_a_backbone_does_not_run_is_not_there():
     in_groups = [id(p) for group in network.parameter_groups() for p in group["params"]]
     assert sorted(in_groups) == sorted(id(p) for p in network.parameters())
     assert not [name for name, p in network.named_parameters() if name.startswith("backbones.2.stem")]
+
+
+def test_a_tree_in_words_says_what_changes_and_where():
+    said = tree_in_words(named(TREE, [*TASKS]), [0, 1, 3])
+    assert said == (
+        "from the images on segmentation with normals with depth; from stage 2 on segmentation with depth, "
+        "normals alone; from stage 4 on segmentation alone, normals alone, depth alone"
+    )
