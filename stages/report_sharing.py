@@ -167,7 +167,10 @@ def tree_in_words(tree: Sequence[Sequence[Sequence[str]]], branch_before: Sequen
     said = []
     for place, nodes, earlier in zip(places, tree, [None, *tree], strict=False):
         if nodes != earlier:
-            groups = [" with ".join(tasks) if len(tasks) > 1 else f"{tasks[0]} alone" for tasks in nodes]
+            groups = [
+                f"{first} with {' and '.join(others)}" if others else f"{first} alone"
+                for first, *others in nodes
+            ]
             said.append(f"{place} {', '.join(groups)}")
     return "; ".join(said)
 

@@ -164,6 +164,6 @@ def test_what_a_backbone_does_not_run_is_not_there():
 def test_a_tree_in_words_says_what_changes_and_where():
     said = tree_in_words(named(TREE, [*TASKS]), [0, 1, 3])
     assert said == (
-        "from the images on segmentation with normals with depth; from stage 2 on segmentation with depth, "
+        "from the images on segmentation with normals and depth; from stage 2 on segmentation with depth, "
         "normals alone; from stage 4 on segmentation alone, normals alone, depth alone"
     )
