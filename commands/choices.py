@@ -92,8 +92,11 @@ def check_choices(params: Params) -> None:
         if meta.transform != "none":
             feature_wise_transform(backbone)
         meta_learner(meta.learner, backbone, fewshot.way, meta.settings)
+        _require_no_penalty(meta.recipe.spectral, f"fewshot.meta.{key}.recipe")
         require_kinds(META_LEARNERS.find(meta.learner), meta.settings, f"fewshot.meta.{key}.settings")
+    _require_no_penalty(params.indomain.common.recipe.spectral, "indomain.common.recipe")
     for key, own in params.indomain.rows.items():
+        _require_no_penalty(own.own.recipe.spectral, f"indomain.rows.{key}.own.recipe")
         kind = META_LEARNERS.find(own.learner)
         counted = {"classes": 64} if "classes" in inspect.signature(kind).parameters else {}
         backbone = build(own.backbone, width=8, image_size=params.image_size_of("indomain"))
@@ -107,6 +110,7 @@ def check_choices(params: Params) -> None:
     for name, tuned in params.tuning.items():
         for key, training in tuned.methods.items():
             method(training.method, 0, training.settings)
+            _require_no_penalty(training.recipe.spectral, f"{name}.methods.{key}.recipe")
             require_kinds(METHODS.find(training.method), training.settings, f"{name}.methods.{key}.settings")
     for name, study in params.sharing.studies.items():
         narrow = NetworkSettings(study.network.backbone, width=4, head_mid=4)
@@ -149,3 +153,10 @@ def check_choices(params: Params) -> None:
             combine, given = ENSEMBLES.find(combined.combine), {"seed": 0, "stage_dims": ()}
             configured(combine, f"the ensemble row {key}", given | combined.settings)
             require_kinds(combine, combined.settings, f"the ensemble row {key}: settings")
+
+
+def _require_no_penalty(spectral: float, place: str) -> None:
+    if spectral:
+        raise InputError(
+            f"{place}.spectral is {spectral}, but only networks.trained are trained with that penalty; say 0."
+        )

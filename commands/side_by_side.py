@@ -112,9 +112,9 @@ def record_compose() -> None:
     repo = _repository()
     logging.getLogger("dvc").setLevel(logging.WARNING)
     with repo.lock, repo.scm_context(quiet=True):
-        for stage in repo.index.stages:
-            if stage.addressing == "compose" and stage.changed():
-                keep(stage)
+        stage = repo.stage.load_one("dvc.yaml", "compose")  # which reads no other stage's file
+        if stage.changed():
+            keep(stage)
 
 
 def command_of(stage: "Stage") -> str:

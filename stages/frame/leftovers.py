@@ -27,7 +27,9 @@ def prune_undeclared(params: Params, *folders: Path) -> None:
     """
     declared = declared_outputs(params)
     for folder in folders or declared:
-        _prune(folder, {*declared[folder], ".gitignore"})
+        # Of a stage that runs beside this one there is a half-written output.
+        written = {f".{name}.partial" for name in declared[folder]}
+        _prune(folder, {*declared[folder], *written, ".gitignore"})
 
 
 def declared_outputs(params: Params) -> dict[Path, list[str]]:

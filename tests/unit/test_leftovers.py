@@ -35,6 +35,13 @@ def test_what_is_declared_stays_and_the_rest_goes(packed, capsys):
     assert "removing data/packed/target/dropped" in capsys.readouterr().err
 
 
+def test_what_a_stage_beside_this_one_writes_stays(packed):
+    (packed / ".leaves.partial").mkdir()
+    (packed / ".dropped.partial").mkdir()
+    prune_undeclared(tiny())
+    assert {path.name for path in packed.iterdir()} == {"leaves", ".leaves.partial", ".gitignore"}
+
+
 def test_of_a_link_only_the_link_goes(packed, tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk/keep").write_text("x")

@@ -272,6 +272,11 @@ def test_what_does_not_compose_is_explained():
             "weight_generator",
             r"protonet\.own\.start is scratch, but weight_generator",
         ),
+        (
+            "recipes.spottune.spectral",
+            0.1,
+            r"spottune\.methods\.\w+\.recipe\.spectral is 0\.1, but only networks\.trained",
+        ),
         ("fewshot.meta.protonet.settings.scale", 2, "settings of protonet do not fit it"),
         (
             "fewshot.transfer.fixed.settings.epochs",
