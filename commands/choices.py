@@ -68,6 +68,7 @@ def check_choices(params: Params) -> None:
     from farfield.sharing.methods import METHODS as SHARING
     from farfield.sharing.methods import build_method
     from farfield.sharing.methods.network import NetworkSettings
+    from farfield.sharing.methods.tree import cut
     from farfield.sharing.objective import Objective
     from farfield.sharing.protocol import FIXED
     from farfield.sharing.tasks import make_tasks
@@ -126,6 +127,10 @@ def check_choices(params: Params) -> None:
                 require_kinds(weighed, weighting.settings, f"{place}.weighting.settings")
         for key, search in params.sharing.searches.items():
             changed(study.search, search.changes, f"sharing.searches.{key}, {name}")
+        for key, learned in params.sharing.branched.items():
+            changed(study.search, learned.changes, f"sharing.branched.{key}, {name}")
+    for key, tree in {**params.sharing.branched, **params.sharing.recommended}.items():
+        cut(tree.branch_before, f"branch_before of the sharing row {key}")
     for key, frozen in fewshot.transfer.items():
         feature_learner(frozen.learner, params.seeds.fewshot, frozen.settings)
         learner = FEATURE_LEARNERS.find(frozen.learner)

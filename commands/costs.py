@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import comb
 from typing import Any
 
 from farfield.backbones import build
@@ -144,7 +145,7 @@ def _tuning(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
 def _sharing(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
     sharing = params["sharing"]
 
-    def training(study: Mapping[str, Any], iterations: int, networks: int = 1) -> float:
+    def training(study: Mapping[str, Any], iterations: float, networks: int = 1) -> float:
         network, recipe = study["network"], study["recipe"]
         crop = recipe["augmentation"]["crop"]
         size = crop if isinstance(crop, int) and crop else params["image_size"]
@@ -164,14 +165,24 @@ def _sharing(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
                 if row["method"] != "constant"
             ),
         )
-    if not sharing["searches"]:
+    for key, row in sharing["recommended"].items():
+        pieces = []
+        for study in studies:
+            tasks, iterations = len(study["tasks"]), study["recipe"]["iterations"]
+            # Each task alone, pairs, and trees: at the most with as many backbones as tasks.
+            pairs = comb(tasks, 2) * (len(row["branch_before"]) + 1)
+            pieces += [training(study, row["share"] * iterations, tasks)]
+            pieces += [training(study, row["share"] * iterations, 2)] * pairs
+            pieces += [training(study, iterations, tasks)] * study["replicates"]
+        yield Stage(f"recommend@{key}", (), tuple(pieces))
+    if not sharing["searches"] and not sharing["branched"]:
         return
     yield Stage(
         "warmup", (), (sum(training(study, study["warm_up"], len(study["tasks"])) for study in studies),)
     )
     for key in sharing["searches"]:
-        pieces = (training(study, study["search"]["iterations"], len(study["tasks"])) for study in studies)
-        yield Stage(f"search@{key}", ("warmup",), (sum(pieces),))
+        searches = (training(study, study["search"]["iterations"], len(study["tasks"])) for study in studies)
+        yield Stage(f"search@{key}", ("warmup",), (sum(searches),))
     for key, row in sharing["retrained"].items():
         samples = 1 if row["policies"] == "likeliest" else 0
         yield Stage(
@@ -181,5 +192,18 @@ def _sharing(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
                 training(study, study["recipe"]["iterations"], len(study["tasks"]))
                 for study in studies
                 for _ in range(samples or study["samples"])
+            ),
+        )
+    for key in sharing["branched"]:
+        yield Stage(
+            f"branch@{key}",
+            ("warmup",),
+            tuple(
+                training(study, iterations, len(study["tasks"]))
+                for study in studies
+                for iterations in [
+                    study["search"]["iterations"],
+                    *[study["recipe"]["iterations"]] * study["replicates"],
+                ]
             ),
         )

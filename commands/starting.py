@@ -24,7 +24,10 @@ from farfield.parents import FORKS_OF, end_with_starter, signalled_with_parent
 PRELOADED = ("stages", "torch", "pandas", "pyarrow.parquet", "pydantic", "safetensors.torch", "tqdm")
 # What else is worth importing once, for stages of these kinds: torch's optimizers load the compiler, two seconds,
 # and the chapters of the report matplotlib, a third of one.
-TRAINING = ("pretrain", "metatrain", "indomain", "tune", "baseline", "warmup", "search", "retrain")
+TRAINING = (
+    *("pretrain", "metatrain", "indomain", "tune"),
+    *("baseline", "warmup", "search", "retrain", "branch", "recommend"),
+)
 CHAPTERS = ("fewshot", "tuning", "sharing", "training")
 PRELOADED_FOR = {
     "stages.validate": ("great_expectations",),

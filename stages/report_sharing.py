@@ -1,6 +1,6 @@
 """report_sharing: the multi-task studies as a chapter of the report, from the results of every row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -155,7 +155,24 @@ def _reservations(params: Params, name: str, policies: Mapping[str, TaskPolicy])
             said.append(
                 f"A task of {retrained.title} skips {skipped.max():.0%} of its blocks: a collapsed policy."
             )
+    for row, tree in {**params.sharing.branched, **params.sharing.recommended}.items():
+        found = read_json(RESULTS / row / "trees.json")[name]["tree"]
+        said.append(f"The tree of {tree.title}: {tree_in_words(found, tree.branch_before)}.")
     return said
+
+
+def tree_in_words(tree: Sequence[Sequence[Sequence[str]]], branch_before: Sequence[int]) -> str:
+    """Who shares what from where on, as far as it changes. tree: [segments][nodes][tasks]."""
+    places = ["from the images on", *(f"from stage {stage + 1} on" for stage in branch_before)]
+    said = []
+    for place, nodes, earlier in zip(places, tree, [None, *tree], strict=False):
+        if nodes != earlier:
+            groups = [
+                f"{first} with {' and '.join(others)}" if others else f"{first} alone"
+                for first, *others in nodes
+            ]
+            said.append(f"{place} {', '.join(groups)}")
+    return "; ".join(said)
 
 
 if __name__ == "__main__":

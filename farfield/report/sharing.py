@@ -137,8 +137,9 @@ def sharing_study_page(found: Found) -> StudyPage:
         others = [
             (
                 "text",
-                "AdaShare without one of its parts, and blocks that are run or skipped by other rules than its "
-                f"sampled policies: means over samples and deviations, and below them the sample {chosen}",
+                "AdaShare without one of its parts, blocks that are run or skipped by other rules than its "
+                "sampled policies, other weights of the losses, and trees, in which tasks part for good: means "
+                f"over samples and deviations, and below them the sample {chosen}",
             ),
             ("table", deltas_beyond),
             ("folded", ("Scores of these rows", scores_beyond, not deltas_beyond)),

@@ -103,6 +103,16 @@ def changed(key: str, value):
         ("datasets.leaves.packing", {"size": True}, r"datasets\.leaves\.packing: .*size: .*found True"),
         ("fewshot.targets.leaves.shots", [5, 5], r"fewshot\.targets\.leaves\.shots: 5 is given twice"),
         ("fewshot.models", ["objects", "objects"], r"fewshot\.models: 'objects' is given twice"),
+        (
+            "sharing.recommended.treemtl.budget",
+            0.5,
+            r"treemtl\.budget: .*greater than or equal to 1, found 0\.5",
+        ),
+        (
+            "sharing.retrained.treemtl",
+            {"title": "T", "published": "", "search": "adashare", "policies": "searched"},
+            r"'treemtl' is in retrained and in recommended",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(key, value, message):
@@ -283,6 +293,16 @@ def test_what_does_not_compose_is_explained():
             "settings of fixed do not fit it",
         ),
         ("sharing.baselines.constant.weighting.name", "pcgrad", "weighting must be fixed, found pcgrad"),
+        (
+            "sharing.recommended.treemtl.branch_before",
+            [2, 1],
+            r"branch_before of the sharing row treemtl must be .* from 0 to 3, found \[2, 1\]",
+        ),
+        (
+            "sharing.branched.learning_to_branch.changes",
+            {"hrad": True},
+            r"sharing\.branched\.learning_to_branch.*hrad",
+        ),
     ],
 )
 def test_choices_are_checked_before_anything_runs(key, value, message):

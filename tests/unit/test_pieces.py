@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.frame import sharing_training, tuning_training
+from stages.frame import sharing_training, tree_training, tuning_training
 
 RUNS = [[True] * 16] * 5  # a policy of five tasks
 PIECES = {
@@ -17,6 +17,13 @@ PIECES = {
         sharing_training.train,
         sharing_training.Piece(
             "nyuv2", "adashare", {"runs": RUNS}, "pcgrad", {}, 7, "Row", "cpu", Path("scratch/nyuv2-0")
+        ),
+    ),
+    "trees": (
+        tree_training.train_tree,
+        tree_training.TreePiece(
+            *("nyuv2", ("normals", "depth"), (((0, 1),), ((0,), (1,))), (2,), 20, 7, "Row", "cpu"),
+            folder=Path("scratch/nyuv2-0"),
         ),
     ),
 }
@@ -32,7 +39,11 @@ def test_a_piece_and_its_task_travel_to_another_process(train, piece):
 
 @pytest.mark.parametrize(
     ("piece", "last"),
-    [(PIECES["tuning"][1], "predictions.parquet"), (PIECES["sharing"][1], "scores.json")],
+    [
+        (PIECES["tuning"][1], "predictions.parquet"),
+        (PIECES["sharing"][1], "scores.json"),
+        (PIECES["trees"][1], "scores.json"),
+    ],
     ids=PIECES,
 )
 def test_a_piece_is_done_once_its_last_file_is_there(tmp_path, piece, last):

@@ -32,6 +32,8 @@ STARTS = {
     "warmup": {"torch"},
     "search": {"torch"},
     "retrain": {"torch"},
+    "branch": {"torch"},
+    "recommend": {"torch"},
     # Nothing of a study can be said without tables.
     "report_fewshot": {"pandas", "pyarrow"},
     "report_tuning": {"pandas", "pyarrow"},

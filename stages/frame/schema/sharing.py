@@ -1,7 +1,9 @@
 """The multi-task study: one section for all three tables, since their rows are the same."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -89,6 +91,29 @@ class Retrained(Row):
     policies: Literal["searched", "likeliest", "random"]
 
 
+class Treelike(Row):
+    """Networks of a tree: tasks share segments of a backbone and part for good.
+
+    branch_before: stages of the backbone, from 0, before which they may part, beside before stem and heads.
+    """
+
+    branch_before: Annotated[tuple[NotNegative, ...], Distinct]
+
+
+class Branched(Treelike):
+    """Trees by Learning to Branch. changes: as of a search."""
+
+    changes: dict[str, Any]
+
+
+class Recommended(Treelike):
+    """Trees that two-task networks recommend. share: of a training's iterations, for each of these. budget: the
+    most parameters of a tree, in multiples of one backbone; None is any number."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    budget: Annotated[float, Field(ge=1)] | None
+
+
 class Sharing(Section):
     protocol: Literal["fixed", "legacy"]
     reference: str  # the row that relative performance is taken against
@@ -96,11 +121,22 @@ class Sharing(Section):
     baselines: dict[Name, Baseline]
     searches: dict[Name, Search]
     retrained: dict[Name, Retrained]
+    branched: dict[Name, Branched]
+    recommended: dict[Name, Recommended]
 
     @property
     def rows(self) -> dict[str, Row]:
         """Every row by its key, in the order of the table."""
-        return {**self.baselines, **self.retrained}
+        return {key: row for group in self._groups.values() for key, row in group.items()}
+
+    @property
+    def _groups(self) -> dict[str, Mapping[str, Row]]:
+        return {
+            "baselines": self.baselines,
+            "retrained": self.retrained,
+            "branched": self.branched,
+            "recommended": self.recommended,
+        }
 
     @model_validator(mode="after")
     def names_exist(self) -> "Sharing":
@@ -110,8 +146,9 @@ class Sharing(Section):
                     f"retrained.{key}.search is {row.search!r}, which is not one of searches: "
                     f"{', '.join(self.searches)}"
                 )
-        if both := set(self.baselines) & set(self.retrained):
-            raise ValueError(f"{min(both)!r} is in baselines and in retrained; a row comes from one of them")
+        for (one, rows), (other, others) in combinations(self._groups.items(), 2):
+            if both := set(rows) & set(others):
+                raise ValueError(f"{min(both)!r} is in {one} and in {other}; a row comes from one of them")
         if self.rows and self.reference not in self.rows:
             raise ValueError(f"reference {self.reference!r} is not one of the rows: {', '.join(self.rows)}")
         return self

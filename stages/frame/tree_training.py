@@ -1,0 +1,159 @@
+"""Networks that branch as a tree says, trained and scored, for the stages that find such trees."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from farfield.execution import Executor
+from farfield.files import atomic_file, atomic_folder, write_json
+from farfield.seeds import integer_seed
+from farfield.sharing.accounting import cost
+from farfield.sharing.evaluation import evaluate, objective_value
+from farfield.sharing.methods.tree import TreeNetwork, cut
+from farfield.sharing.objective import Objective
+from farfield.sharing.training import fit
+from farfield.sharing.trees import Tree
+from farfield.sharing.weighting.fixed import Fixed
+from farfield.training.devices import deterministic
+from stages.frame import paths
+from stages.frame.executor import train_missing
+from stages.frame.params import Params, load_params
+from stages.frame.schema.sharing import Treelike
+from stages.frame.sharing_tasks import StudyData, network_settings, study_data
+from stages.frame.sharing_training import evaluation, gather, score
+
+
+class TreePiece(NamedTuple):
+    """A network of some tasks of a table: all that a process needs to train it, and `folder` where to.
+
+    iterations: of its training. Tasks of `tree` are those of `tasks`, in their order.
+    """
+
+    study: str
+    tasks: tuple[str, ...]
+    tree: Tree
+    branch_before: tuple[int, ...]
+    iterations: int
+    seed: int
+    title: str
+    device: str
+    folder: Path
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "scores.json").exists()
+
+
+@lru_cache(maxsize=1)
+def _data(study: str, device: str) -> StudyData:
+    """Loaded once for the trainings of a table, which follow each other."""
+    return study_data(load_params(), study, torch.device(device))
+
+
+def train_tree(piece: TreePiece) -> None:
+    """Train a network of all tasks as those of every row, keep its best checkpoint, and leave its scores on the
+    test images in `folder`. An unfinished one goes on."""
+    import pandas as pd
+
+    deterministic()
+    study, device = load_params().sharing.studies[piece.study], torch.device(piece.device)
+    data, folder = _data(piece.study, piece.device), piece.folder
+    settings = network_settings(study, piece.seed)
+    network = TreeNetwork(data.channels, settings, piece.tree, cut(piece.branch_before))
+
+    def validate(trained: nn.Module) -> dict[str, float]:
+        value = objective_value(trained, data.selection, data.objective, device=device, **evaluation(study))
+        return {"selection": -value}
+
+    every = max(1, -(-piece.iterations // study.validations))
+    curve = fit(
+        network,
+        data.train,
+        data.objective,
+        Fixed(data.objective, piece.seed),
+        replace(study.recipe, iterations=piece.iterations),
+        seed=piece.seed,
+        device=device,
+        validate=validate,
+        validate_every=every,
+        select="selection",
+        checkpoint=folder / "checkpoint.safetensors",
+        checkpoint_every=every,
+        title=piece.title,
+    )
+    plain = settings.backbone()
+    # By the published convention every task runs the backbone for itself, however much of it is shared.
+    whole = torch.ones(len(data.channels), len(plain.blocks), dtype=torch.bool)
+    write_json(folder / "costs.json", asdict(cost(network, plain, whole)))
+    with atomic_file(folder / "curve.csv") as partial:
+        pd.DataFrame(curve).to_csv(partial, index=False)
+    score(network, study, data, max((row["selection"] for row in curve), default=None), device, folder)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def try_tree(piece: TreePiece) -> None:
+    """Train a network of some tasks, and leave its scores on the images held out for selection in `folder`."""
+    deterministic()
+    study, device = load_params().sharing.studies[piece.study], torch.device(piece.device)
+    data = _data(piece.study, piece.device)
+    channels = {task: data.channels[task] for task in piece.tasks}
+    objective = Objective(
+        {task: data.objective.tasks[task] for task in piece.tasks},
+        {task: data.objective.weights[task] for task in piece.tasks},
+    )
+    train, selection = (
+        replace(part, targets={task: part.targets[task] for task in piece.tasks})
+        for part in (data.train, data.selection)
+    )
+    network = TreeNetwork(channels, network_settings(study, piece.seed), piece.tree, cut(piece.branch_before))
+    fit(
+        network,
+        train,
+        objective,
+        Fixed(objective, piece.seed),
+        replace(study.recipe, iterations=piece.iterations),
+        seed=piece.seed,
+        device=device,
+        title=piece.title,
+    )
+    scores = evaluate(network, selection, objective.tasks, device=device, **evaluation(study))
+    write_json(piece.folder / "scores.json", scores)
+
+
+def train_found(
+    params: Params,
+    key: str,
+    row: Treelike,
+    trees: Mapping[str, Tree],
+    facts: Mapping[str, Any],
+    elsewhere: Executor,
+    device: torch.device,
+    scratch: Path,
+) -> None:
+    """Fill a row's folder with networks of the tree of each table, trained from the beginning with the seeds of
+    a baseline's; `facts` of each, how its tree came about, are trees.json."""
+    section = params.sharing
+    pieces = {
+        (name, replicate): TreePiece(
+            name,
+            tuple(study.tasks),
+            trees[name],
+            row.branch_before,
+            study.recipe.iterations,
+            integer_seed(params.seeds.sharing, name, replicate),
+            f"{row.title}, {name}, {replicate + 1} of {study.replicates}",
+            str(device),
+            scratch / f"{name}-{replicate}",
+        )
+        for name, study in section.studies.items()
+        for replicate in range(study.replicates)
+    }
+    train_missing(elsewhere, train_tree, [*pieces.values()])
+    with atomic_folder(paths.SHARING / "results" / key) as partial:
+        gather({cell: piece.folder for cell, piece in pieces.items()}, section.protocol, partial)
+        write_json(partial / "trees.json", facts)
