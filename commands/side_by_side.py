@@ -324,7 +324,10 @@ def _locked_stages(path: str) -> list[str]:
 
 
 def note_seconds(stage: str, seconds: float) -> None:
-    known = read_json(SECONDS) if SECONDS.exists() else {}
+    try:
+        known = read_json(SECONDS)
+    except (FileNotFoundError, ValueError):  # of the first stage, and where it was cut off
+        known = {}
     write_json(SECONDS, {**known, stage: round(seconds, 1)})
 
 

@@ -43,6 +43,15 @@ class Contents:
     @cached_property
     def objects(self) -> dict[str, Path]:
         """The objects of the cache by name."""
+        return {oid: path for oid, path in self._named.items() if path.is_file()}
+
+    @cached_property
+    def no_objects(self) -> list[Path]:
+        """What has the name of one and is no file: folders, and links that lead nowhere."""
+        return [path for path in self._named.values() if not path.is_file()]
+
+    @cached_property
+    def _named(self) -> dict[str, Path]:
         found = (self.cache.glob("[0-9a-f][0-9a-f]/*")) if self.cache.is_dir() else ()
         return {
             path.parent.name + path.name: path
@@ -133,6 +142,13 @@ def in_the_cache(contents: Contents) -> Iterator[Finding]:
             f"DVC trusts it, and stages get wrong bytes from {some(used) if used else 'whatever holds it'}",
             "set it aside, then fetch it again or run its stage again",
             partial(take_out, contents, oid),
+        )
+    for path in contents.no_objects:
+        yield Finding(
+            f"{path} is {'a folder' if path.is_dir() else 'a link that leads nowhere'}, where DVC keeps a file",
+            "DVC takes it for the object of that name, and fails where it is wanted",
+            "set it aside, then fetch it again or run its stage again",
+            partial(set_aside, path, f"cache/{path.parent.name}{path.name}"),
         )
     writable = [path for path in contents.objects.values() if stat.S_IMODE(path.stat().st_mode) & 0o222]
     if writable:

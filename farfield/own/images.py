@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
@@ -104,7 +104,7 @@ def own_images(data: Path, form: Packing, workers: int, bands: Channels = ()) ->
                     f"{data} changed while it was read; run this again when nothing writes to it."
                 )
             write_json(folder / SUMS, _sums(folder))
-            write_json(folder / SEEN, stamps_of(folder / "packed"))
+            write_json(folder / SEEN, _seen(folder))
     manifest = load_manifest(folder / "packed")
     unreadable = {image["path"]: image["reason"] for image in read_json(folder / "packed/unreadable.json")}
     kept = load_channels(folder / "packed")
@@ -140,11 +140,11 @@ def _whole(folder: Path) -> bool:
     if not (folder / SUMS).exists():
         return False
     try:
-        stamps = stamps_of(folder / "packed")
-        if (folder / SEEN).exists() and read_json(folder / SEEN) == stamps:
+        seen = _seen(folder)
+        if (folder / SEEN).exists() and read_json(folder / SEEN) == seen:
             return True
         if read_json(folder / SUMS) == _sums(folder):
-            write_json(folder / SEEN, stamps)
+            write_json(folder / SEEN, seen)
             return True
     except (OSError, ValueError):  # of files that are gone, and of sums that were damaged themselves
         pass
@@ -152,8 +152,13 @@ def _whole(folder: Path) -> bool:
     return False
 
 
-def _sums(folder: Path) -> dict[str, str]:
-    return {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}
+def _sums(folder: Path) -> list[Any]:
+    """Whose they are, too: the copy of other images has good sums of its own."""
+    return [folder.name, {path.name: file_hash(path) for path in sorted((folder / "packed").iterdir())}]
+
+
+def _seen(folder: Path) -> list[Any]:
+    return [folder.name, stamps_of(folder / "packed")]
 
 
 def _bands(packed: Path, manifest: "pd.DataFrame") -> tuple[tuple[int, ...], dict[str, tuple[Range, ...]]]:

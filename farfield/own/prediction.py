@@ -1,6 +1,8 @@
 """Classes of images by a classifier that `farfield evaluate` wrote."""
 
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import sys
@@ -75,7 +77,8 @@ def predict(
     """A line for each image, printed or written to `out`. Files that cannot be read are named on standard
     error; whether there was none.
 
-    An `out` that was begun, and by the same classifier, is continued. At most `AHEAD` images are in memory.
+    An `out` that was begun, by the same classifier and of the same images, is continued. At most `AHEAD` images
+    are in memory.
     """
     if out is not None and out.is_dir():
         raise InputError(f"{out} is a folder; give the name of the file that the answers go to.")
@@ -85,7 +88,7 @@ def predict(
         if out is None:
             target, held = standard_output(), ""
         else:
-            mark = f"{file_hash(classifier / DESCRIPTION)[:8]}.{form}"
+            mark = f"{work_of(classifier, places)}.{form}"
             target, held = stack.enter_context(appended(out, mark, quoted=form == "csv"))
         done = _paths(held, form, target.name)
         if done:
@@ -197,6 +200,20 @@ def images_of(places: Sequence[Path]) -> Iterator[Path]:
             yield from (path for path in visible_paths(place) if holds_image(path))
         else:
             yield place
+
+
+def work_of(classifier: Path, places: Sequence[Path]) -> str:
+    """What a prediction depends on, 8 hexadecimal digits: the classifier, and name, size and time of change of
+    each image."""
+    digest = hashlib.sha256(file_hash(classifier / DESCRIPTION).encode())
+    for path in images_of(places):
+        with contextlib.suppress(
+            OSError
+        ):  # such as of a link that leads nowhere, which is named when it is read
+            facts = path.stat()
+            told = f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
+            digest.update(told.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:8]
 
 
 def as_learned(data: bytes, description: Description) -> np.ndarray:

@@ -82,6 +82,21 @@ def test_a_sound_repository_is_sound(here, capfd):
     assert sound(capfd)
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a link that leads nowhere"])
+def test_what_is_no_object_is_found_set_aside_and_its_stage_runs_again(here, capfd, kind):
+    place = object_of("two\n")
+    place.unlink()
+    if kind == "a folder":
+        (place / "within").mkdir(parents=True)
+    else:
+        place.symlink_to("nowhere")
+    assert main([]) == 3
+    assert f"{place.name} is {kind}, where DVC keeps a file" in capfd.readouterr().out
+    main(["--repair"])
+    assert sound(capfd)
+    assert Path("folder/two").read_text() == "two\n"
+
+
 @pytest.mark.parametrize("text", ["tws\n", ""])
 def test_a_damaged_object_is_found_set_aside_and_computed_again(here, capfd, text):
     """It is a link of the workspace's file, so that both hold the same wrong bytes."""

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -26,10 +27,11 @@ from farfield.datasets.class_folders import class_folders
 from farfield.deployment.classifier import ImageClassifier, save_classifier
 from farfield.deployment.description import Description
 from farfield.errors import InputError
-from farfield.files import file_hash, read_json
+from farfield.files import read_json
 from farfield.own import images
 from farfield.own.groups import groups_by, groups_given, require_testable
 from farfield.own.images import own_images
+from farfield.own.prediction import work_of
 from farfield.training.checkpoints import save_tensors
 from farfield.transfer.learner import Head
 
@@ -153,6 +155,21 @@ def test_a_whole_copy_is_read_once(data, here):
     (first.folder / "sums.json").write_text("{}")
     assert np.array_equal(own_images(data, Packing(18), 1).images, first.images)
     assert json.loads((first.folder / "sums.json").read_text())
+
+
+def test_the_copy_of_other_images_is_not_taken_for_ones_own(data, here, capsys):
+    other = here / "other"
+    shutil.copytree(data, other)
+    image = next(other.rglob("*.png"))
+    Image.eval(Image.open(image).convert("RGB"), lambda value: 255 - value).save(image)
+    first, second = own_images(data, Packing(18), 1), own_images(other, Packing(18), 1)
+    right = np.array(second.images)
+    for name in ("packed", "sums.json", "seen.json"):
+        place = second.folder / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+        subprocess.run(["cp", "-al", first.folder / name, place], check=True)
+    assert np.array_equal(own_images(other, Packing(18), 1).images, right)
+    assert "was damaged on disk" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"\xff\xfe", b"[]"])
@@ -310,7 +327,7 @@ def test_answers_of_an_earlier_run_that_were_damaged_are_refused(data, here, for
     words = ("predict", classifier, data, "--out", "answers", *(["--json"] if form == "json" else []))
     assert farfield(*words).exit_code == 0
     whole = Path("answers").read_bytes()
-    left = Path(f"answers.{file_hash(classifier / 'classifier.json')[:8]}.{form}.partial")
+    left = Path(f"answers.{work_of(classifier, [data])}.{form}.partial")
     lines = whole.splitlines(keepends=True)
     left.write_bytes(b"".join(lines[:4]) + lines[4][:5])  # as a kill leaves it
     assert farfield(*words).exit_code == 0
@@ -320,6 +337,24 @@ def test_answers_of_an_earlier_run_that_were_damaged_are_refused(data, here, for
     assert said.exit_code == 1
     assert f"what an earlier run left, in {left}, was damaged since" in said.stderr
     assert Path("answers").read_bytes() == whole
+
+
+def test_what_was_begun_of_other_images_is_not_continued(data, here):
+    classifier = small_classifier(here / "it")
+    words = ("predict", classifier, data, "--out", "answers")
+    assert farfield(*words).exit_code == 0
+    whole = Path("answers").read_bytes()
+    left = Path(f"answers.{work_of(classifier, [data])}.csv.partial")
+    left.write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
+    other, image = here / "other", next(data.rglob("*.png"))
+    shutil.copytree(data, other)
+    said = farfield("predict", classifier, other, "--out", "answers")
+    assert "are done already" not in said.stderr
+    assert str(data / "red") not in Path("answers").read_text().replace(str(other), "")
+    os.utime(image, (1, 1))
+    assert "are done already" not in farfield(*words).stderr
+    assert Path("answers").read_bytes() == whole
+    assert left.exists()
 
 
 def test_an_answer_that_is_no_number_is_none(data, here):

@@ -1,5 +1,6 @@
 """The simulation of a profile on many GPUs: against sums, bounds and a plan that is counted by hand."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from commands.compose import composed
 from commands.costs import Stage, plan_of
 from commands.record import fresh_record
 from commands.scale import longest_chain, measured, report, simulate
-from commands.side_by_side import note_seconds
+from commands.side_by_side import SECONDS, note_seconds
 from farfield.errors import InputError
 from stages.frame.params import with_recipes
 
@@ -96,3 +97,11 @@ def test_stages_as_they_ran_here(tmp_path, monkeypatch):
     assert embed.pieces == (20.0,)
     assert "pipelines/networks/dvc.yaml:pretrain@objects" in embed.after
     assert longest_chain(stages, start=0)[0] == 120.0
+
+
+def test_seconds_that_were_cut_off_begin_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    note_seconds("one", 1.0)
+    SECONDS.write_text(SECONDS.read_text()[:5])
+    note_seconds("two", 2.0)
+    assert json.loads(SECONDS.read_text()) == {"two": 2.0}
