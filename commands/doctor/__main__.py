@@ -11,6 +11,7 @@ from commands.doctor import machine, plan
 from commands.doctor.contents import Contents, in_the_cache, in_the_workspace
 from commands.doctor.finding import Finding
 from commands.doctor.remote import in_the_remote, local_halves, trusting_remotes
+from commands.doctor.runs import of_earlier_runs
 from farfield.errors import InputError, one_message
 
 WRONG = 3
@@ -36,6 +37,7 @@ def findings(remote: str | None) -> Iterator[Finding]:
             contents.read()
             yield from machine.site_cache(repo)
             yield from in_the_cache(contents)
+            yield from of_earlier_runs(repo)
             yield from in_the_workspace(contents)
             yield from plan.leftovers(contents)
             yield from plan.stale(repo, contents)

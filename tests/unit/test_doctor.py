@@ -210,6 +210,22 @@ def test_a_remote_is_read_object_by_object(here, tmp_path, capfd, text):
     assert "verify = true" in Path(".dvc/config").read_text().lower()
 
 
+@pytest.mark.parametrize("kind", ["of another result", "cut off"])
+def test_an_entry_of_the_cache_of_runs_that_was_changed_is_set_aside(here, capfd, kind):
+    entries = [path for path in Path(".dvc/cache/runs").rglob("*") if path.is_file()]
+    assert len(entries) == 2
+    [entry] = [path for path in entries if "whole.txt" in path.read_text()]
+    held = yaml.safe_load(entry.read_text())
+    held["outs"][0]["md5"] = object_of("two\n").parent.name + object_of("two\n").name
+    entry.chmod(0o644)
+    entry.write_text(yaml.safe_dump(held) if kind == "of another result" else entry.read_text()[:40])
+    assert main([]) == 3
+    assert f"{entry.name} is not what its name says" in capfd.readouterr().out
+    assert main(["--repair"]) == 0
+    assert not entry.exists()
+    assert list((SET_ASIDE / "runs").rglob(entry.name))
+
+
 def test_a_folder_without_dvc_and_a_remote_that_is_none(here, tmp_path, monkeypatch, capfd):
     with pytest.raises(ValueError, match="no remote to look into"):
         main(["--remote", "nowhere"])
