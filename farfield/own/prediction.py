@@ -1,6 +1,5 @@
 """Classes of images by a classifier that `farfield evaluate` wrote."""
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -9,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -207,9 +206,7 @@ def work_of(classifier: Path, places: Sequence[Path]) -> str:
     each image."""
     digest = hashlib.sha256(file_hash(classifier / DESCRIPTION).encode())
     for path in images_of(places):
-        with contextlib.suppress(
-            OSError
-        ):  # such as of a link that leads nowhere, which is named when it is read
+        with suppress(OSError):  # such as of a link that leads nowhere, which is named when it is read
             facts = path.stat()
             told = f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
             digest.update(told.encode("utf-8", "surrogateescape"))

@@ -10,16 +10,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from farfield.sharing.batches import Batches, seed_networks
+from farfield.sharing.alternation import descend, turn_batches, weight_optimizer
+from farfield.sharing.batches import seed_networks
 from farfield.sharing.dense import DenseImages
 from farfield.sharing.methods.adashare import AdaShare
-from farfield.sharing.objective import Objective, check_finite, fetch, means
+from farfield.sharing.objective import Objective, check_finite, means
 from farfield.sharing.policy import Policy
 from farfield.sharing.policy_losses import sharing, sparsity
 from farfield.sharing.recipe import SearchRecipe
 from farfield.sharing.schedule import Moment, schedule
 from farfield.sharing.splitting import split
-from farfield.sharing.training import set_rates
 from farfield.training.devices import autocast
 from farfield.training.steps import Curve, Row, train_steps
 
@@ -82,18 +82,8 @@ class _Search:
     ) -> None:
         self.network, self.policy, self.objective, self.recipe = network, policy, objective, recipe
         self.seed, self.device = seed, device
-        self.batches = {
-            on_weights: Batches(part, recipe.batch_size, recipe.augmentation, seed, key)
-            for part, on_weights, key in zip(parts, (True, False), ("weights", "policy"), strict=True)
-        }
-        self.weights = torch.optim.SGD(
-            network.parameter_groups(),
-            lr=recipe.backbone_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        set_rates(self.weights, head=recipe.head_rate, backbone=recipe.backbone_rate)
+        self.batches = turn_batches(parts, recipe, seed, "policy")
+        self.weights = weight_optimizer(network, recipe)
         self.logits = torch.optim.Adam([policy.logits], lr=recipe.policy_rate)
         self.lambdas = objective.lambdas(device)
 
@@ -111,17 +101,8 @@ class _Search:
             )
         losses = self.objective.losses(predictions, targets)
         if moment.on_weights:
-            return self._weight_step(losses, moment)
+            return descend(losses, self.lambdas, self.weights, self.objective, moment.step)
         return self._policy_step(losses, moment)
-
-    def _weight_step(self, losses: Tensor, moment: Moment) -> list[float]:
-        read = fetch(losses)
-        self.weights.zero_grad(set_to_none=True)
-        (losses @ self.lambdas).backward()
-        figures = read()
-        check_finite(figures, self.objective, moment.step)
-        self.weights.step()
-        return figures
 
     def _policy_step(self, losses: Tensor, moment: Moment) -> list[float]:
         recipe, logits = self.recipe, self.policy.logits

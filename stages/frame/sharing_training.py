@@ -46,7 +46,7 @@ class Piece(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _data(study: str, device: str) -> StudyData:
+def data_of(study: str, device: str) -> StudyData:
     """Loaded once for the trainings of a table, which follow each other."""
     return study_data(load_params(), study, torch.device(device))
 
@@ -55,7 +55,7 @@ def train(piece: Piece) -> None:
     """Train a network, keep its best checkpoint, and leave its scores in `folder`. An unfinished one goes on."""
     deterministic()
     study, device = load_params().sharing.studies[piece.study], torch.device(piece.device)
-    data = _data(piece.study, piece.device)
+    data = data_of(piece.study, piece.device)
     if piece.method == "constant":
         predictor = constant_predictor(data.train, data.channels, study.class_weights)
         score(predictor, study, data, None, device, piece.folder)
@@ -63,12 +63,14 @@ def train(piece: Piece) -> None:
     settings = network_settings(study, piece.seed)
     network = build_method(piece.method, data.channels, settings, **piece.settings)
     weighting = build_weighting(piece.weighting, data.objective, piece.seed, **piece.weights)
-    _train(network, weighting, study, data, piece.seed, device, piece.folder, piece.title)
+    runs = network.runs if isinstance(network, AdaShare) else None
+    train_network(network, weighting, runs, study, data, piece.seed, device, piece.folder, piece.title)
 
 
-def _train(
+def train_network(
     network: TaskNetwork,
     weighting: Weighting,
+    runs: Tensor | None,
     study: Study,
     data: StudyData,
     seed: int,
@@ -76,6 +78,8 @@ def _train(
     folder: Path,
     title: str,
 ) -> None:
+    """Train a network of all tasks, keep its best checkpoint, and leave its scores in `folder`. An unfinished one
+    goes on. runs: which blocks its tasks run, as its cost is counted (`accounting.cost`)."""
     import pandas as pd
 
     recipe = study.recipe
@@ -101,7 +105,6 @@ def _train(
         title=title,
     )
     plain = network_settings(study, 0).backbone()
-    runs = network.runs if isinstance(network, AdaShare) else None
     write_json(folder / "costs.json", asdict(cost(network, plain, runs)))
     with atomic_file(folder / "curve.csv") as partial:
         pd.DataFrame(curve).to_csv(partial, index=False)

@@ -1,19 +1,16 @@
 """Networks that branch as a tree says, trained and scored, for the stages that find such trees."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from farfield.execution import Executor
-from farfield.files import atomic_file, atomic_folder, write_json
+from farfield.files import atomic_folder, write_json
 from farfield.seeds import integer_seed
-from farfield.sharing.accounting import cost
-from farfield.sharing.evaluation import evaluate, objective_value
+from farfield.sharing.evaluation import evaluate
 from farfield.sharing.methods.tree import TreeNetwork, cut
 from farfield.sharing.objective import Objective
 from farfield.sharing.training import fit
@@ -24,14 +21,15 @@ from stages.frame import paths
 from stages.frame.executor import train_missing
 from stages.frame.params import Params, load_params
 from stages.frame.schema.sharing import Treelike
-from stages.frame.sharing_tasks import StudyData, network_settings, study_data
-from stages.frame.sharing_training import evaluation, gather, score
+from stages.frame.sharing_tasks import network_settings
+from stages.frame.sharing_training import data_of, evaluation, gather, train_network
 
 
 class TreePiece(NamedTuple):
     """A network of some tasks of a table: all that a process needs to train it, and `folder` where to.
 
-    iterations: of its training. Tasks of `tree` are those of `tasks`, in their order.
+    iterations: of its training, those of the study if it has all tasks. Tasks of `tree` are those of `tasks`, in
+    their order.
     """
 
     study: str
@@ -49,58 +47,23 @@ class TreePiece(NamedTuple):
         return (self.folder / "scores.json").exists()
 
 
-@lru_cache(maxsize=1)
-def _data(study: str, device: str) -> StudyData:
-    """Loaded once for the trainings of a table, which follow each other."""
-    return study_data(load_params(), study, torch.device(device))
-
-
 def train_tree(piece: TreePiece) -> None:
-    """Train a network of all tasks as those of every row, keep its best checkpoint, and leave its scores on the
-    test images in `folder`. An unfinished one goes on."""
-    import pandas as pd
-
+    """Train a network of all tasks as those of every row, and leave its scores on the test images in `folder`."""
     deterministic()
     study, device = load_params().sharing.studies[piece.study], torch.device(piece.device)
-    data, folder = _data(piece.study, piece.device), piece.folder
-    settings = network_settings(study, piece.seed)
+    data, settings = data_of(piece.study, piece.device), network_settings(study, piece.seed)
     network = TreeNetwork(data.channels, settings, piece.tree, cut(piece.branch_before))
-
-    def validate(trained: nn.Module) -> dict[str, float]:
-        value = objective_value(trained, data.selection, data.objective, device=device, **evaluation(study))
-        return {"selection": -value}
-
-    every = max(1, -(-piece.iterations // study.validations))
-    curve = fit(
-        network,
-        data.train,
-        data.objective,
-        Fixed(data.objective, piece.seed),
-        replace(study.recipe, iterations=piece.iterations),
-        seed=piece.seed,
-        device=device,
-        validate=validate,
-        validate_every=every,
-        select="selection",
-        checkpoint=folder / "checkpoint.safetensors",
-        checkpoint_every=every,
-        title=piece.title,
-    )
-    plain = settings.backbone()
     # By the published convention every task runs the backbone for itself, however much of it is shared.
-    whole = torch.ones(len(data.channels), len(plain.blocks), dtype=torch.bool)
-    write_json(folder / "costs.json", asdict(cost(network, plain, whole)))
-    with atomic_file(folder / "curve.csv") as partial:
-        pd.DataFrame(curve).to_csv(partial, index=False)
-    score(network, study, data, max((row["selection"] for row in curve), default=None), device, folder)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    whole = torch.ones(len(data.channels), len(network.trunks[0].blocks), dtype=torch.bool)
+    weighting = Fixed(data.objective, piece.seed)
+    train_network(network, weighting, whole, study, data, piece.seed, device, piece.folder, piece.title)
 
 
 def try_tree(piece: TreePiece) -> None:
     """Train a network of some tasks, and leave its scores on the images held out for selection in `folder`."""
     deterministic()
     study, device = load_params().sharing.studies[piece.study], torch.device(piece.device)
-    data = _data(piece.study, piece.device)
+    data = data_of(piece.study, piece.device)
     channels = {task: data.channels[task] for task in piece.tasks}
     objective = Objective(
         {task: data.objective.tasks[task] for task in piece.tasks},

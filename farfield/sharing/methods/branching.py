@@ -15,15 +15,15 @@ from torch.nn import functional as F
 
 from farfield.errors import InputError
 from farfield.seeds import stream
-from farfield.sharing.batches import Batches, seed_networks
+from farfield.sharing.alternation import descend, turn_batches, weight_optimizer
+from farfield.sharing.batches import seed_networks
 from farfield.sharing.dense import DenseImages
 from farfield.sharing.methods.network import NetworkSettings, TaskNetwork, Tasks
 from farfield.sharing.methods.tree import Segment
-from farfield.sharing.objective import Objective, check_finite, fetch, means
+from farfield.sharing.objective import Objective, means
 from farfield.sharing.recipe import SearchRecipe
 from farfield.sharing.schedule import Moment, schedule
 from farfield.sharing.splitting import split
-from farfield.sharing.training import set_rates
 from farfield.sharing.trees import Tree, traced
 from farfield.training.devices import autocast
 from farfield.training.steps import Curve, train_steps
@@ -117,18 +117,8 @@ def search_tree(
     branching.to(device)
     parts = split(data, recipe.share, seed)
     plan = schedule(recipe, len(parts[0]), len(parts[1]), len(network.segments))
-    batches = {
-        on_weights: Batches(part, recipe.batch_size, recipe.augmentation, seed, key)
-        for part, on_weights, key in zip(parts, (True, False), ("weights", "branching"), strict=True)
-    }
-    weights = torch.optim.SGD(
-        network.parameter_groups(),
-        lr=recipe.backbone_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    set_rates(weights, head=recipe.head_rate, backbone=recipe.backbone_rate)
+    batches = turn_batches(parts, recipe, seed, "branching")
+    weights = weight_optimizer(network, recipe)
     logits = torch.optim.Adam(
         branching.parameters(), lr=recipe.policy_rate, weight_decay=recipe.policy_weight_decay
     )
@@ -144,14 +134,7 @@ def search_tree(
         with autocast(device, recipe.precision):
             predictions = network.mixed(images, mix)
         losses = objective.losses(predictions, targets)
-        read = fetch(losses)
-        optimizer = weights if moment.on_weights else logits
-        optimizer.zero_grad(set_to_none=True)
-        (losses @ lambdas).backward()
-        figures = read()
-        check_finite(figures, objective, number)
-        optimizer.step()
-        return figures
+        return descend(losses, lambdas, weights if moment.on_weights else logits, objective, number)
 
     network.train()
     history = train_steps(
