@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from farfield.sharing.dense import DenseImages
 from farfield.sharing.methods.network import NetworkSettings
@@ -38,6 +39,18 @@ def study(*tasks: str, images: int = IMAGES, size: int = SIZE) -> tuple[DenseIma
 
 def channels(objective: Objective) -> dict[str, int]:
     return {name: task.channels for name, task in objective.tasks.items()}
+
+
+def weighed_loss(objective: Objective, predictions: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+    """The loss written out: targets reduced to the size of the predictions, each task's loss times its weight."""
+    value = torch.zeros(())
+    for name, task in objective.tasks.items():
+        given = predictions[name]
+        maps = targets[name].float().view(len(given), -1, *targets[name].shape[-2:])
+        small = F.interpolate(maps, size=given.shape[-2:], mode="nearest")
+        target = small[:, 0].long() if name == "segmentation" else small
+        value = value + objective.weights[name] * task.loss(given, target)
+    return value
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:

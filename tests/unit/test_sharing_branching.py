@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from dense_task import CLASSES, CPU, NETWORK, assert_same, channels, snapshot, study
+from dense_task import CLASSES, CPU, NETWORK, assert_same, channels, snapshot, study, weighed_loss
 from interrupted import kill_after
 from torch import nn
 from torch.nn import functional as F
@@ -146,14 +146,9 @@ def test_a_search_is_that_of_a_loop_written_out(hard):
                     for block in trunk.stages[stage]:
                         x = F.relu(trunk.shortcuts[block](x) + trunk.blocks[block](x))
                 nodes.append(x)
-        value = 0.0
-        for k, (name, task) in enumerate(objective.tasks.items()):
-            given = plain.heads[name](sum(shares[2, k, i] * nodes[i] for i in range(3)))
-            small = F.interpolate(
-                targets[name].float().view(4, -1, 32, 32), size=given.shape[-2:], mode="nearest"
-            )
-            target = small[:, 0].long() if name == "segmentation" else small
-            value = value + objective.weights[name] * task.loss(given, target)
+        read = [sum(shares[2, k, i] * nodes[i] for i in range(3)) for k in range(3)]
+        predictions = {name: plain.heads[name](x) for name, x in zip(objective.tasks, read, strict=True)}
+        value = weighed_loss(objective, predictions, targets)
         weights.zero_grad()
         logits.zero_grad()
         value.backward()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from dense_task import CPU, NETWORK, assert_same, channels, snapshot, study
+from dense_task import CPU, NETWORK, assert_same, channels, snapshot, study, weighed_loss
 from interrupted import kill_after
 from torch.nn import functional as F
 
@@ -167,19 +167,16 @@ def test_a_search_is_that_of_a_loop_written_out(hard):
         turn, on_policy = step // 4 * 2 + step % 2, step % 4 > 1
         images, targets = batches[on_policy].batch(turn, CPU)
         mix = own.mix(5 * 0.965 ** (step // 4), BLOCKS, own.noise(3, "search", step), hard)
-        value = 0.1 * sparsity(own.logits, BLOCKS, "code") + 0.2 * sharing(own.logits, BLOCKS, "code")
-        for k, (name, task) in enumerate(objective.tasks.items()):
+        predictions = {}
+        for k, name in enumerate(objective.tasks):
             x = backbone.stem(images)
             for block in range(BLOCKS):
                 skipped = backbone.shortcuts[block](x)
                 executed = F.relu(skipped + backbone.blocks[block](x))
                 x = mix[k, block, 0] * executed + mix[k, block, 1] * skipped
-            given = plain.heads[name](x)
-            small = F.interpolate(
-                targets[name].float().view(4, -1, 32, 32), size=given.shape[-2:], mode="nearest"
-            )
-            target = small[:, 0].long() if name == "segmentation" else small
-            value = value + objective.weights[name] * task.loss(given, target)
+            predictions[name] = plain.heads[name](x)
+        value = 0.1 * sparsity(own.logits, BLOCKS, "code") + 0.2 * sharing(own.logits, BLOCKS, "code")
+        value = value + weighed_loss(objective, predictions, targets)
         weights.zero_grad()
         logits.zero_grad()
         value.backward()
