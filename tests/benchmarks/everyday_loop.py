@@ -101,6 +101,8 @@ class Clone:
 
     def change(self) -> float:
         self.epochs += 1
+        # Else what an earlier sitting in this folder ran would be restored and not run.
+        shutil.rmtree(self.path / ".dvc/cache/runs", ignore_errors=True)
         setting = f"fewshot.transfer.fixed.settings.epochs={self.epochs}"
         module = "commands.compose" if (self.path / "commands").exists() else "stages.compose"
         return self.run("python", "-m", module, setting) + self.run("dvc", "repro")
