@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from commands import starting
+from commands.doctor.runs import of_earlier_runs
 from commands.starting import Running
 from farfield.alone import alone
 from farfield.files import atomic_file, read_json, write_json
@@ -170,6 +171,10 @@ class SideBySide:
     def run(self) -> list[str]:
         """The stages that failed: after a failure those that run are finished, and no other is started."""
         LOGS.mkdir(parents=True, exist_ok=True)
+        for changed in of_earlier_runs(self.repo):  # or what one says would be restored, unseen
+            print(changed, file=sys.stderr)
+            if changed.repair:
+                changed.repair()
         starting.preload(command_of(stage) for stage in self.todo)
         sorter = TopologicalSorter(self.todo)
         sorter.prepare()

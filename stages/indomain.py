@@ -4,54 +4,27 @@ dataset.
 The columns are `own`, by the recipe of its paper, and `common`, by the one recipe that all rows share. To
 pipelines/indomain/: results/<row>.parquet, one row an episode: method, dataset, shot, column, trained
 (whether the answer is that of before or after training), episode, accuracy in percent; training/<row>.json,
-the facts and the curves; models/<row>/<dataset>-<column>-<number>.safetensors, what was trained."""
+the facts and the curves; models/<row>/<dataset>-<column>-<number>.safetensors, what was trained. Finished
+trainings are kept outside the outputs, so a killed run goes on where it was."""
 
-import inspect
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from farfield.backbones.backbone import Backbone, parameter_count
-from farfield.datasets.packed import load_images
-from farfield.episodes.sampling import Episodes
-from farfield.errors import InputError
 from farfield.files import atomic_file, atomic_folder, read_json, write_json
 from farfield.local import load_local
-from farfield.metalearning import META_LEARNERS
-from farfield.metalearning.architecture import Architecture
-from farfield.metalearning.evaluation import evaluate_meta
-from farfield.metalearning.learner import MetaLearner
-from farfield.metalearning.tasks import Domain, load_domains
-from farfield.metalearning.training import Episodic, meta_train
-from farfield.seeds import integer_seed
-from farfield.training.checkpoints import load_tensors, save_tensors, subset
-from farfield.training.devices import choose_device, deterministic, resident
-from farfield.training.steps import Curve
+from farfield.training.checkpoints import load_tensors, save_tensors
 from stages.frame import paths
+from stages.frame.executor import device_of, executor, train_missing
+from stages.frame.indomain_training import FEATURES, Piece, common, train
 from stages.frame.leftovers import prune_undeclared
-from stages.frame.params import Params, load_params
+from stages.frame.params import load_params
 from stages.frame.run import run
-from stages.frame.schema.indomain import Column, InDomainRow, Tasks
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-FEATURES = paths.INDOMAIN / "features"
 
 
 def main(key: str) -> None:
     import pandas as pd
 
-    deterministic()
-    params = load_params()
-    device = choose_device(load_local().device)
+    params, local = load_params(), load_local()
+    device = device_of(local)
     prune_undeclared(params, paths.PACKED_SOURCES, paths.VALID_SOURCES, FEATURES)
     row, study = params.indomain.rows[key], params.indomain
     facts = {
@@ -61,207 +34,32 @@ def main(key: str) -> None:
     }
     packed = [paths.packed(name, params.card(name)) for name in study.datasets]
     scratch = paths.scratch(f"indomain {key}", facts, FEATURES, *packed)
-    tables, told = [], []
+    pieces = {
+        f"{dataset}-{name}-{number}": Piece(
+            key,
+            dataset,
+            name,
+            number,
+            tuple(study.shots) if len(column.networks) == 1 else (study.shots[number],),
+            str(device),
+            scratch / f"{dataset}-{name}-{number}",
+        )
+        for dataset in study.datasets
+        for name, column in (("own", row.own), ("common", common(row, study.common)))
+        for number in range(len(column.networks))
+    }
+    with executor(local, device, processes=1) as elsewhere:
+        train_missing(elsewhere, train, [*pieces.values()])
+    folders = [piece.folder for piece in pieces.values()]
     with atomic_folder(paths.INDOMAIN / "models" / key) as models:
-        for dataset in study.datasets:
-            images = Images(params, dataset, device)
-            for name, column in (("own", row.own), ("common", common(row, study.common))):
-                split = row.trained_on if name == "own" else "train"  # what all rows share is the classes too
-                for number, tasks in enumerate(column.networks):
-                    shots = study.shots if len(column.networks) == 1 else (study.shots[number],)
-                    training = Training(key, row, name, column, split, tasks, images)
-                    learner, found, curve = training.run(
-                        shots, scratch / f"{dataset}-{name}-{number}.checkpoint"
-                    )
-                    tables += found
-                    save_tensors(
-                        models / f"{dataset}-{name}-{number}.safetensors",
-                        learner.state_dict(),
-                        asdict(training.architecture),
-                    )
-                    told.append({**training.facts(learner), "shots": list(shots), "curve": curve})
+        for name, piece in pieces.items():
+            save_tensors(models / f"{name}.safetensors", *load_tensors(piece.folder / "network.safetensors"))
+    tables = [pd.read_parquet(folder / "answers.parquet") for folder in folders]
     with atomic_file(paths.INDOMAIN / "results" / f"{key}.parquet") as partial:
         pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
-    write_json(paths.INDOMAIN / "training" / f"{key}.json", {"device": device.type, "networks": told})
+    told = {"device": device.type, "networks": [read_json(folder / "facts.json") for folder in folders]}
+    write_json(paths.INDOMAIN / "training" / f"{key}.json", told)
     shutil.rmtree(scratch, ignore_errors=True)
-
-
-def common(row: InDomainRow, shared: Column) -> Column:
-    """The shared recipe for this row: a head on features stays one, and what learns nothing learns
-    nothing."""
-    start = "features" if row.own.start == "features" else shared.start
-    epochs = shared.recipe.epochs if row.own.recipe.epochs else 0
-    return shared.model_copy(update={"start": start, "recipe": replace(shared.recipe, epochs=epochs)})
-
-
-@dataclass(frozen=True)
-class Images:
-    """What rows are trained and tested on: a dataset as images, and as its network's features."""
-
-    params: Params
-    dataset: str
-    device: torch.device
-
-    @cached_property
-    def network(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Weights of the backbone by name, and its architecture."""
-        weights, facts = load_tensors(FEATURES / self.dataset / "network.safetensors")
-        return subset(weights, "backbone."), facts
-
-    @property
-    def packed(self) -> Path:
-        return paths.packed(self.dataset, self.params.card(self.dataset))
-
-    @cached_property
-    def pixels(self) -> Tensor:
-        return resident(load_images(self.packed), self.device)
-
-    @cached_property
-    def domains(self) -> dict[str, Domain]:
-        """Of each split, on images that are not read: a row on features never sees `pixels`."""
-        found = load_domains(self.packed, torch.device("cpu"))
-        if absent := [split for split in ("train", "val", "test") if split not in found]:
-            raise InputError(
-                f"{self.dataset} has no split {absent[0]!r} but {', '.join(found)}; the in-domain study needs "
-                f"train, val and test, each of classes of its own"
-            )
-        return found
-
-    @cached_property
-    def features(self) -> Tensor:
-        folder = FEATURES / self.dataset
-        first, last = read_json(folder / "columns.json")["features"]
-        return torch.from_numpy(np.load(folder / "features.npy", mmap_mode="r")[:, first:last].copy())
-
-    def domain(self, split: str, start: str) -> Domain:
-        """Of one split, or of train+val; images, or features for a head on these."""
-        parts = [self.domains[name] for name in split.split("+")]
-        return replace(
-            parts[0],
-            name=f"{self.dataset} ({split})",
-            rows=np.concatenate([part.rows for part in parts]),
-            labels=np.concatenate([part.labels for part in parts]),
-            images=self.features if start == "features" else self.pixels,
-        )
-
-
-@dataclass(frozen=True)
-class Training:
-    """One network of a row in one of its columns."""
-
-    key: str
-    row: InDomainRow
-    name: str
-    column: Column
-    split: str
-    tasks: Tasks
-    images: Images
-
-    @cached_property
-    def source(self) -> Domain:
-        return self.images.domain(self.split, self.column.start)
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        row, params, settings = self.row, self.images.params, dict(self.row.settings)
-        if "classes" in inspect.signature(META_LEARNERS.find(row.learner)).parameters:
-            settings["classes"] = len(self.source.classes)
-        named: dict[str, Any] = {
-            "backbone": row.backbone,
-            "width": row.width,
-            "image_size": params.image_size_of("indomain"),
-        }
-        if self.column.start == "network":
-            named = {name: self.images.network[1][name] for name in named}
-        if self.column.start == "features":
-            named |= {"backbone": "features", "width": self.images.features.shape[1]}
-        return Architecture(row.learner, settings, "none", **named, way=params.indomain.way)
-
-    @property
-    def seed(self) -> int:
-        images = self.images
-        return integer_seed(images.params.seeds.metatrain, "indomain", self.key, self.name, images.dataset)
-
-    def run(
-        self, shots: tuple[int, ...], checkpoint: Path
-    ) -> "tuple[MetaLearner, list[pd.DataFrame], Curve]":
-        """The trained learner, its answers to the episodes at these shots, and its curve."""
-        torch.manual_seed(integer_seed(self.seed, "initialise"))
-        learner = self.architecture.build()
-        if self.column.start == "network":
-            backbone = next(module for module in learner.modules() if isinstance(module, Backbone))
-            known = backbone.state_dict()  # without running statistics where a learner keeps none
-            backbone.load_state_dict({name: self.images.network[0][name] for name in known})
-        if self.column.start == "features":
-            places = np.searchsorted(self.source.classes, self.source.labels)
-            learner.prepare(self.images.features[self.source.rows], torch.from_numpy(places))
-        study, recipe, tasks = self.images.params.indomain, self.column.recipe, self.tasks
-        found = [*self._answers(learner, shots, False, study.untrained)] if study.untrained else []
-        curve: Curve = []
-        if recipe.epochs:
-            curve = meta_train(
-                learner,
-                self.source,
-                recipe,
-                Episodic(
-                    tasks.way or len(self.source.classes),
-                    tasks.shots[1],
-                    tasks.query,
-                    self.column.episodes_per_epoch,
-                    fewest=tasks.shots[0] if tasks.shots[0] < tasks.shots[1] else 0,
-                    clip_value=self.column.clip_value,
-                    clip_norm=self.column.clip_norm,
-                ),
-                image_size=self.architecture.image_size,
-                seed=self.seed,
-                device=self.images.device,
-                checkpoint=checkpoint,
-                title=f"{self.row.title}, {self.name}",
-            )
-        return learner, [*found, *self._answers(learner, shots, True, self.row.episodes)], curve
-
-    def _answers(
-        self, learner: MetaLearner, shots: tuple[int, ...], trained: bool, budget: int
-    ) -> "Iterator[pd.DataFrame]":
-        params, domain = self.images.params, self.images.domain("test", self.column.start)
-        for shot in shots:
-            episodes: Episodes = domain.episodes(
-                way=params.indomain.way,
-                shot=shot,
-                query=params.indomain.query,
-                episodes=params.indomain.episodes,
-                seed=params.seeds.episodes,
-            )
-            table = evaluate_meta(
-                learner,
-                domain.images,
-                episodes.first(budget) if budget else episodes,
-                image_size=self.architecture.image_size,
-                device=self.images.device,
-            )
-            yield table[["episode", "accuracy"]].assign(
-                method=self.key,
-                dataset=self.images.dataset,
-                shot=np.int32(shot),
-                column=self.name,
-                trained=trained,
-            )
-
-    def facts(self, learner: MetaLearner) -> dict[str, Any]:
-        column = self.column
-        return {
-            "dataset": self.images.dataset,
-            "column": self.name,
-            **asdict(self.architecture),
-            "start": column.start,
-            "trained_on": self.split,
-            "transductive": learner.transductive,
-            "parameters": parameter_count(learner),
-            "classes": len(self.source.classes),
-            "tasks": self.tasks.model_dump(),
-            "episodes": column.recipe.epochs * column.episodes_per_epoch,
-            "recipe": asdict(column.recipe),
-        }
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from farfield.metalearning.architecture import Architecture
 from farfield.metalearning.tasks import load_domains
 from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
 from farfield.seeds import integer_seed
-from farfield.training.checkpoints import load_tensors, save_tensors
+from farfield.training.checkpoints import is_whole, load_tensors, save_tensors
 from farfield.training.devices import deterministic
 from stages.frame import paths
 from stages.frame.executor import device_of, executor, train_missing
@@ -54,7 +54,7 @@ class Training:
 
     @property
     def done(self) -> bool:
-        return self.finished.exists()
+        return is_whole(self.finished)
 
 
 def main(key: str) -> None:

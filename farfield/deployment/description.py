@@ -6,6 +6,7 @@ was edited, cut short or put beside other weights is refused before it answers a
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from farfield.training.images import MEAN, STD, expect
 
 DESCRIPTION = "classifier.json"
 OWN, BESIDE = "sha256", "weights_sha256"  # of the rest of classifier.json, and of the weights
+GRAPHS = "graphs_sha256"  # of the ONNX files, by name, for what reads them without farfield
 
 _STRICT = {"extra": "forbid", "allow_inf_nan": False}
 Triple = tuple[float, float, float]
@@ -127,9 +129,13 @@ class Description:
         return mean, std
 
 
-def write_description(folder: Path, description: Description, weights: Path) -> None:
-    """Write classifier.json into `folder`, for the file of weights that it belongs to."""
-    values = {**asdict(description), BESIDE: file_hash(weights)}
+def write_description(
+    folder: Path, description: Description, weights: Path, graphs: Sequence[Path] = ()
+) -> None:
+    """Write classifier.json into `folder`, for the files of weights and of graphs that it belongs to."""
+    values: dict[str, Any] = {**asdict(description), BESIDE: file_hash(weights)}
+    if graphs:
+        values[GRAPHS] = {path.name: file_hash(path) for path in graphs}
     write_json(folder / DESCRIPTION, {**values, OWN: _digest(values)})
 
 
@@ -144,7 +150,7 @@ def read_description(folder: Path, weights: Path, checked: bool) -> Description:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise InputError(f"it is {type(values).__name__}, not an object")
-        hashes = {name: values.pop(name, None) for name in (OWN, BESIDE)}
+        hashes = {name: values.pop(name) for name in (OWN, BESIDE, GRAPHS) if name in values}
         description = TypeAdapter(Description).validate_json(json.dumps(values), strict=True)
         _same_normalisation(description)
     except ValidationError as error:
@@ -159,16 +165,16 @@ def read_description(folder: Path, weights: Path, checked: bool) -> Description:
         "Copy the whole folder anew from where it was written, or write it again with `farfield evaluate`."
     )
     if checked or any(hashes.values()):
-        found = _digest({**values, BESIDE: hashes[BESIDE]})
-        if hashes[OWN] != found:
+        own = hashes.pop(OWN, None)
+        if own != (found := _digest({**values, **hashes})):
             raise InputError(
                 f"{path} was changed after it was written: its sha256 is {found}, its own field {OWN} says "
-                f"{hashes[OWN]}. {again}"
+                f"{own}. {again}"
             )
-        if hashes[BESIDE] != (found := file_hash(weights)):
+        if hashes.get(BESIDE) != (found := file_hash(weights)):
             raise InputError(
                 f"{weights} is not the file that {path} was written for: its sha256 is {found}, expected "
-                f"{hashes[BESIDE]}. {again}"
+                f"{hashes.get(BESIDE)}. {again}"
             )
     return description
 

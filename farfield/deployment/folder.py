@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from farfield.deployment.classifier import ImageClassifier, load_classifier, save_classifier
-from farfield.deployment.description import DESCRIPTION, Description
+from farfield.deployment.classifier import WEIGHTS, ImageClassifier, load_classifier, save_classifier
+from farfield.deployment.description import DESCRIPTION, Description, write_description
 from farfield.deployment.model_card import model_card, snippet
 from farfield.deployment.onnx_export import export_onnx
 from farfield.deployment.onnx_whole import export_whole, expressible
@@ -37,11 +37,14 @@ def write_classifier(
         with torch.inference_mode():
             if not torch.allclose(again(sample), classifier(sample), rtol=1e-4, atol=1e-4):
                 raise InputError(f"{folder}: what was written answers differently; is the disk damaged?")
-        export_onnx(partial / "model.onnx", again, description)
+        graphs = [partial / "model.onnx"]
+        export_onnx(graphs[0], again, description)
         whole = expressible(description)
         if whole:
-            export_whole(partial / "classifier.onnx", partial / "model.onnx", description)
+            graphs.append(partial / "classifier.onnx")
+            export_whole(graphs[1], graphs[0], description)
             (partial / "predict.py").write_text(snippet(description), encoding="utf-8")
+        write_description(partial, description, partial / WEIGHTS, graphs)
         (partial / "README.md").write_text(model_card(description, whole), encoding="utf-8")
 
 

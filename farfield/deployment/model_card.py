@@ -8,6 +8,7 @@ from farfield.deployment.description import Description
 
 # The README shows it and predict.py is it: answers with onnxruntime, numpy and pillow alone.
 SNIPPET = '''"""Classes of images: python predict.py IMAGE ... (needs onnxruntime, numpy and pillow)."""
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -17,8 +18,12 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 folder = Path(__file__).parent
-names = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["class_names"]
-session = onnxruntime.InferenceSession(folder / "classifier.onnx")
+graph = (folder / "classifier.onnx").read_bytes()
+said = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["graphs_sha256"]
+if hashlib.sha256(graph).hexdigest() != said["classifier.onnx"]:
+    sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
+session = onnxruntime.InferenceSession(graph)
+names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
 for path in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     [[probabilities]] = session.run(None, {"images": np.asarray(image)[None]})
@@ -27,6 +32,7 @@ for path in sys.argv[1:]:
 
 # The same for classifiers of bands, with tifffile in pillow's place.
 BANDS_SNIPPET = '''"""Classes of images: python predict.py IMAGE.tif ... (needs onnxruntime, numpy, tifffile)."""
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -36,8 +42,12 @@ import onnxruntime
 import tifffile
 
 folder = Path(__file__).parent
-names = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["class_names"]
-session = onnxruntime.InferenceSession(folder / "classifier.onnx")
+graph = (folder / "classifier.onnx").read_bytes()
+said = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["graphs_sha256"]
+if hashlib.sha256(graph).hexdigest() != said["classifier.onnx"]:
+    sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
+session = onnxruntime.InferenceSession(graph)
+names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
 for path in sys.argv[1:]:
     with tifffile.TiffFile(path) as file:
         bands = file.pages[0].shaped  # planes, depth, height, width, samples

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from farfield.errors import InputError
 from farfield.files import atomic_file
 
 CHECKSUM = "sha256"  # in the metadata: of the head without it, and the data
+OWNER = "whose"  # in the facts of a training's state
 LARGEST_HEAD = 100_000_000  # bytes, as safetensors has it
 
 
@@ -116,6 +118,25 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
+def whose(path: Path) -> str:
+    """Of unfinished work, the last parts of its path: the folder that a stage keeps it in is named by its
+    parameters, inputs and code."""
+    return "/".join(path.parts[-3:])
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of `save_tensors` is there with the bytes that were saved; one that was damaged since is
+    said to be computed anew."""
+    try:
+        load_tensors(path)
+    except FileNotFoundError:
+        return False
+    except InputError as error:
+        print(f"computed anew: {error}", file=sys.stderr)
+        return False
+    return True
+
+
 def subset(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors under `prefix`, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
@@ -128,7 +149,7 @@ def save_state(
     facts: dict[str, Any],
     best: Mapping[str, Tensor],
 ) -> None:
-    """Write the state of a training: modules, optimizers and the facts of its progress.
+    """Write the state of a training: modules, optimizers, the facts of its progress, and whose it is.
 
     best: tensors that are kept as they are, of an earlier state of a module.
     """
@@ -138,14 +159,22 @@ def save_state(
     for number, optimizer in enumerate(optimizers):
         tensors = optimizer_tensors(optimizer)
         state |= {f"{number}.{name}": tensor for name, tensor in tensors.items()}
-    save_tensors(path, state, facts)
+    save_tensors(path, state, {**facts, OWNER: whose(path)})
 
 
 def restore_state(
     path: Path, modules: Mapping[str, nn.Module], optimizers: Sequence[torch.optim.Optimizer]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Put back what `save_state` wrote; returns the facts and the best tensors."""
+    """Put back what `save_state` wrote; returns the facts and the best tensors.
+
+    InputError if it was written for another training than the one whose place it is in.
+    """
     tensors, facts = load_tensors(path)
+    if (owner := facts.pop(OWNER, None)) != whose(path):
+        raise InputError(
+            f"{path} is the unfinished work of {owner or 'a training that it does not name'}, expected that of "
+            f"{whose(path)}. It was put there by hand; remove it, and this training begins anew."
+        )
     for part, module in modules.items():
         module.load_state_dict(subset(tensors, f"{part}."))
     for number, optimizer in enumerate(optimizers):

@@ -19,6 +19,7 @@ from farfield.sharing.weighting import build_weighting
 from farfield.sharing.weighting.weighting import Weighting
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import deterministic
+from stages.frame.finished import is_sealed, seal
 from stages.frame.params import load_params
 from stages.frame.schema.sharing import Study
 from stages.frame.sharing_tasks import StudyData, example_positions, network_settings, study_data
@@ -42,7 +43,7 @@ class Piece(NamedTuple):
 
     @property
     def done(self) -> bool:
-        return (self.folder / "scores.json").exists()
+        return is_sealed(self.folder)
 
 
 @lru_cache(maxsize=1)
@@ -59,6 +60,7 @@ def train(piece: Piece) -> None:
     if piece.method == "constant":
         predictor = constant_predictor(data.train, data.channels, study.class_weights)
         score(predictor, study, data, None, device, piece.folder)
+        seal(piece.folder)
         return
     settings = network_settings(study, piece.seed)
     network = build_method(piece.method, data.channels, settings, **piece.settings)
@@ -110,6 +112,7 @@ def train_network(
         pd.DataFrame(curve).to_csv(partial, index=False)
     score(network, study, data, max((row["selection"] for row in curve), default=None), device, folder)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    seal(folder)
 
 
 def score(
@@ -129,7 +132,7 @@ def score(
     }
     save_tensors(folder / "examples.safetensors", shown)
     scores = evaluate(network, data.test, data.objective.tasks, device=device, **evaluation(study))
-    write_json(folder / "scores.json", {"selection": selection, "scores": scores})  # last: all is there
+    write_json(folder / "scores.json", {"selection": selection, "scores": scores})
 
 
 def _compact(task: str, maps: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from farfield.sharing.weighting.fixed import Fixed
 from farfield.training.devices import deterministic
 from stages.frame import paths
 from stages.frame.executor import train_missing
+from stages.frame.finished import is_sealed, seal
 from stages.frame.params import Params, load_params
 from stages.frame.schema.sharing import Treelike
 from stages.frame.sharing_tasks import network_settings
@@ -44,7 +45,7 @@ class TreePiece(NamedTuple):
 
     @property
     def done(self) -> bool:
-        return (self.folder / "scores.json").exists()
+        return is_sealed(self.folder)
 
 
 def train_tree(piece: TreePiece) -> None:
@@ -86,6 +87,7 @@ def try_tree(piece: TreePiece) -> None:
     )
     scores = evaluate(network, selection, objective.tasks, device=device, **evaluation(study))
     write_json(piece.folder / "scores.json", scores)
+    seal(piece.folder)
 
 
 def train_found(

@@ -24,6 +24,7 @@ from farfield.tuning.adapted import Adapted, fit_adapted
 from farfield.tuning.policies import evaluate_routed, mean_policy
 from farfield.tuning.registry import method
 from farfield.tuning.routing import Routed
+from stages.frame.finished import is_sealed, seal
 from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.schema.tuning import Training
@@ -48,7 +49,7 @@ class Piece(NamedTuple):
 
     @property
     def done(self) -> bool:
-        return (self.folder / "predictions.parquet").exists()
+        return is_sealed(self.folder)
 
 
 @lru_cache(maxsize=1)
@@ -105,9 +106,10 @@ def train(piece: Piece) -> None:
     write_json(folder / "costs.json", {task: counted})
     with atomic_file(folder / "curves.csv") as partial:
         pd.DataFrame(curve).assign(task=task, replicate=replicate).to_csv(partial, index=False)
-    with atomic_file(folder / "predictions.parquet") as partial:  # the last one: it says that all is there
+    with atomic_file(folder / "predictions.parquet") as partial:
         table.to_parquet(partial, index=False)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    seal(folder)
 
 
 def viewed(loss: Loss, view: Callable[[Tensor], Tensor]) -> Loss:

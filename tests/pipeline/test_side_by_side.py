@@ -1,5 +1,6 @@
 """Independent stages side by side, with real DVC in a small repository of its own."""
 
+import hashlib
 import subprocess
 import sys
 import time
@@ -35,6 +36,10 @@ def repository(folder: Path, command: str = "cp in.txt ${item}.txt") -> Path:
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
 
 
+def digest(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def run(folder: Path, jobs: str = "2") -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "commands.side_by_side", jobs]
     return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
@@ -57,6 +62,37 @@ def test_every_stage_runs_after_what_it_needs_and_once(folder):
     assert "up to date" in status.stdout
     again = run(folder)
     assert again.stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_what_a_changed_entry_of_earlier_runs_says_is_not_restored(folder):
+    for number in "12":
+        (folder / "in.txt").write_text(f"{number}\n")
+        assert run(folder).returncode == 0
+    entries = [path for path in (folder / ".dvc/cache/runs").rglob("*") if path.is_file()]
+    one, two = digest("1\n" * 3), digest("2\n" * 3)
+    [entry] = [path for path in entries if one in path.read_text()]
+    entry.chmod(0o644)
+    entry.write_text(entry.read_text().replace(one, two))
+    (folder / "in.txt").write_text("1\n")
+    again = run(folder)
+    assert "cached part@a" in again.stdout
+    assert "done whole" in again.stdout
+    assert f"{entry.name} is not what its name says" in again.stderr
+    assert (folder / "whole.txt").read_text() == "1\n1\n1\n"
+    (folder / "in.txt").write_text("2\n")
+    assert "cached whole" in run(folder).stdout
+
+
+def test_an_emptied_folder_of_earlier_runs_stops_no_run(folder):
+    assert run(folder).returncode == 0
+    for entry in (folder / ".dvc/cache/runs").rglob("*"):
+        if entry.is_file():
+            entry.unlink()
+    (folder / "whole.txt").unlink()
+    again = run(folder)
+    assert again.returncode == 0, again.stderr
+    assert "where DVC remembers runs of a stage, is empty" in again.stderr
+    assert (folder / "whole.txt").exists()
 
 
 def test_a_failure_is_shown_and_nothing_is_built_on_it(tmp_path):

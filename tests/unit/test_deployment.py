@@ -328,7 +328,7 @@ def test_predict_py_needs_neither_farfield_nor_torch(tmp_path):
     classifier, description = made_classifier("conv4", None)
     write_classifier(tmp_path / "it", classifier, description, pixels(3))
     Image.fromarray(pixels(1)[0]).save(tmp_path / "one.png")
-    assert len(SNIPPET.splitlines()) <= 16
+    assert len(SNIPPET.splitlines()) <= 21
     none = "assert not {'torch', 'farfield'} & {*sys.modules}"
     watch = f"import sys, runpy; runpy.run_path(sys.argv.pop(1)); {none}"
     command = [sys.executable, "-c", watch, str(tmp_path / "it/predict.py"), str(tmp_path / "one.png")]
@@ -340,6 +340,25 @@ def test_predict_py_needs_neither_farfield_nor_torch(tmp_path):
     path, name, probability = said.stdout.strip().rsplit(",", 2)
     assert (path, name) == (str(tmp_path / "one.png"), description.class_names[int(best.indices)])
     assert float(probability) == pytest.approx(float(best.values), abs=1e-3)
+
+
+@pytest.mark.parametrize("file", ["classifier.onnx", "classifier.json"])
+def test_predict_py_refuses_a_graph_that_was_changed(tmp_path, file):
+    pytest.importorskip("onnxruntime")
+    write_classifier(tmp_path / "it", *made_classifier("conv4", None), pixels(3))
+    Image.fromarray(pixels(1)[0]).save(tmp_path / "one.png")
+    said = json.loads((tmp_path / "it/classifier.json").read_text())["graphs_sha256"]
+    if file == "classifier.onnx":
+        changed = bytearray((tmp_path / "it" / file).read_bytes())
+        changed[len(changed) // 2] ^= 1
+    else:
+        changed = (tmp_path / "it" / file).read_bytes().replace(said["classifier.onnx"].encode(), b"0" * 64)
+    (tmp_path / "it" / file).write_bytes(changed)
+    command = [sys.executable, str(tmp_path / "it/predict.py"), str(tmp_path / "one.png")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert not refused.stdout
+    assert refused.stderr.startswith("classifier.onnx is not the file that classifier.json was written for")
 
 
 def test_the_model_card_says_figures_with_intervals_and_the_licence(tmp_path):

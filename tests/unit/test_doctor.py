@@ -222,8 +222,21 @@ def test_an_entry_of_the_cache_of_runs_that_was_changed_is_set_aside(here, capfd
     assert main([]) == 3
     assert f"{entry.name} is not what its name says" in capfd.readouterr().out
     assert main(["--repair"]) == 0
-    assert not entry.exists()
+    assert not entry.parent.exists()
     assert list((SET_ASIDE / "runs").rglob(entry.name))
+    Path("whole.txt").unlink()
+    assert dvc.cli.main(["repro", "-q"]) == 0
+    assert Path("whole.txt").exists()
+
+
+def test_an_empty_folder_of_earlier_runs_is_removed(here, capfd):
+    for path in [*Path(".dvc/cache/runs").rglob("*")]:
+        if path.is_file():
+            path.unlink()
+    assert main([]) == 3
+    assert capfd.readouterr().out.count("where DVC remembers runs of a stage, is empty") == 2
+    assert main(["--repair"]) == 0
+    assert main([]) == 0
 
 
 def test_a_folder_without_dvc_and_a_remote_that_is_none(here, tmp_path, monkeypatch, capfd):

@@ -78,6 +78,20 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, monkeypatch, opti
     assert curve == resumed_curve
 
 
+def test_the_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
+    """The folder that a stage keeps it in is named by its parameters, inputs and code."""
+    mine, other = (tmp_path / f"pretrain-{key}/checkpoint.safetensors" for key in ("3f2a", "77b1"))
+    kill_after_two_epochs(monkeypatch, lambda: train(RECIPE, other))
+    mine.parent.mkdir()
+    other.replace(mine)
+    with pytest.raises(
+        InputError, match=r"is the unfinished work of .*pretrain-77b1.*, expected that of .*3f2a"
+    ):
+        train(RECIPE, mine)
+    mine.unlink()
+    assert states_equal(train(RECIPE, mine)[0], train()[0])
+
+
 def test_the_first_step_of_the_loop_is_a_plain_gradient_step():
     images, labels = coloured_squares(12)
     torch.manual_seed(1)

@@ -16,9 +16,8 @@ from tqdm import tqdm
 from farfield.backbones.backbone import Backbone
 from farfield.backbones.channels import with_channels
 from farfield.episodes.sampling import Episodes
-from farfield.errors import InputError
 from farfield.execution import Executor
-from farfield.training.checkpoints import load_tensors, save_tensors
+from farfield.training.checkpoints import is_whole, load_tensors, save_tensors
 from farfield.training.images import evaluation_view
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
@@ -100,7 +99,7 @@ def fine_tune_cells(
         ]
         for number, (cell, folder) in enumerate(zip(cells, task.folders(cells), strict=True))
     ]
-    missing = [[chunk for chunk in mine if not chunk.is_kept()] for mine in chunks]
+    missing = [[chunk for chunk in mine if not is_whole(chunk.file)] for mine in chunks]
     finished = executor.map(task, [chunk for mine in missing for chunk in mine], _keep)
     for cell, mine, left in zip(cells, chunks, missing, strict=True):
         done = len(cell.episodes.rows) - sum(len(chunk.rows) for chunk in left)
@@ -130,17 +129,6 @@ class _Chunk:
     def file(self) -> Path:
         digest = hashlib.sha256(json.dumps([self.rows.tolist(), self.shot]).encode()).hexdigest()
         return self.folder / f"{self.first:05d}-{digest[:16]}.safetensors"
-
-    def is_kept(self) -> bool:
-        """Whether its readouts are there, whole; what was damaged since is computed anew."""
-        try:
-            load_tensors(self.file)
-        except FileNotFoundError:
-            return False
-        except InputError as error:
-            print(f"computed anew: {error}", file=sys.stderr)
-            return False
-        return True
 
 
 def _keep(chunk: _Chunk, readouts: dict[str, np.ndarray]) -> int:

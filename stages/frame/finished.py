@@ -1,0 +1,37 @@
+"""Folders of finished pieces of a stage's work, which a run that goes on believes only with their checksums.
+
+Between a kill and that run nobody else reads them; DVC knows nothing of them.
+"""
+
+import sys
+from pathlib import Path
+
+from farfield.files import file_hash, read_json, write_json
+from farfield.training.checkpoints import whose
+
+SUMS = "sums.json"  # the last file of a folder: it says that all is there, and whose it is
+
+
+def seal(folder: Path) -> None:
+    """Say that what is in `folder` is all there is to come."""
+    write_json(folder / SUMS, _sums(folder))
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a piece is finished and has the bytes it was sealed with. One that was damaged since, or put there
+    from elsewhere, is not, and is said to be done again."""
+    if not (folder / SUMS).exists():
+        return False
+    try:
+        if read_json(folder / SUMS) == _sums(folder):
+            return True
+    except ValueError:  # the sums themselves are damaged
+        pass
+    print(f"{folder} does not hold the bytes that were left there; this part is done again", file=sys.stderr)
+    (folder / SUMS).unlink()  # so that it is said once
+    return False
+
+
+def _sums(folder: Path) -> list[object]:
+    files = [path for path in sorted(folder.iterdir()) if path.name != SUMS and not path.name.startswith(".")]
+    return [whose(folder), {path.name: file_hash(path) for path in files}]
