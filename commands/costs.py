@@ -108,22 +108,22 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
 
 
 def _indomain(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
-    """A row is one piece; heads on features cost next to nothing, and a way of 0 is all classes of a split."""
+    """A piece is a network in a column; heads on features cost next to nothing, and a way of 0 is all classes of
+    a split."""
     study = params["indomain"]
     size = study["image_size"] or params["image_size"]
     sources = {source["network"] for source in study["datasets"].values()}
     after = tuple(one for name in sources for one in _network(params, name))
     for key, row in study["rows"].items():
-        passes = 0.0
+        cost = BACKWARD * forward(row["backbone"], row["width"], size) / rate
+        pieces = []
         for column in (row["own"], study["common"]):
             for tasks in column["networks"]:
                 images = (tasks["way"] or ALL_CLASSES) * (max(tasks["shots"]) + tasks["query"])
                 epochs = row["own"]["recipe"]["epochs"] and column["recipe"]["epochs"]
-                passes += (column["start"] != "features") * epochs * column["episodes_per_epoch"] * images
-        seconds = (
-            BACKWARD * passes * len(study["datasets"]) * forward(row["backbone"], row["width"], size) / rate
-        )
-        yield Stage(f"indomain@{key}", after, (seconds,))
+                passes = (column["start"] != "features") * epochs * column["episodes_per_epoch"] * images
+                pieces += [passes * cost] * len(study["datasets"])
+        yield Stage(f"indomain@{key}", after, tuple(pieces))
 
 
 def _tuning(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:

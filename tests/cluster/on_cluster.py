@@ -34,6 +34,11 @@ STAGES = {
         ["python", "-m", "stages.pretrain", "objects"],
         "pipelines/networks/models/objects.safetensors",
     ),
+    "indomain": (
+        "pipelines/indomain/dvc.yaml:indomain@protonet",
+        ["python", "-m", "stages.indomain", "protonet"],
+        "pipelines/indomain/models/protonet",
+    ),
     "baseline": (
         "pipelines/sharing/dvc.yaml:baseline@single_task",
         ["python", "-m", "stages.baseline", "single_task"],

@@ -75,6 +75,7 @@ def test_a_profile_has_the_pieces_that_its_stages_make(tiny):
     assert len(found["finetune@all"].pieces) == 4  # two datasets at two shots, a chunk each
     assert len(found["tune@spottune-standard"].pieces) == 2  # replicates of one task
     assert "ensemble@finetuned" in found
+    assert len(found["indomain@protonet"].pieces) == 2  # of both columns
     assert found["branch@learning_to_branch"].after == ("warmup",)
     assert len(found["branch@learning_to_branch"].pieces) == 1 + 2  # a search, and replicates of a table
     assert len(found["recommend@treemtl"].pieces) == 1 + 3 * 2 + 2  # alone, pairs, replicates
