@@ -39,7 +39,7 @@ else
 	@python -m commands.side_by_side $(JOBS) $(DEVICES)
 endif
 
-GENERATED = params metrics ':(glob)**/dvc.lock'
+GENERATED = params metrics ':(glob)**/dvc.lock' ':(glob)*/**/.gitignore'
 regenerate: repro
 	@git add $(GENERATED)
 	@git diff --cached --quiet -- $(GENERATED) || \

@@ -173,8 +173,9 @@ class Bench:
         names = needed(learners.values())
         episodes = self.episodes.first(self.adapted)
         outputs, spent = _timed(lambda: self._fine_tuned(unit.model, unit.settings, names, episodes))
+        stage_dims = load_network(unit.model).backbone.stage_dims
         for row, learner in learners.items():
-            answer = learner.answer(outputs)
+            answer = learner.answer(outputs, stage_dims)
             yield Answer(row, scores(answer, episodes), spent / len(answer))
 
     def _fine_tuned(

@@ -106,7 +106,12 @@ def hydra_config(record: Record, conf: Path = CONF) -> DictConfig:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
             return compose("config", overrides=overrides)
     except (HydraException, OmegaConfBaseException, PyYAMLError) as error:
-        raise InputError(f"conf/ does not compose with {' '.join(overrides)}: {error}") from error
+        twice = (
+            f" A file of conf/ lists it already, so take it out of `overrides` in {RECORD}."
+            if "more than once" in str(error)
+            else ""
+        )
+        raise InputError(f"conf/ does not compose with {' '.join(overrides)}: {error}.{twice}") from error
 
 
 def _parsed(overrides: list[str]) -> list[Override]:

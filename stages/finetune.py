@@ -58,7 +58,7 @@ def main(key: str) -> None:
             )
             for ((dataset, shot), cell), outputs in zip(own.items(), adapted, strict=True):
                 for name, learner in learners.items():
-                    table = scores(learner.answer(outputs), cell.episodes)
+                    table = scores(learner.answer(outputs, backbone.stage_dims), cell.episodes)
                     tables.append(answered(name, dataset, shot, table))
     save_results(key, tables)
     shutil.rmtree(scratch, ignore_errors=True)

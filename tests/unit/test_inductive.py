@@ -20,6 +20,7 @@ from farfield.transfer.gram_logistic import left_out_losses
 from farfield.transfer.hyper_ensemble import HyperEnsemble
 from farfield.transfer.logistic import Logistic
 from farfield.transfer.nearest_centroid import NearestCentroid
+from farfield.transfer.readouts.both import HeadAndStages
 from farfield.transfer.ridge import PENALTIES, Ridge, fit_ridge
 
 LEARNERS = [Ridge(), Logistic(penalties=(1.0, 10.0)), HyperEnsemble()]
@@ -165,6 +166,27 @@ def test_the_ensemble_is_the_mean_of_log_probabilities_of_all_that_could_be_chos
                     model = LogisticRegression(C=penalty, max_iter=10_000, tol=1e-8).fit(seen[0], labels(5))
                     answers.append(model.predict_log_proba(seen[1]))
         np.testing.assert_allclose(found[e].numpy(), np.mean(answers, 0), atol=2e-3)
+
+
+def test_head_and_stages_are_averaged_and_the_first_stages_left_aside():
+    support, queries = problem(shot=5)
+    logits = torch.from_numpy(stream(0, "head").normal(0, 3, (3, 75, 5))).float()
+    first = [torch.rand(3, 5, 5, 7), torch.rand(3, 75, 7)]
+    outputs = {
+        "head": logits.numpy(),
+        "support_stages": torch.cat([first[0], *support], -1).numpy(),
+        "query_stages": torch.cat([first[1], *queries], -1).numpy(),
+    }
+    found = HeadAndStages(stages=3).answer(outputs, (7, 20, 16, 40))
+    for e in range(3):
+        answers = []
+        for normalisation in ("raw", "unit", "root"):
+            seen = seen_by_loop([b[e] for b in support], [b[e] for b in queries], normalisation)
+            for penalty in (1.0, 10.0, 100.0):
+                model = LogisticRegression(C=penalty, max_iter=10_000, tol=1e-8).fit(seen[0], labels(5))
+                answers.append(model.predict_log_proba(seen[1]))
+        expected = (np.mean(answers, 0) + logits[e].log_softmax(-1).numpy()) / 2
+        np.testing.assert_allclose(found[e].numpy(), expected, atol=4e-3)
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: type(learner).__name__)

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from commands.compose import composed
-from commands.record import fresh_record, read_record, recorded
+from commands.record import fresh_record, hydra_config, read_record, recorded
 from farfield.errors import InputError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -110,6 +110,14 @@ def test_an_override_that_is_none_is_refused(tiny, override):
 def test_what_cannot_be_done_is_refused(tiny, override):
     with pytest.raises(InputError):
         recorded([override], tiny)
+
+
+def test_a_row_that_is_listed_already_is_named_and_what_to_do(tiny):
+    record = recorded(["+transfer@fewshot.transfer.fixed=fixed"], tiny)
+    with pytest.raises(
+        InputError, match=r"fewshot\.transfer\.fixed.*take it out of `overrides` in params\.yaml"
+    ):
+        hydra_config(record)
 
 
 def test_a_profile_needs_no_readable_file(tmp_path, monkeypatch):

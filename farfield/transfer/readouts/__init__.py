@@ -1,6 +1,6 @@
 """How the queries of an episode are answered with a network that was adapted to its support: one file a way."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,16 +21,27 @@ class ReadoutLearner(Learner[Sequence[Tensor], Fitted]):
     support: ClassVar[tuple[Readout, ...]] = ()
     query: ClassVar[tuple[Readout, ...]]
 
-    def answer(self, outputs: Mapping[Readout, np.ndarray]) -> Tensor:
-        """Logits [E, way * queries, way] from what was read out."""
-        support, query = (
-            [torch.from_numpy(outputs[name]) for name in names] for names in (self.support, self.query)
-        )
-        return self(support, query)
+    def answer(self, outputs: Mapping[Readout, np.ndarray], stage_dims: Sequence[int]) -> Tensor:
+        """Logits [E, way * queries, way] from what was read out of networks with these `stage_dims`. A learner is
+        given stages one by one, the first one first."""
+
+        def parts(names: Sequence[Readout]) -> Iterator[Tensor]:
+            for name in names:
+                values = torch.from_numpy(outputs[name])
+                yield from values.split([*stage_dims], -1) if name.endswith("_stages") else (values,)
+
+        return self([*parts(self.support)], [*parts(self.query)])
 
 
 READOUTS: Registry[ReadoutLearner[Any]] = Registry(
-    "readout", __name__, {"head": "JointHead", "transductive": "TransductiveHead", "centroid": "Centroid"}
+    "readout",
+    __name__,
+    {
+        "head": "JointHead",
+        "transductive": "TransductiveHead",
+        "centroid": "Centroid",
+        "both": "HeadAndStages",
+    },
 )
 
 
