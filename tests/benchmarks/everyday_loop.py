@@ -9,6 +9,7 @@ turn, so that a machine whose speed drifts drifts for both. Prints the medians a
   change   the epochs of transfer.fixed changed: compose, then `dvc repro` to the new report
   pull     a fresh clone, `dvc repro --pull` from a folder remote
   start    CPU seconds of all stages before their first useful instruction, DVC's own included
+  finetune `python -m stages.finetune all` in one process, without a cluster
   test     `make test`
 """
 
@@ -24,7 +25,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FIGURES = ("first", "noop", "status", "change", "pull", "start", "test")
+FIGURES = ("first", "noop", "status", "change", "pull", "start", "finetune", "test")
 # Imports and parameters of a stage, without its work; in a fork where stages are forked.
 STARTED = """
 import importlib, os, resource, sys
@@ -150,6 +151,9 @@ class Clone:
             command, cwd=self.path, env=self.environment, check=True, capture_output=True, text=True
         )
         return float(ran.stdout)
+
+    def finetune(self) -> float:
+        return self.run("env", "FARFIELD_WORKERS=1", "python", "-m", "stages.finetune", "all")
 
     def test(self) -> float:
         return self.run("make", "test")
