@@ -164,6 +164,7 @@ class SideBySide:
         self.jobs: dict[Running, Job] = {}
         self.left = len(todo)
         self.failed: list[str] = []
+        self.restores = True  # what earlier runs of a stage left, in the place of running it
         self.problems = problems()
         self.bar = tqdm(total=len(todo), disable=not sys.stderr.isatty(), bar_format="{desc}", leave=False)
         self.spoke = time.perf_counter()
@@ -173,8 +174,12 @@ class SideBySide:
         LOGS.mkdir(parents=True, exist_ok=True)
         for changed in of_earlier_runs(self.repo):  # or what one says would be restored, unseen
             print(changed, file=sys.stderr)
-            if changed.repair:
-                changed.repair()
+            try:
+                if changed.repair:
+                    changed.repair()
+            except OSError as error:
+                print(f"it stays, so nothing is restored from earlier runs: {error}", file=sys.stderr)
+                self.restores = False
         starting.preload(command_of(stage) for stage in self.todo)
         sorter = TopologicalSorter(self.todo)
         sorter.prepare()
@@ -224,6 +229,8 @@ class SideBySide:
                 return False
             stage.remove_outs(ignore_remove=False, force=False)
             try:
+                if not self.restores:
+                    raise RunCacheNotFoundError(stage)
                 self.repo.stage_cache.restore(stage)
                 keep(stage)
                 self._say(f"cached {stage.addressing}")

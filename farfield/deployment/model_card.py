@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 
 folder = Path(__file__).parent
 graph = (folder / "classifier.onnx").read_bytes()
-said = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["graphs_sha256"]
-if hashlib.sha256(graph).hexdigest() != said["classifier.onnx"]:
+said = json.loads((folder / "classifier.json").read_text(encoding="utf-8")).get("graphs_sha256", {})
+if hashlib.sha256(graph).hexdigest() != said.get("classifier.onnx"):
     sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
 session = onnxruntime.InferenceSession(graph)
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
@@ -43,8 +43,8 @@ import tifffile
 
 folder = Path(__file__).parent
 graph = (folder / "classifier.onnx").read_bytes()
-said = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["graphs_sha256"]
-if hashlib.sha256(graph).hexdigest() != said["classifier.onnx"]:
+said = json.loads((folder / "classifier.json").read_text(encoding="utf-8")).get("graphs_sha256", {})
+if hashlib.sha256(graph).hexdigest() != said.get("classifier.onnx"):
     sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
 session = onnxruntime.InferenceSession(graph)
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])

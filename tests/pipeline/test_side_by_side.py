@@ -1,6 +1,8 @@
 """Independent stages side by side, with real DVC in a small repository of its own."""
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -38,6 +40,10 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:
 
 def digest(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def text_of(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
 
 
 def run(folder: Path, jobs: str = "2") -> subprocess.CompletedProcess:
@@ -81,6 +87,35 @@ def test_what_a_changed_entry_of_earlier_runs_says_is_not_restored(folder):
     assert (folder / "whole.txt").read_text() == "1\n1\n1\n"
     (folder / "in.txt").write_text("2\n")
     assert "cached whole" in run(folder).stdout
+
+
+def test_an_entry_that_lies_where_another_belongs_is_not_restored(folder):
+    for number in "12":
+        (folder / "in.txt").write_text(f"{number}\n")
+        assert run(folder).returncode == 0
+    entries = [path for path in (folder / ".dvc/cache/runs").rglob("*") if path.is_file()]
+    [one], [two] = ([path for path in entries if digest(f"{n}\n" * 3) in path.read_text()] for n in "12")
+    shutil.copy(two, one.parent / two.name)
+    shutil.copy(two, one.parent / "left.tmp")
+    os.utime(one.parent / "left.tmp", (1e9, 1e9))
+    (folder / "in.txt").write_text("1\n")
+    again = run(folder)
+    assert "cached whole" in again.stdout
+    assert again.stderr.count("is not what its name says") == 2
+    assert (folder / "whole.txt").read_text() == "1\n1\n1\n"
+
+
+def test_what_cannot_be_set_aside_is_not_restored_from(folder):
+    assert run(folder).returncode == 0
+    [entry] = [path for path in (folder / ".dvc/cache/runs").rglob("*") if "whole.txt" in text_of(path)]
+    entry.chmod(0o644)
+    entry.write_text(entry.read_text()[:40])
+    (folder / ".farfield/set-aside").write_text("a file where the folder would be")
+    (folder / "whole.txt").unlink()
+    again = run(folder)
+    assert again.returncode == 0, again.stderr
+    assert "it stays, so nothing is restored from earlier runs" in again.stderr
+    assert "done whole" in again.stdout
 
 
 def test_an_emptied_folder_of_earlier_runs_stops_no_run(folder):
