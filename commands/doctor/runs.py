@@ -18,8 +18,8 @@ WRITTEN = 60  # seconds after which what is written beside entries is what a kil
 
 
 def of_earlier_runs(repo: "Repo") -> Iterator[Finding]:
-    """What DVC would restore from, or stop at, unseen: entries that are not what their names say or lie where those
-    of another stage belong, what is no entry, folders without one. What cannot be read is left to DVC."""
+    """What DVC would restore from, or stop at, unseen: entries that are not what their names say or lie where
+    those of another stage belong, what is no entry, folders without one. What cannot be read is left to DVC."""
     folder = Path(repo.stage_cache.cache_dir)
     for place in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
         try:
