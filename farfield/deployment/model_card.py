@@ -6,55 +6,45 @@ from tabulate import tabulate
 
 from farfield.deployment.description import Description
 
-# The README shows it and predict.py is it: answers with onnxruntime, numpy and pillow alone.
-SNIPPET = '''"""Classes of images: python predict.py IMAGE ... (needs onnxruntime, numpy and pillow)."""
-import hashlib
+# What both programs begin with, and how they come to the graph and the names of its classes.
+_IMPORTS = """import hashlib
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
-
-folder = Path(__file__).parent
+"""
+_LOADING = """folder = Path(__file__).parent
 graph = (folder / "classifier.onnx").read_bytes()
 said = json.loads((folder / "classifier.json").read_text(encoding="utf-8")).get("graphs_sha256", {})
 if hashlib.sha256(graph).hexdigest() != said.get("classifier.onnx"):
     sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
 session = onnxruntime.InferenceSession(graph)
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
-for path in sys.argv[1:]:
+"""
+
+# The README shows it and predict.py is it: answers with onnxruntime, numpy and pillow alone.
+SNIPPET = f'''"""Classes of images: python predict.py IMAGE ... (needs onnxruntime, numpy and pillow)."""
+{_IMPORTS}from PIL import Image, ImageOps
+
+{_LOADING}for path in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    [[probabilities]] = session.run(None, {"images": np.asarray(image)[None]})
-    print(path, names[probabilities.argmax()], f"{probabilities.max():.4f}", sep=",")
+    [[probabilities]] = session.run(None, {{"images": np.asarray(image)[None]}})
+    print(path, names[probabilities.argmax()], f"{{probabilities.max():.4f}}", sep=",")
 '''
 
 # The same for classifiers of bands, with tifffile in pillow's place.
-BANDS_SNIPPET = '''"""Classes of images: python predict.py IMAGE.tif ... (needs onnxruntime, numpy, tifffile)."""
-import hashlib
-import json
-import sys
-from pathlib import Path
+BANDS_SNIPPET = f'''"""Classes of images: python predict.py IMAGE.tif ... (needs onnxruntime, numpy, tifffile)."""
+{_IMPORTS}import tifffile
 
-import numpy as np
-import onnxruntime
-import tifffile
-
-folder = Path(__file__).parent
-graph = (folder / "classifier.onnx").read_bytes()
-said = json.loads((folder / "classifier.json").read_text(encoding="utf-8")).get("graphs_sha256", {})
-if hashlib.sha256(graph).hexdigest() != said.get("classifier.onnx"):
-    sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
-session = onnxruntime.InferenceSession(graph)
-names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
-for path in sys.argv[1:]:
+{_LOADING}for path in sys.argv[1:]:
     with tifffile.TiffFile(path) as file:
         bands = file.pages[0].shaped  # planes, depth, height, width, samples
         values = file.pages[0].asarray().reshape(bands)[:, 0]
     image = np.moveaxis(values, 0, -2).reshape(*bands[2:4], -1).astype(np.float32)
-    [[probabilities]] = session.run(None, {"images": image[None]})
-    print(path, names[probabilities.argmax()], f"{probabilities.max():.4f}", sep=",")
+    [[probabilities]] = session.run(None, {{"images": image[None]}})
+    print(path, names[probabilities.argmax()], f"{{probabilities.max():.4f}}", sep=",")
 '''
 
 
