@@ -22,10 +22,11 @@ from farfield.metalearning.architecture import Architecture
 from farfield.metalearning.tasks import load_domains
 from farfield.metalearning.training import Episodic, mean_accuracy, meta_train
 from farfield.seeds import integer_seed
-from farfield.training.checkpoints import is_whole, load_tensors, save_tensors
+from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import deterministic
 from stages.frame import paths
 from stages.frame.executor import device_of, executor, train_missing
+from stages.frame.finished import seal
 from stages.frame.leftovers import prune_undeclared
 from stages.frame.params import load_params
 from stages.frame.run import run
@@ -40,8 +41,8 @@ domains = cache(load_domains)  # the trainings that run in one process share the
 
 @dataclass(frozen=True)
 class Training:
-    """The training of the network of one shot. packed: the datasets, the source first. finished: the file that
-    its weights, curve and accuracies go to."""
+    """The training of the network of one shot. packed: the datasets, the source first. folder: where its
+    weights, curve and accuracies go."""
 
     key: str
     spec: MetaRow
@@ -50,11 +51,12 @@ class Training:
     packed: tuple[Path, ...]
     seed: int
     device: torch.device
-    finished: Path
+    folder: Path
 
     @property
-    def done(self) -> bool:
-        return is_whole(self.finished)
+    def weights(self) -> Path:
+        """The file of its weights, whose facts are the curve and accuracies."""
+        return self.folder / "network.safetensors"
 
 
 def main(key: str) -> None:
@@ -74,7 +76,7 @@ def main(key: str) -> None:
     packed = tuple(paths.packed(name, params.card(name)) for name in (spec.source, *spec.domains))
     scratch = paths.scratch(f"metatrain {key}", facts, *packed)
     trainings = [
-        Training(key, spec, network, shot, packed, params.seeds.metatrain, device, shot_file(scratch, shot))
+        Training(key, spec, network, shot, packed, params.seeds.metatrain, device, scratch / f"{shot}-shot")
         for shot in spec.shots
     ]
     with executor(local, device) as elsewhere:
@@ -82,10 +84,10 @@ def main(key: str) -> None:
     curves, held_out = [], {}
     with atomic_folder(META / "models" / key) as models:
         for one in trainings:
-            weights, learned = load_tensors(one.finished)
-            save_tensors(shot_file(models, one.shot), weights, asdict(network))
+            weights, learned = load_tensors(one.weights)
+            save_tensors(models / f"{one.folder.name}.safetensors", weights, asdict(network))
             curves += [{"shot": one.shot, **row} for row in learned["curve"]]
-            held_out[f"{one.shot}-shot"] = learned["held_out"]
+            held_out[one.folder.name] = learned["held_out"]
     with atomic_file(META / "curves" / f"{key}.csv") as partial:
         pd.DataFrame(curves, columns=COLUMNS).to_csv(partial, index=False)
     summary = {
@@ -102,12 +104,8 @@ def main(key: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def shot_file(folder: Path, shot: int) -> Path:
-    return folder / f"{shot}-shot.safetensors"
-
-
 def train(training: Training) -> None:
-    """Train the network of one shot, wherever this is, and write its file."""
+    """Train the network of one shot, wherever this is, and leave it in its folder."""
     deterministic()
     spec, network, device = training.spec, training.network, training.device
     seed = integer_seed(training.seed, training.key, training.shot)
@@ -134,6 +132,7 @@ def train(training: Training) -> None:
     def accuracy() -> dict[str, float]:
         return mean_accuracy(learner, base.images, test, image_size=size, device=device) if test else {}
 
+    checkpoint = training.folder / "checkpoint.safetensors"
     test = unseen(spec.test_split, **TEST)
     torch.manual_seed(integer_seed(seed, "initialise"))
     learner = network.build()
@@ -149,14 +148,16 @@ def train(training: Training) -> None:
         image_size=size,
         seed=seed,
         device=device,
-        checkpoint=training.finished.with_suffix(".checkpoint"),
+        checkpoint=checkpoint,
         title=f"{spec.title}, {training.shot}-shot",
     )
     held_out: dict[str, object] = {}
     if test:
         counts = {"way": way, "shot": test.shot, "query": test.rows.shape[2] - test.shot}
         held_out = {**counts, "episodes": len(test.rows), "untrained": untrained, "trained": accuracy()}
-    save_tensors(training.finished, learner.state_dict(), {"curve": curve, "held_out": held_out})
+    save_tensors(training.weights, learner.state_dict(), {"curve": curve, "held_out": held_out})
+    checkpoint.unlink(missing_ok=True)
+    seal(training.folder)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from tabulate import tabulate
 from farfield.deployment.description import Description
 
 # What both programs begin with, and how they come to the graph and the names of its classes.
-_IMPORTS = """import hashlib
+_IMPORTS = """import csv
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ if hashlib.sha256(graph).hexdigest() != said.get("classifier.onnx"):
     sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
 session = onnxruntime.InferenceSession(graph)
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+answers = csv.writer(sys.stdout, lineterminator="\\n")
 """
 
 # The README shows it and predict.py is it: answers with onnxruntime, numpy and pillow alone.
@@ -31,7 +33,7 @@ SNIPPET = f'''"""Classes of images: python predict.py IMAGE ... (needs onnxrunti
 {_LOADING}for path in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     [[probabilities]] = session.run(None, {{"images": np.asarray(image)[None]}})
-    print(path, names[probabilities.argmax()], f"{{probabilities.max():.4f}}", sep=",")
+    answers.writerow([path, names[probabilities.argmax()], f"{{probabilities.max():.4f}}"])
 '''
 
 # The same for classifiers of bands, with tifffile in pillow's place.
@@ -44,7 +46,7 @@ BANDS_SNIPPET = f'''"""Classes of images: python predict.py IMAGE.tif ... (needs
         values = file.pages[0].asarray().reshape(bands)[:, 0]
     image = np.moveaxis(values, 0, -2).reshape(*bands[2:4], -1).astype(np.float32)
     [[probabilities]] = session.run(None, {{"images": image[None]}})
-    print(path, names[probabilities.argmax()], f"{{probabilities.max():.4f}}", sep=",")
+    answers.writerow([path, names[probabilities.argmax()], f"{{probabilities.max():.4f}}"])
 '''
 
 

@@ -14,7 +14,8 @@ from farfield.errors import InputError
 from farfield.files import atomic_file
 
 CHECKSUM = "sha256"  # in the metadata: of the head without it, and the data
-OWNER = "whose"  # in the facts of a training's state
+OWNER = "whose"  # in the facts of unfinished work
+PROGRESS = "progress"  # in the facts of a training's state: as text, in which keys keep their order
 LARGEST_HEAD = 100_000_000  # bytes, as safetensors has it
 
 
@@ -39,12 +40,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     _require_whole(path)
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+            text = (file.metadata() or {}).get("facts", "{}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(
             f"{path} is not a safetensors file ({error}). Weights are read from safetensors only, since "
             f"a pickle can run any code; convert them first."
+        ) from error
+    try:
+        return tensors, dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} has facts that are no JSON object: {text[:80]!r}. What farfield saves has one; it was "
+            f"written by something else, or damaged."
         ) from error
 
 
@@ -73,7 +81,7 @@ def _require_whole(path: Path) -> None:
         try:
             head = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), LARGEST_HEAD)))
             said = head.get("__metadata__", {}).pop(CHECKSUM, None)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             return  # no head of safetensors; what reads it says so
         if said is None:
             return
@@ -124,15 +132,23 @@ def whose(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file of `save_tensors` is there with the bytes that were saved; one that was damaged since is
-    said to be computed anew."""
+def save_part(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a finished part of unfinished work, with whose it is."""
+    save_tensors(path, tensors, {OWNER: whose(path)})
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file of `save_part` is there with the bytes that were saved there; one that was damaged since, or
+    put there from elsewhere, is said to be computed anew."""
     try:
-        load_tensors(path)
+        _, facts = load_tensors(path)
     except FileNotFoundError:
         return False
     except InputError as error:
         print(f"computed anew: {error}", file=sys.stderr)
+        return False
+    if facts.get(OWNER) != whose(path):
+        print(f"computed anew: {path} says that it is of {facts.get(OWNER)}", file=sys.stderr)
         return False
     return True
 
@@ -159,7 +175,7 @@ def save_state(
     for number, optimizer in enumerate(optimizers):
         tensors = optimizer_tensors(optimizer)
         state |= {f"{number}.{name}": tensor for name, tensor in tensors.items()}
-    save_tensors(path, state, {**facts, OWNER: whose(path)})
+    save_tensors(path, state, {PROGRESS: json.dumps(facts), OWNER: whose(path)})
 
 
 def restore_state(
@@ -170,7 +186,7 @@ def restore_state(
     InputError if it was written for another training than the one whose place it is in.
     """
     tensors, facts = load_tensors(path)
-    if (owner := facts.pop(OWNER, None)) != whose(path):
+    if (owner := facts.get(OWNER)) != whose(path):
         raise InputError(
             f"{path} is the unfinished work of {owner or 'a training that it does not name'}, expected that of "
             f"{whose(path)}. It was put there by hand; remove it, and this training begins anew."
@@ -179,4 +195,4 @@ def restore_state(
         module.load_state_dict(subset(tensors, f"{part}."))
     for number, optimizer in enumerate(optimizers):
         restore_optimizer(optimizer, subset(tensors, f"{number}."))
-    return facts, subset(tensors, "best.")
+    return json.loads(facts[PROGRESS]), subset(tensors, "best.")

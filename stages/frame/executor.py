@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from farfield.errors import InputError
 from farfield.execution import Executor, Workers
 from farfield.local import Local
 from farfield.training.devices import choose_device
+from stages.frame.finished import is_sealed, reopen
 
 if TYPE_CHECKING:
     import torch
@@ -17,10 +19,10 @@ VISIBLE = 60.0  # seconds after which storage that several nodes share shows wha
 
 
 class Piece(Protocol):
-    """A training, whose files say whether it is done."""
+    """A training, and the folder that it leaves sealed."""
 
     @property
-    def done(self) -> bool: ...
+    def folder(self) -> Path: ...
 
 
 OnePiece = TypeVar("OnePiece", bound=Piece)
@@ -48,14 +50,17 @@ def executor(
 
 
 def train_missing(elsewhere: Executor, train: Callable[[OnePiece], None], pieces: Sequence[OnePiece]) -> None:
-    """Train those that are not done; each leaves files where all that run them can see them."""
-    for _ in elsewhere.map(train, [piece for piece in pieces if not piece.done], _seen):
+    """Train those whose folder is not sealed; each leaves it where all that run them can see it."""
+    missing = [piece for piece in pieces if not is_sealed(piece.folder)]
+    for piece in missing:
+        reopen(piece.folder)
+    for _ in elsewhere.map(train, missing, _seen):
         pass
 
 
 def _seen(piece: Piece, _: None) -> None:
     until = time.monotonic() + VISIBLE
-    while not piece.done:
+    while not is_sealed(piece.folder):
         if time.monotonic() > until:
             raise InputError(f"what another node has trained does not show up here: {piece}")
         time.sleep(0.1)

@@ -19,19 +19,28 @@ def seal(folder: Path) -> None:
 
 def is_sealed(folder: Path) -> bool:
     """Whether a piece is finished and has the bytes it was sealed with. One that was damaged since, or put there
-    from elsewhere, is not, and is said to be done again."""
-    if not (folder / SUMS).exists():
+    from elsewhere, is not; nor is one whose files are not all to be seen yet, on storage that nodes share."""
+    if not (folder / SUMS).is_file():
         return False
     try:
-        if read_json(folder / SUMS) == _sums(folder):
-            return True
-    except ValueError:  # the sums themselves are damaged
-        pass
-    print(f"{folder} does not hold the bytes that were left there; this part is done again", file=sys.stderr)
-    (folder / SUMS).unlink()  # so that it is said once
-    return False
+        return bool(read_json(folder / SUMS) == _sums(folder))
+    except (
+        ValueError,
+        RecursionError,
+        FileNotFoundError,
+    ):  # the sums are damaged, or what they are of is going
+        return False
+
+
+def reopen(folder: Path) -> None:
+    """Break the seal of a piece that is to be done again, and say so."""
+    if (folder / SUMS).is_file():
+        print(
+            f"{folder} does not hold the bytes that were left there; this part is done again", file=sys.stderr
+        )
+        (folder / SUMS).unlink()
 
 
 def _sums(folder: Path) -> list[object]:
-    files = [path for path in sorted(folder.iterdir()) if path.name != SUMS and not path.name.startswith(".")]
-    return [whose(folder), {path.name: file_hash(path) for path in files}]
+    paths = [path for path in sorted(folder.iterdir()) if path.name != SUMS and not path.name.startswith(".")]
+    return [whose(folder), {path.name: file_hash(path) if path.is_file() else None for path in paths}]

@@ -27,7 +27,7 @@ from farfield.training.checkpoints import load_tensors, save_tensors, subset
 from farfield.training.devices import deterministic, resident
 from farfield.training.steps import Curve
 from stages.frame import paths
-from stages.frame.finished import is_sealed, seal
+from stages.frame.finished import seal
 from stages.frame.params import Params, load_params
 from stages.frame.schema.indomain import Column, InDomainRow, Tasks
 
@@ -48,10 +48,6 @@ class Piece(NamedTuple):
     shots: tuple[int, ...]
     device: str
     folder: Path
-
-    @property
-    def done(self) -> bool:
-        return is_sealed(self.folder)
 
 
 @lru_cache(maxsize=1)

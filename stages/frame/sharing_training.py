@@ -19,7 +19,7 @@ from farfield.sharing.weighting import build_weighting
 from farfield.sharing.weighting.weighting import Weighting
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.devices import deterministic
-from stages.frame.finished import is_sealed, seal
+from stages.frame.finished import seal
 from stages.frame.params import load_params
 from stages.frame.schema.sharing import Study
 from stages.frame.sharing_tasks import StudyData, example_positions, network_settings, study_data
@@ -40,10 +40,6 @@ class Piece(NamedTuple):
     title: str
     device: str
     folder: Path
-
-    @property
-    def done(self) -> bool:
-        return is_sealed(self.folder)
 
 
 @lru_cache(maxsize=1)

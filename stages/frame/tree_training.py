@@ -19,7 +19,7 @@ from farfield.sharing.weighting.fixed import Fixed
 from farfield.training.devices import deterministic
 from stages.frame import paths
 from stages.frame.executor import train_missing
-from stages.frame.finished import is_sealed, seal
+from stages.frame.finished import seal
 from stages.frame.params import Params, load_params
 from stages.frame.schema.sharing import Treelike
 from stages.frame.sharing_tasks import network_settings
@@ -42,10 +42,6 @@ class TreePiece(NamedTuple):
     title: str
     device: str
     folder: Path
-
-    @property
-    def done(self) -> bool:
-        return is_sealed(self.folder)
 
 
 def train_tree(piece: TreePiece) -> None:

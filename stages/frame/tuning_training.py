@@ -24,7 +24,7 @@ from farfield.tuning.adapted import Adapted, fit_adapted
 from farfield.tuning.policies import evaluate_routed, mean_policy
 from farfield.tuning.registry import method
 from farfield.tuning.routing import Routed
-from stages.frame.finished import is_sealed, seal
+from stages.frame.finished import seal
 from stages.frame.models import load_network
 from stages.frame.params import load_params
 from stages.frame.schema.tuning import Training
@@ -46,10 +46,6 @@ class Piece(NamedTuple):
     replicate: int
     device: str
     folder: Path
-
-    @property
-    def done(self) -> bool:
-        return is_sealed(self.folder)
 
 
 @lru_cache(maxsize=1)

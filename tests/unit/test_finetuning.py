@@ -438,6 +438,22 @@ def test_a_killed_run_resumes_with_the_chunks_it_finished(packed, monkeypatch):
     assert calls == [8, 0, 4, 0, 4]
 
 
+@pytest.mark.parametrize("left", ["damaged", "of another"])
+def test_a_chunk_that_is_not_as_it_was_left_is_computed_anew(packed, capsys, left):
+    whole = run_driver(packed, "whole", count=4)
+    run_driver(packed, "another", count=4, seed=1)
+    [chunk], [other] = (list((packed / name).rglob("*.safetensors")) for name in ("whole", "another"))
+    content = bytearray((chunk if left == "damaged" else other).read_bytes())
+    if left == "damaged":
+        content[-1] ^= 1
+    chunk.write_bytes(content)
+    capsys.readouterr()
+    again = run_driver(packed, "whole", count=4)
+    assert f"computed anew: {chunk}" in capsys.readouterr().err
+    for name, values in whole.items():
+        assert values.tobytes() == again[name].tobytes()
+
+
 def square(number):
     return number * number, torch.get_num_threads()
 

@@ -1,5 +1,6 @@
 """Pretrained weights: torchvision's names in safetensors, and nothing that could run code."""
 
+import json
 import pickle
 import re
 import shlex
@@ -127,6 +128,27 @@ def test_a_damaged_file_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"resnet50\.safetensors"):
         load_weights(build("resnet14", width=2), path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"__metadata__": {"facts": "{"}},
+        {"__metadata__": {"facts": "[1]"}},
+        {"__metadata__": {"facts": "[" * 100_000}},
+        {"__metadata__": [1]},
+        {"__metadata__": {"facts": {}}},
+    ],
+    ids=["cut", "a list", "deep", "no map", "no text"],
+)
+def test_a_head_that_says_what_no_head_says_is_refused(tmp_path, head):
+    text = json.dumps(head).encode()
+    path = tmp_path / "resnet50.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(
+        InputError, match=r"resnet50\.safetensors (has facts that are|is not a safetensors file)"
+    ):
+        load_tensors(path)
 
 
 # Pickles

@@ -17,7 +17,7 @@ from farfield.backbones.backbone import Backbone
 from farfield.backbones.channels import with_channels
 from farfield.episodes.sampling import Episodes
 from farfield.execution import Executor
-from farfield.training.checkpoints import is_whole, load_tensors, save_tensors
+from farfield.training.checkpoints import is_part, load_tensors, save_part
 from farfield.training.images import evaluation_view
 from farfield.transfer.finetuning.engine import fine_tune
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
@@ -99,7 +99,7 @@ def fine_tune_cells(
         ]
         for number, (cell, folder) in enumerate(zip(cells, task.folders(cells), strict=True))
     ]
-    missing = [[chunk for chunk in mine if not is_whole(chunk.file)] for mine in chunks]
+    missing = [[chunk for chunk in mine if not is_part(chunk.file)] for mine in chunks]
     finished = executor.map(task, [chunk for mine in missing for chunk in mine], _keep)
     for cell, mine, left in zip(cells, chunks, missing, strict=True):
         done = len(cell.episodes.rows) - sum(len(chunk.rows) for chunk in left)
@@ -133,7 +133,7 @@ class _Chunk:
 
 def _keep(chunk: _Chunk, readouts: dict[str, np.ndarray]) -> int:
     """The number of its episodes."""
-    save_tensors(chunk.file, {name: torch.tensor(values) for name, values in readouts.items()})
+    save_part(chunk.file, {name: torch.tensor(values) for name, values in readouts.items()})
     return len(chunk.rows)
 
 
