@@ -86,17 +86,22 @@ def rows_of(fewshot: FewShot, unit: str) -> list[str]:
 def choose(params: Params, wanted: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     """{unit: its rows} to run, and the titles of rows that need a model that is not `usable`.
 
-    Without `wanted`: every row, except those on networks that were never trained. InputError if a
-    wanted row is unknown or lacks its model, or if no model is there at all.
+    Without `wanted`: every row, except those on networks that were never trained and those on views. InputError
+    if a wanted row is unknown, on views, or lacks its model, or if no model is there at all.
     """
     fewshot = params.fewshot
     if unknown := [row for row in wanted if row not in fewshot.rows]:
         raise InputError(f"there is no method {unknown[0]!r}; METHODS can be {', '.join(fewshot.rows)}")
+    if viewed := [row for row in wanted if row in fewshot.viewed]:
+        raise InputError(
+            f"{viewed[0]} shows images in views that keep their labels, and of images of your own nobody has "
+            f"said which do; METHODS can be {', '.join(row for row in fewshot.rows if row not in fewshot.viewed)}"
+        )
     chosen: dict[str, list[str]] = {}
     absent = []
     for unit in fewshot.units:
         untrained = unit in fewshot.transfer and params.untrained(fewshot.transfer[unit].model)
-        rows = [row for row in rows_of(fewshot, unit) if row in (wanted or fewshot.rows)]
+        rows = [row for row in rows_of(fewshot, unit) if row in (wanted or {*fewshot.rows} - fewshot.viewed)]
         if not rows or (untrained and not wanted):
             continue
         models = models_of(params, unit).items()

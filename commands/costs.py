@@ -80,6 +80,10 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
     for name in few["models"]:
         yield Stage(f"embed@{name}", _network(params, name), (targets * _cost(params, name) / rate,))
 
+    shown = sum(_images(params, name) * (len(few["views"].get(name, [0])) - 1) for name in few["targets"])
+    for name in few["viewed_models"]:
+        yield Stage(f"views@{name}", (f"embed@{name}",), (shown * _cost(params, name) / rate,))
+
     def chunks(name: str, settings: Mapping[str, Any], budget: int) -> tuple[float, ...]:
         """Of each cell its chunks; queries are seen once, and support images each epoch."""
         episodes, chunk = min(budget or few["episodes"], few["episodes"]), CHUNK["cuda"]

@@ -40,7 +40,7 @@ def exportable(fewshot: FewShot, row: str) -> bool:
     if row in fewshot.transfer:
         return bool(FEATURE_LEARNERS.find(fewshot.transfer[row].learner).exportable)
     units = [unit for unit in fewshot.finetune.values() if row in unit.rows and unit.settings.single]
-    return any(READOUTS.find(unit.rows[row].readout).exportable for unit in units)
+    return any(READOUTS.find(unit.rows[row].readout).exportable and not unit.viewed for unit in units)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ killed run goes on where it was.
 """
 
 import shutil
+from dataclasses import replace
 from itertools import groupby
 
 from farfield.datasets.packed import load_images
@@ -44,8 +45,9 @@ def main(key: str) -> None:
     tables = []
     with executor(local, device) as elsewhere:
         # Of all cells at once that are adapted alike, so that no worker waits for another cell.
-        for settings, alike in groupby(adapting.items(), lambda cell: unit.settings_on(cell[0][0])):
+        for views, alike in groupby(adapting.items(), lambda cell: params.fewshot.views_of(cell[0][0])):
             own = dict(alike)
+            settings = replace(unit.settings, views=views) if unit.viewed else unit.settings
             adapted = fine_tune_cells(
                 backbone,
                 [*own.values()],

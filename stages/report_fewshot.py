@@ -41,7 +41,7 @@ Part = tuple[list[Drawn], list[Drawn]]  # of the first page, and pages
 
 def main() -> None:
     params = load_params()
-    results = [paths.FEWSHOT / name for name in ("results", "transductive", "choices")]
+    results = [paths.FEWSHOT / name for name in ("results", "transductive/results", "choices")]
     prune_undeclared(params, paths.VALID_TARGETS, *results)
     jointly = Findings(transductive_results(params, targets(params)), lambda study: ())
     found = Findings(read_study(params), partial(judge_fewshot, jointly=jointly.study))

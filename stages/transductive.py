@@ -1,7 +1,7 @@
 """transductive@<row>: a head that sees all queries at once, on frozen features of all targets and shots.
 
-To pipelines/fewshot/transductive/<row>.parquet, one row an episode and kind of queries: method, dataset, shot,
-queries (balanced, or dirichlet: a part of them with shares drawn from `seeds.episodes`), episode, accuracy in
+To pipelines/fewshot/transductive/results/<row>.parquet, one row an episode and kind of queries: method, dataset,
+shot, queries (balanced, or dirichlet: a part of them with shares drawn from `seeds.episodes`), episode, accuracy in
 percent, and the predicted ways of the queries that were asked.
 """
 
@@ -52,7 +52,7 @@ def main(row: str) -> None:
         start = starting(begin[1], stored[:, begin[0]], episodes, device) if begin else None
         table = evaluate(head, start, stored[:, slice(*columns["features"])], episodes, asked, device)
         tables.append(answered(row, dataset, shot, table))
-    with atomic_file(paths.FEWSHOT / "transductive" / f"{row}.parquet") as partial:
+    with atomic_file(paths.FEWSHOT / "transductive/results" / f"{row}.parquet") as partial:
         pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
 
 

@@ -9,7 +9,7 @@ from farfield.episodes.evaluation import evaluate
 from farfield.files import read_json
 from farfield.local import load_local
 from farfield.training.devices import choose_device, deterministic
-from farfield.transfer.blocks import reading
+from farfield.transfer.blocks import over_views, reading
 from farfield.transfer.feature_learners import feature_learner
 from stages.frame import paths
 from stages.frame.leftovers import ANSWERED_FOLDERS, prune_undeclared
@@ -24,14 +24,16 @@ def main(method: str) -> None:
     device = choose_device(load_local().device)
     spec = params.fewshot.transfer[method]
     learner = feature_learner(spec.learner, params.seeds.fewshot, spec.settings)
-    folder = paths.FEWSHOT / "features" / spec.model
+    folder = paths.FEWSHOT / spec.reads / spec.model
     read, classify = reading(learner, read_json(folder / "columns.json"))
+    if spec.reads == "views":
+        classify = over_views(classify)
     prune_undeclared(params, *ANSWERED_FOLDERS)
     tables = []
     for dataset, shot, episodes in tqdm(
         [*cells(params, spec.episodes)], desc=spec.title, unit="cell", file=sys.stderr
     ):
-        features = np.load(folder / f"{dataset}.npy", mmap_mode="r")[:, read]
+        features = np.load(folder / f"{dataset}.npy", mmap_mode="r")[..., read]
         tables.append(answered(method, dataset, shot, evaluate(classify, features, episodes, device)))
     save_results(method, tables)
 

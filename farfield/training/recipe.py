@@ -8,6 +8,9 @@ from farfield.errors import InputError
 from farfield.settings import AboveZero, AtLeastZero, BelowOne, NotNegative, Positive, Probability, settings
 
 Precision = Literal["float32", "bfloat16"]
+View = Literal[
+    "plain", "mirrored", "turned", "upside_down", "near"
+]  # of an image; see `farfield.networks.views`
 
 
 @settings

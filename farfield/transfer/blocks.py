@@ -67,6 +67,20 @@ def reading(
     return slice(places[0][0], places[-1][1]), classify
 
 
+def over_views(
+    classify: Callable[[Tensor, Tensor, int], Tensor],
+) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """What classifies images of which V views were embedded, support [E, way, shot, V, d] and query [E, Q, V, d],
+    by what classifies single ones: every view of a support image is one more image of its class, and the answer
+    [E, Q, way] is the mean of the log-probabilities of a query's views."""
+
+    def of_views(support: Tensor, query: Tensor, first: int) -> Tensor:
+        logits = classify(support.flatten(2, 3), query.flatten(1, 2), first)
+        return logits.log_softmax(-1).unflatten(1, query.shape[1:3]).mean(2)
+
+    return of_views
+
+
 def root(values: Tensor) -> Tensor:
     """Signed square roots, which tame the long tails of pooled activations."""
     return values.sign() * values.abs().sqrt()

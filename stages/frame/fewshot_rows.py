@@ -33,7 +33,7 @@ def transductive_results(params: Params, datasets: dict[str, Dataset]) -> Study:
     """The transductive rows, and below them those on the same networks that answer each query by itself."""
     fewshot, alone = params.fewshot, params.fewshot.alone
     jointly = [
-        pd.read_parquet(paths.FEWSHOT / "transductive" / f"{key}.parquet").drop(columns="predictions")
+        pd.read_parquet(paths.FEWSHOT / "transductive/results" / f"{key}.parquet").drop(columns="predictions")
         for key in fewshot.transductive
     ]
     results = pd.concat([pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet") for key in alone])

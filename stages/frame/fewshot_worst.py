@@ -56,7 +56,7 @@ def _answers(params: Params) -> pd.DataFrame:
     tables = [
         pd.read_parquet(folder / f"{key}.parquet", columns=COLUMNS, filters=fewest) for key in fewshot.units
     ]
-    folder = paths.FEWSHOT / "transductive"
+    folder = paths.FEWSHOT / "transductive/results"
     balanced = [*fewest, ("queries", "==", "balanced")]
     for key in fewshot.transductive:
         tables.append(pd.read_parquet(folder / f"{key}.parquet", columns=COLUMNS, filters=balanced))

@@ -38,9 +38,10 @@ def declared_outputs(params: Params) -> dict[Path, list[str]]:
     data = {folder: params.datasets_of(role) for folder, role in DATA_FOLDERS.items()}
     study = {
         "features": [*fewshot.models],
+        "views": [*fewshot.viewed_models],
         "choices": [f"{key}.json" for key in fewshot.ensemble],
         "results": [f"{key}.parquet" for key in fewshot.units],
-        "transductive": [f"{key}.parquet" for key in fewshot.transductive],
+        "transductive/results": [f"{key}.parquet" for key in fewshot.transductive],
         "meta/curves": [f"{key}.csv" for key in fewshot.meta],
         "meta/training": [f"{key}.json" for key in fewshot.meta],
     }

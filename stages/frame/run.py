@@ -13,7 +13,7 @@ from stages.frame.inputs import require_whole
 
 # Work in one piece, which a cluster does on one of its nodes. The others hand it their pieces themselves, or are
 # done before a node had loaded torch.
-WHOLE = {"pretrain", "embed", "spine", "transfer", "transductive", "metatest", "warmup", "search"}
+WHOLE = {"pretrain", "embed", "views", "spine", "transfer", "transductive", "metatest", "warmup", "search"}
 
 
 def run(main: Callable[..., None]) -> None:

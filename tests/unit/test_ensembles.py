@@ -7,11 +7,13 @@ import torch
 from torch.nn import functional as F
 
 from farfield.errors import InputError
+from farfield.transfer.ensembles import ensemble_learner
 from farfield.transfer.ensembles.all_embeddings import AllEmbeddings
 from farfield.transfer.ensembles.ims import IMS
 from farfield.transfer.ensembles.settings import IMSChoices, IMSSettings
 from farfield.transfer.ensembles.splits import split_support
 from farfield.transfer.ensembles.validation import draw_heads
+from farfield.transfer.hyper_ensemble import HyperEnsemble
 from farfield.transfer.linear_head import LinearHead
 
 DIMS = [(4, 8), (6, 5), (3, 9)]
@@ -280,3 +282,17 @@ def test_features_that_do_not_fit_are_named():
     support[2][0, 1, 2, 3] = torch.nan
     with pytest.raises(InputError, match="model 2 has support features that are not finite"):
         ims(support, query, DIMS, IMSSettings(), SEED)
+
+
+def test_joined_networks_are_one_network_that_has_the_last_stages_of_all():
+    generator = torch.Generator().manual_seed(3)
+    dims = [(3, 4, 5), (2, 6, 4, 3)]
+    support = [torch.rand(2, 3, 4, sum(widths), generator=generator) for widths in dims]
+    query = [torch.rand(2, 6, sum(widths), generator=generator) for widths in dims]
+    given = ensemble_learner("joined", 0, dims, {"stages": 2})(support, query)
+    columns = [slice(3, 7), slice(7, 12)], [slice(8, 12), slice(12, 15)]
+    blocks = [
+        [values[..., place] for values, places in zip(part, columns, strict=True) for place in places]
+        for part in (support, query)
+    ]
+    assert torch.equal(given, HyperEnsemble()(*blocks))

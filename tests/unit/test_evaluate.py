@@ -106,6 +106,10 @@ def test_without_models_the_user_is_told_how_to_get_them(data, here):
         run(data, "--methods", "fixed")
     with pytest.raises(InputError, match=r"no method 'fxied'; METHODS can be .*fixed"):
         run(data, "--methods", "fxied")
+    with pytest.raises(
+        InputError, match=r"inductive_views shows images in views.*METHODS can be .*inductive, "
+    ):
+        run(data, "--methods", "inductive_views")
 
 
 def test_every_row_with_a_model_is_chosen_but_those_that_never_learned(models):

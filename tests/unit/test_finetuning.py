@@ -13,12 +13,12 @@ from farfield.episodes.minibatches import minibatch_orders
 from farfield.episodes.sampling import Episodes
 from farfield.errors import InputError
 from farfield.execution import Workers
+from farfield.networks.views import show, shown
 from farfield.training.recipe import SGD
 from farfield.transfer.finetuning import engine, layout
 from farfield.transfer.finetuning.driver import Cell, fine_tune_cells, fine_tune_episodes
 from farfield.transfer.finetuning.engine import fine_tune
-from farfield.transfer.finetuning.settings import FineTuning, Grid
-from farfield.transfer.finetuning.views import show, shown
+from farfield.transfer.finetuning.settings import TSA, FineTuning, Grid
 from farfield.transfer.linear_head import initial_heads
 
 READOUTS = (
@@ -194,7 +194,10 @@ def test_views_take_turns_and_their_answers_are_averaged():
     backbone = pretrained("resnet10", size=40)
     support, query = images(2, 2, 4, 40)
     settings = replace(ALL, epochs=4, last=2, views=views)
-    got = fine_tune(backbone, support, query, settings, ["head"], seed=0)["head"]
+    asked = ["head", "support_stages", "query_stages"]
+    found = fine_tune(backbone, support, query, settings, asked, seed=0)
+    got = found["head"]
+    assert found["support_stages"].shape[:3] == (2, support.shape[1], 2 * 3)
     for e in range(2):
         network, way = copy.deepcopy(backbone), support.shape[1]
         trained = [p for name, p in network.named_parameters() if name.startswith(("layers.2.", "layers.3."))]
@@ -221,8 +224,34 @@ def test_views_take_turns_and_their_answers_are_averaged():
         network.eval()
         near = F.interpolate(query[e][..., 2:37, 2:37], size=(40, 40), mode="bilinear")
         with torch.no_grad():
-            answers = [head(network(x)).log_softmax(-1) for x in (query[e], query[e].flip(3), near)]
+            of_views = query[e], query[e].flip(3), near
+            answers = [head(network(x)).log_softmax(-1) for x in of_views]
+            stages = torch.stack([_pooled(network, x) for x in of_views], 1).flatten(0, 1)
+            seen = (
+                torch.stack([_pooled(network, x) for x in seen[:3]], 1).unflatten(0, (way, 2)).flatten(1, 2)
+            )
         torch.testing.assert_close(got[e], torch.stack(answers).mean(0), atol=1e-8, rtol=1e-7)
+        torch.testing.assert_close(found["query_stages"][e], stages, atol=1e-8, rtol=1e-7)
+        torch.testing.assert_close(found["support_stages"][e], seen, atol=1e-8, rtol=1e-7)
+
+
+def _pooled(network, pixels):
+    """[n, sum(stage_dims)]"""
+    return torch.cat([maps.mean((2, 3)) for maps in network.stages(pixels)], 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "readout"),
+    [
+        ({"views": ("plain", "near")}, "transductive"),
+        ({"views": ("plain", "near")}, "query_features"),
+        ({"tsa": TSA()}, "query_stages"),
+    ],
+)
+def test_a_readout_that_does_not_come_of_the_settings_is_refused(settings, readout):
+    backbone = pretrained("resnet10", size=24)
+    with pytest.raises(InputError, match=rf"and no other; found {readout}\."):
+        fine_tune(backbone, *images(1, 1, 1, 24), replace(ALL, **settings), ["head", readout], seed=0)
 
 
 def test_turned_views_show_the_same_pixels():
@@ -237,7 +266,7 @@ def test_a_grid_has_no_readout_but_the_head_and_rising_epochs():
     with pytest.raises(InputError, match="epochs of a grid rise"):
         Grid(learning_rates=(0.1,), epochs=(3, 3), norms=("eval",))
     settings = replace(ALL, grid=Grid(learning_rates=(0.1,), epochs=(1,), norms=("eval",)))
-    with pytest.raises(InputError, match="the readout head and no other"):
+    with pytest.raises(InputError, match="the readouts head and no other"):
         fine_tune(pretrained("conv4", size=64), *images(1, 1, 2, 64), settings, ["transductive"], seed=0)
 
 

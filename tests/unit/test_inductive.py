@@ -14,7 +14,7 @@ from farfield.episodes.sampling import sample_episodes
 from farfield.errors import InputError
 from farfield.networks.embedding import feature_columns
 from farfield.seeds import stream
-from farfield.transfer.blocks import block_columns, reading, view
+from farfield.transfer.blocks import block_columns, over_views, reading, view
 from farfield.transfer.feature_learners import feature_learner
 from farfield.transfer.gram_logistic import left_out_losses
 from farfield.transfer.hyper_ensemble import HyperEnsemble
@@ -189,6 +189,21 @@ def test_head_and_stages_are_averaged_and_the_first_stages_left_aside():
         np.testing.assert_allclose(found[e].numpy(), expected, atol=4e-3)
 
 
+def test_head_and_stages_of_views_are_averaged_over_the_views_of_a_query():
+    support, queries = problem(shot=4)  # two views of two images a class
+    logits = torch.from_numpy(stream(0, "head").normal(0, 3, (3, 25, 5))).float()
+    given = {
+        "head": logits.numpy(),
+        "support_stages": torch.cat(support, -1).numpy(),
+        "query_stages": torch.cat(queries, -1).numpy(),  # three views of 25 images
+    }
+    found = HeadAndStages(stages=3).answer(given, (20, 16, 40))
+    single = HyperEnsemble().fit(support)
+    of_views = [HyperEnsemble().scores(single, [block[:, view::3] for block in queries]) for view in range(3)]
+    wanted = (sum(of_views) / 3 + logits.log_softmax(-1)) / 2
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: type(learner).__name__)
 def test_an_answer_hangs_on_neither_other_queries_nor_other_episodes(learner):
     support, queries = problem(shot=5)
@@ -231,3 +246,27 @@ def test_settings_that_mean_nothing_are_refused_by_name():
         feature_learner("logistic", 0, {"penalties": []})
     with pytest.raises(InputError, match=r"ridge.*normalisation"):
         feature_learner("ridge", 0, {"normalisation": "whitened"})
+
+
+@pytest.mark.parametrize("learner", ["hyper_ensemble", "linear_head"])
+def test_views_of_the_support_are_images_and_those_of_a_query_are_averaged(learner):
+    """Against one episode after the other, whose views were written out as images."""
+    columns = {"stage1": (0, 6), "stage2": (6, 14), "features": (6, 14)}
+    random = stream(0, "inductive views")
+    support = torch.from_numpy(
+        random.normal(0, 1, (3, 4, 2, 3, 14))
+    ).float()  # 3 episodes, 4 classes, 2 shots
+    support += torch.arange(4.0)[:, None, None, None] * 0.3
+    query = torch.from_numpy(random.normal(0, 1, (3, 5, 3, 14))).float()
+    settings = {"stages": 2} if learner == "hyper_ensemble" else {}
+    read, classify = reading(feature_learner(learner, 0, settings), columns)
+    given = over_views(classify)(support[..., read], query[..., read], 0)
+    assert given.shape == (3, 5, 4)
+    for episode in range(3):
+        images = torch.stack([torch.cat([*own]) for own in support[episode]])  # [4, 2 * 3, 14]
+        answers = [
+            classify(images[None, ..., read], query[episode, :, view][None, ..., read], episode)
+            for view in range(3)
+        ]
+        wanted = sum(answer.log_softmax(-1) for answer in answers) / 3
+        torch.testing.assert_close(given[episode], wanted[0], atol=1e-3, rtol=1e-3)

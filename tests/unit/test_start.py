@@ -20,6 +20,7 @@ STARTS = {
     "weights": {"torch"},
     "embed": {"torch"},
     "transfer": {"torch"},
+    "views": {"torch"},
     "transductive": {"torch"},
     "metatrain": {"torch"},
     "metatest": {"torch"},

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from farfield.backbones import build
 from farfield.errors import InputError
-from farfield.networks.embedding import embed, feature_columns
+from farfield.networks.embedding import embed, embed_views, feature_columns
 from farfield.training.checkpoints import load_tensors, save_tensors
 from farfield.training.classifier import Classifier, held_out, pretrain
 from farfield.training.devices import choose_device, resident
@@ -207,6 +207,25 @@ def test_embedding_equals_the_network_on_each_image(tmp_path):
                 )
                 middle = backbone.stages(view)[1].mean((2, 3))[0]
                 torch.testing.assert_close(ours[slice(*columns["stage2"])], middle, atol=1e-5, rtol=1e-4)
+
+
+def test_embedded_views_are_those_of_images_that_were_turned_before(tmp_path):
+    """Where no pixel is made anew, what is shown is an image of its own."""
+    images = torch.from_numpy(coloured_squares(10)[0])
+    backbone = build("resnet10", width=4, image_size=16)
+    size = {"image_size": images.shape[1], "device": CPU, "batch_size": 4}
+    embed(backbone, images, tmp_path / "plain.npy", **size)
+    plain = np.load(tmp_path / "plain.npy")
+    views = ("plain", "mirrored", "turned", "upside_down", "near")
+    embed_views(backbone, images, views, plain, tmp_path / "views.npy", **size)
+    found = np.load(tmp_path / "views.npy")
+    assert found.shape == (10, 5, plain.shape[1])
+    assert (found[:, 0] == plain).all()
+    others = images.flip(2), images.rot90(1, (1, 2)), images.flip(1).flip(2)
+    for number, other in enumerate(others, 1):
+        embed(backbone, other.contiguous(), tmp_path / "other.npy", **size)
+        np.testing.assert_allclose(found[:, number], np.load(tmp_path / "other.npy"), atol=1e-5, rtol=1e-4)
+    assert np.abs(found[:, 4] - plain).max() > 1e-3
 
 
 def test_augmentation_can_be_switched_off_and_changed():

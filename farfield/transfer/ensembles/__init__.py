@@ -1,4 +1,4 @@
-"""Ensembles of source models: linear heads on the pooled stage features of M backbones. One file a method.
+"""Ensembles of source models: heads on the pooled stage features of M backbones. One file a method.
 
 All work on features alone. For each model: support [E, way, shot, D] and query [E, Q, D], where D is
 the sum of `stage_dims`, the widths of its pooled stages from the first to the last.
@@ -33,7 +33,7 @@ class EnsembleLearner(Learner[Sequence[Tensor], Fitted]):
 
 
 ENSEMBLES: Registry[EnsembleLearner[Any]] = Registry(
-    "ensemble method", __name__, {"all_embeddings": "AllEmbeddings", "ims": "IMS"}
+    "ensemble method", __name__, {"all_embeddings": "AllEmbeddings", "ims": "IMS", "joined": "Joined"}
 )
 
 

@@ -14,14 +14,13 @@ from torch.nn import functional as F
 
 from farfield.backbones.backbone import Backbone
 from farfield.episodes.minibatches import minibatch_orders
-from farfield.errors import InputError
+from farfield.networks.views import shown
 from farfield.transfer.finetuning.descent import Descent
 from farfield.transfer.finetuning.layers import State, chain, evaluation
 from farfield.transfer.finetuning.layout import episodes_together, lay_out
 from farfield.transfer.finetuning.settings import FineTuning, Readout, check_readouts
 from farfield.transfer.finetuning.stacking import StackedProduct
 from farfield.transfer.finetuning.tsa import adapted_logits
-from farfield.transfer.finetuning.views import shown
 from farfield.transfer.linear_head import initial_heads
 
 FORWARD_IMAGES = 128  # of evaluation in one forward
@@ -48,16 +47,15 @@ def fine_tune(
     support_features [E, way, shot, d], query_features [E, Q, d]: features in evaluation mode.
     support_stages [E, way, shot, sum(stage_dims)], query_stages [E, Q, sum(stage_dims)]: the map after
         each stage averaged over its positions, in evaluation mode.
+
+    Of several views the head's logits are one mean, and stages are those of each view, views of an image
+    following each other: [E, way, shot * views, ...] and [E, Q * views, ...].
     """
     check_readouts(readouts)
+    settings.check(readouts)
     layers = chain(backbone)
     trained = layers.layers[layers.frozen(settings.last, settings.unit) :]
     together = episodes_together(trained, support.device)
-    if not settings.single and [*readouts] != ["head"]:
-        raise InputError(
-            f"fine-tunings that are averaged, adapters and several views have the readout head and no other; "
-            f"found {[*readouts]}. Leave out `grid`, `tsa` and `views`, or read the head alone."
-        )
     if settings.tsa:
         return {"head": adapted_logits(backbone, support, query, settings.tsa)}
     parts = []
@@ -144,7 +142,7 @@ class _Adapted:
                 logits = of_views.mean(2)
             out |= {"head": logits, "query_features": features, "query_stages": stages}
         if {"support_features", "support_stages"} & set(readouts):
-            grid = (self.way, self.shot)
+            grid = (self.way, -1)
             features, stages = self._evaluate(self.support, self.support_stages)
             out |= {
                 "support_features": features.unflatten(1, grid),

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from farfield.errors import InputError
 from farfield.settings import AboveZero, AtLeastZero, NotNegative, Positive, settings
-from farfield.training.recipe import SGD
+from farfield.training.recipe import SGD, View
 
 Readout = Literal[
     "head", "transductive", "support_features", "query_features", "support_stages", "query_stages"
@@ -17,7 +17,6 @@ Readout = Literal[
 
 
 Norm = Literal["train", "eval"]
-View = Literal["plain", "mirrored", "turned", "upside_down", "near"]  # of an image; see `views`
 
 
 @settings
@@ -70,8 +69,8 @@ class FineTuning:
     grid: what is trained in the place of one rate, number of epochs and norm; the only readout is then the head,
         whose logits are the mean of all their log-probabilities.
     views: of every image, support and queries. An epoch is trained on one of them, one after the other, so that
-        more views are no more steps; a query's answer is the mean of the log-probabilities of all. With several
-        the only readout is the head.
+        more views are no more steps; the head's answer is the mean of the log-probabilities of all. With several
+        the only readouts are the head and the stages.
     tsa: adapters that are learned in the place of all of the above; the only readout is then the head, whose
         logits are the cosines to class means.
     """
@@ -94,6 +93,19 @@ class FineTuning:
     def single(self) -> bool:
         """Whether what comes of it is one network of the backbone's kind, whose head answers plain images."""
         return self.grid is None and self.tsa is None and len(self.views) == 1
+
+    def check(self, readouts: Sequence[str]) -> None:
+        """InputError if one of these cannot be read out of what is trained."""
+        given, allowed = "fine-tunings that are averaged and adapters have", {"head"}
+        if self.grid is None and self.tsa is None:
+            if len(self.views) == 1:
+                return
+            given, allowed = "several views have", {"head", "support_stages", "query_stages"}
+        if wrong := [name for name in readouts if name not in allowed]:
+            raise InputError(
+                f"{given} the readouts {', '.join(sorted(allowed))} and no other; found {wrong[0]}. Leave out "
+                f"`grid`, `tsa` and `views`, or this readout."
+            )
 
     @property
     def trainings(self) -> "list[tuple[FineTuning, tuple[int, ...]]]":

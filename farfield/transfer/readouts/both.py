@@ -18,7 +18,11 @@ from farfield.transfer.readouts import ReadoutLearner
 
 @keyword_settings
 class HeadAndStages(ReadoutLearner[FittedEnsemble]):
-    """The mean of the log-probabilities of the head and of `HyperEnsemble` on the last `stages`."""
+    """The mean of the log-probabilities of the head and of `HyperEnsemble` on the last `stages`.
+
+    With several views of each image, those of the support are further images of its class, and the
+    log-probabilities of a query are their mean over its views.
+    """
 
     stages: Positive = 3
     support: ClassVar[tuple[Readout, ...]] = ("support_stages",)
@@ -29,5 +33,6 @@ class HeadAndStages(ReadoutLearner[FittedEnsemble]):
 
     def scores(self, fitted: FittedEnsemble, query: Sequence[Tensor]) -> Tensor:
         logits, *stages = query
-        answers = logits.log_softmax(-1), HyperEnsemble().scores(fitted, stages[-self.stages :])
-        return torch.stack(answers).mean(0)
+        of_views = HyperEnsemble().scores(fitted, stages[-self.stages :])
+        regression = of_views.unflatten(1, (logits.shape[1], -1)).mean(2)
+        return torch.stack([logits.log_softmax(-1), regression]).mean(0)

@@ -1,14 +1,13 @@
 """The few-shot study."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from farfield.settings import NotNegative, Positive
-from farfield.training.recipe import Recipe
-from farfield.transfer.finetuning.settings import FineTuning, View
+from farfield.training.recipe import Recipe, View
+from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame.schema.section import Distinct, Name, Section
 
 
@@ -85,10 +84,11 @@ class MetaRow(Row):
 
 
 class FrozenRow(Row):
-    """A classifier on features of a network that stays as it is."""
+    """A classifier on features of a network that stays as it is, which saw each image once, or in views."""
 
     learner: str
     model: str
+    reads: Literal["features", "views"]
     settings: dict[str, Any]
     episodes: NotNegative
 
@@ -131,14 +131,9 @@ class Adaptation(Section):
 
     model: str
     settings: FineTuning
-    # By target; others are shown as settings say.
-    views: dict[Name, Annotated[tuple[View, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    viewed: bool  # whether images are shown in the views that keep a label of their target
     episodes: NotNegative
     rows: Annotated[dict[Name, AdaptedRow], Field(min_length=1)]
-
-    def settings_on(self, target: str) -> FineTuning:
-        """The settings with the views that keep a label of this target."""
-        return replace(self.settings, views=self.views.get(target, self.settings.views))
 
 
 class CombinedRow(Row):
@@ -164,6 +159,9 @@ class FewShot(Section):
     reference: str  # the method that paired differences are taken against
     targets: dict[Name, Target]
     models: Annotated[tuple[str, ...], Distinct]  # networks whose features rows and ensembles read
+    viewed_models: Annotated[tuple[str, ...], Distinct]  # those of which rows read features of views
+    # By target, those that keep a label of its images, the plain one first; images of others have that alone.
+    views: dict[Name, Annotated[tuple[View, ...], Field(min_length=2), Distinct]]
     meta: dict[Name, MetaRow]
     transfer: dict[Name, FrozenRow]
     transductive: dict[Name, TransductiveRow]
@@ -192,6 +190,15 @@ class FewShot(Section):
         """The stages that answer episodes for the main tables, each with a file of results."""
         return [*self.meta, *self.transfer, *self.finetune, *self.ensemble]
 
+    def views_of(self, target: str) -> tuple[View, ...]:
+        return self.views.get(target, ("plain",))
+
+    @property
+    def viewed(self) -> set[str]:
+        """Rows that show images in views, of which each target says which keep a label."""
+        found = {key for key, row in self.transfer.items() if row.reads == "views"}
+        return found | {key for unit in self.finetune.values() if unit.viewed for key in unit.rows}
+
     @property
     def alone(self) -> list[str]:
         """Rows on the same networks as transductive ones, which answer each query by itself."""
@@ -217,6 +224,20 @@ class FewShot(Section):
         for key, model in used.items():
             if model not in self.models:
                 raise ValueError(f"{key} is {model!r}, which is not one of models: {', '.join(self.models)}")
+        for key, row in self.transfer.items():
+            if row.reads == "views" and row.model not in self.viewed_models:
+                known = ", ".join(self.viewed_models) or "none"
+                raise ValueError(
+                    f"transfer.{key} reads views by {row.model!r}, which is not one of viewed_models: {known}"
+                )
+        for model in self.viewed_models:
+            if model not in self.models:
+                raise ValueError(
+                    f"viewed_models names {model!r}, which is not one of models: {', '.join(self.models)}"
+                )
+        for target, views in self.views.items():
+            if views[0] != "plain":
+                raise ValueError(f"views.{target} begins with {views[0]!r}; the first view is the plain one")
         if self.reference not in self.rows:
             raise ValueError(f"reference {self.reference!r} is not one of the rows: {', '.join(self.rows)}")
         return self

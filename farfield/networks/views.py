@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from farfield.transfer.finetuning.settings import View
+from farfield.training.recipe import View
 
 _NEAR = 7 / 8  # of the image's side
 
