@@ -1,8 +1,8 @@
 """transductive@<row>: a head that sees all queries at once, on frozen features of all targets and shots.
 
 To pipelines/fewshot/transductive/results/<row>.parquet, one row an episode and kind of queries: method, dataset,
-shot, queries (balanced, or dirichlet: a part of them with shares drawn from `seeds.episodes`), episode, accuracy in
-percent, and the predicted ways of the queries that were asked.
+shot, queries (balanced, or dirichlet: a part of them with shares drawn from `seeds.episodes`), episode, accuracy
+in percent, and the predicted ways of the queries that were asked.
 """
 
 import sys
