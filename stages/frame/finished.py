@@ -3,6 +3,7 @@
 Between a kill and that run nobody else reads them; DVC knows nothing of them.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,12 +34,13 @@ def is_sealed(folder: Path) -> bool:
 
 
 def reopen(folder: Path) -> None:
-    """Break the seal of a piece that is to be done again, and say so."""
-    if (folder / SUMS).is_file():
+    """Clear the place of a piece that is to be done again: what is there after a seal is not what was left, and a
+    link would have the piece of somebody else written over."""
+    if folder.is_symlink() or (folder / SUMS).is_file():
         print(
             f"{folder} does not hold the bytes that were left there; this part is done again", file=sys.stderr
         )
-        (folder / SUMS).unlink()
+        folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
 
 
 def _sums(folder: Path) -> list[object]:

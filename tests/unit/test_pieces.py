@@ -1,12 +1,14 @@
 """Pieces of the stages that train: what an executor takes to another process must be small and pickle."""
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from farfield.execution import Workers
+from farfield.files import read_json, write_json
 from stages.frame import indomain_training, sharing_training, tree_training, tuning_training
 from stages.frame.executor import train_missing
 from stages.frame.finished import is_sealed, seal
@@ -53,7 +55,9 @@ class Counted(NamedTuple):
 
 def count(piece: Counted) -> None:
     piece.folder.mkdir(exist_ok=True)
-    with (piece.folder / "times.txt").open("a") as file:
+    with piece.folder.with_suffix(".times").open(
+        "a"
+    ) as file:  # beside it: a piece begins with an empty folder
         file.write("once\n")
     seal(piece.folder)
 
@@ -62,7 +66,7 @@ def test_what_is_sealed_is_not_done_again(tmp_path, capsys):
     pieces = [Counted(tmp_path / name) for name in "abc"]
 
     def times() -> list[int]:
-        return [len((piece.folder / "times.txt").read_text().split()) for piece in pieces]
+        return [len(piece.folder.with_suffix(".times").read_text().split()) for piece in pieces]
 
     with Workers(1) as here:
         train_missing(here, count, pieces[:2])
@@ -88,6 +92,32 @@ def swap(folder: Path) -> None:
     other = folder.with_name("nyuv2-1")
     folder.rename(folder.with_name("nyuv2-0-old"))
     other.rename(folder)
+
+
+def name_it(piece: Counted) -> None:
+    piece.folder.mkdir(exist_ok=True)
+    write_json(piece.folder / "name.json", piece.folder.name)
+    seal(piece.folder)
+
+
+def lay_folder(place: Path) -> None:
+    (place / "name.json").unlink()
+    (place / "name.json").mkdir()
+
+
+def lay_link(place: Path) -> None:
+    shutil.rmtree(place)
+    place.symlink_to("a")
+
+
+@pytest.mark.parametrize("lay", [lay_folder, lay_link])
+def test_what_is_laid_in_the_place_of_a_piece_gives_way_to_it(tmp_path, lay):
+    pieces = [Counted(tmp_path / name) for name in "ab"]
+    with Workers(1) as here:
+        train_missing(here, name_it, pieces)
+        lay(pieces[1].folder)
+        train_missing(here, name_it, pieces)
+    assert [read_json(piece.folder / "name.json") for piece in pieces] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
