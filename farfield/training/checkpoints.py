@@ -127,9 +127,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
 
 
 def whose(path: Path) -> str:
-    """Of unfinished work, the last parts of its path: the folder that a stage keeps it in is named by its
-    parameters, inputs and code."""
-    return "/".join(path.parts[-3:])
+    """Of unfinished work, the last parts of its path, up to the folder that a stage keeps it in, which is named
+    by its parameters, inputs and code. Finished episodes lie deepest: below their dataset and settings."""
+    return "/".join(path.parts[-4:])
 
 
 def save_part(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -1,6 +1,7 @@
 """Fine-tuning of stacked episodes against plain torch, one episode at a time."""
 
 import copy
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -481,6 +482,20 @@ def test_a_chunk_that_is_not_as_it_was_left_is_computed_anew(packed, capsys, lef
     assert f"computed anew: {chunk}" in capsys.readouterr().err
     for name, values in whole.items():
         assert values.tobytes() == again[name].tobytes()
+
+
+def test_chunks_of_other_pixels_are_computed_anew(packed, capsys):
+    """A folder of scratch is named by its inputs too, and says so of all below it."""
+    run_driver(packed, "finetune-a1/leaves", count=4)
+    pixels = np.load(packed / "images.npy")
+    np.save(packed / "images.npy", pixels[::-1])
+    right = run_driver(packed, "finetune-b2/leaves", count=4)
+    shutil.copytree(packed / "finetune-a1", packed / "finetune-c3")
+    capsys.readouterr()
+    found = run_driver(packed, "finetune-c3/leaves", count=4)
+    assert "says that it is of finetune-a1/leaves/" in capsys.readouterr().err
+    for name, values in right.items():
+        assert values.tobytes() == found[name].tobytes()
 
 
 def square(number):
