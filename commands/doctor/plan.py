@@ -140,7 +140,7 @@ def damaged_scratch() -> Iterator[Finding]:
     for path in files:
         try:
             load_tensors(path)
-        except InputError:
+        except (InputError, OSError):  # also a folder, or a link to nothing
             yield Finding(
                 f"{path}, unfinished work of a stage, is damaged",
                 "the stage stops at it",

@@ -140,6 +140,16 @@ def test_damaged_checkpoints_are_set_aside(here):
     assert not list(plan.damaged_scratch())
 
 
+@pytest.mark.parametrize("lay", [Path.mkdir, lambda path: path.symlink_to("nowhere")], ids=["folder", "link"])
+def test_what_is_no_file_is_set_aside(here, lay):
+    path = here / ".farfield/scratch/pretrain-x/checkpoint.safetensors"
+    path.parent.mkdir(parents=True)
+    lay(path)
+    [found] = plan.damaged_scratch()
+    found.repair()
+    assert not list(plan.damaged_scratch())
+
+
 def test_parameters_that_conf_does_not_compose_are_composed_and_kept(here, monkeypatch):
     Path("conf").mkdir()
     Path("conf/config.yaml").touch()
