@@ -5,15 +5,20 @@ import inspect
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from farfield.errors import InputError
 from stages.frame.params import Params
 from stages.frame.schema.sharing import changed
+
+if TYPE_CHECKING:
+    from farfield.training.recipe import View
+    from farfield.transfer.finetuning.settings import FineTuning
 
 
 def require_kinds(made: Callable[..., Any], settings: Mapping[str, Any], key: str) -> None:
@@ -75,9 +80,10 @@ def check_choices(params: Params) -> None:
     from farfield.sharing.weighting import WEIGHTINGS, build_weighting
     from farfield.transfer.ensembles import ENSEMBLES
     from farfield.transfer.feature_learners import FEATURE_LEARNERS, feature_learner
-    from farfield.transfer.readouts import READOUTS
+    from farfield.transfer.readouts import READOUTS, needed, readout_learner
     from farfield.transfer.transductive import TRANSDUCTIVE, transductive_head
     from farfield.tuning.registry import METHODS, method
+    from stages.ensemble import STAGES
 
     for card in params.datasets.values():
         (DENSE_LAYOUTS if card.role == "sharing" else LAYOUTS).find(card.layout)
@@ -143,16 +149,36 @@ def check_choices(params: Params) -> None:
             feature_learner(row.start.learner, params.seeds.fewshot, row.start.settings)
             learner = FEATURE_LEARNERS.find(row.start.learner)
             require_kinds(learner, row.start.settings, f"{place}.start.settings")
-    for adapted in fewshot.finetune.values():
+    most = max((fewshot.views_of(target) for target in fewshot.targets), key=len, default=("plain",))
+    for unit, adapted in fewshot.finetune.items():
         for key, readout in adapted.rows.items():
             read = READOUTS.find(readout.readout)
             configured(read, f"the finetune row {key}", readout.settings)
             require_kinds(read, readout.settings, f"the finetune row {key}: settings")
-    for ensemble in fewshot.ensemble.values():
+        asked = needed(readout_learner(row.readout, row.settings) for row in adapted.rows.values())
+        views = most if adapted.viewed else ("plain",)
+        _require_readable(adapted.settings, views, asked, f"fewshot.finetune.{unit}.settings")
+    for unit, ensemble in fewshot.ensemble.items():
+        if ensemble.adapt:
+            _require_readable(ensemble.adapt, ("plain",), STAGES, f"fewshot.ensemble.{unit}.adapt")
         for key, combined in ensemble.rows.items():
             combine, given = ENSEMBLES.find(combined.combine), {"seed": 0, "stage_dims": ()}
             configured(combine, f"the ensemble row {key}", given | combined.settings)
             require_kinds(combine, combined.settings, f"the ensemble row {key}: settings")
+
+
+def _require_readable(
+    settings: "FineTuning", views: "tuple[View, ...]", asked: Sequence[str], place: str
+) -> None:
+    if settings.views != ("plain",):
+        raise InputError(
+            f"{place}.views is {', '.join(settings.views)}, but which views keep a label hangs on the target. "
+            f"Leave it out; fewshot.views says which they are, and `viewed: true` of an adaptation shows them."
+        )
+    try:
+        replace(settings, views=views).check(asked)
+    except InputError as error:
+        raise InputError(f"{place} does not suit what is read out of it: {error}") from error
 
 
 def _require_no_penalty(spectral: float, place: str) -> None:

@@ -70,7 +70,15 @@ def composed(record: Record, conf: Path = CONF) -> dict[str, Any]:
     for section in parameters.values():
         if isinstance(section, dict):
             section.pop("shared", None)  # what the files of conf/ refer to, and nothing else
-    check_choices(check_params(parameters, f"what {RECORD} and conf/ compose"))
+    params = check_params(parameters, f"what {RECORD} and conf/ compose")
+    check_choices(params)
+    # conf/ says it of more datasets than a profile tests on; of a mistyped one nothing would be shown in views.
+    for name in params.fewshot.views:
+        if name not in params.datasets and not (conf / f"dataset/{name}.yaml").exists():
+            raise InputError(
+                f"fewshot.views.{name}: there is no such dataset; the datasets are "
+                f"{', '.join(params.datasets)}, and those of {conf}/dataset"
+            )
     return parameters
 
 

@@ -34,6 +34,11 @@ def changed(key: str, value):
     return values
 
 
+def test_views_are_of_a_dataset():
+    with pytest.raises(InputError, match=r"fewshot\.views\.leafs: there is no such dataset"):
+        composed(recorded(["++fewshot.views.leafs=[plain,near]"], fresh_record("tiny")))
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -320,6 +325,26 @@ def test_what_does_not_compose_is_explained():
             "sharing.branched.learning_to_branch.changes",
             {"hrad": True},
             r"sharing\.branched\.learning_to_branch.*hrad",
+        ),
+        (
+            "fewshot.finetune.all.viewed",
+            True,
+            r"fewshot\.finetune\.all\.settings does not suit .* several views .* found transductive",
+        ),
+        (
+            "fewshot.finetune.all.settings.views",
+            ["plain", "near"],
+            r"fewshot\.finetune\.all\.settings\.views is plain, near.*Leave it out",
+        ),
+        (
+            "fewshot.ensemble.finetuned.adapt",
+            {"views": ["plain", "near"]},
+            r"fewshot\.ensemble\.finetuned\.adapt\.views is plain, near.*Leave it out",
+        ),
+        (
+            "fewshot.ensemble.finetuned.adapt",
+            {"tsa": {}},
+            r"fewshot\.ensemble\.finetuned\.adapt does not suit .* found support_stages",
         ),
     ],
 )
