@@ -171,8 +171,10 @@ def said(
 
 def _row(values: Sequence[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(
+        values
+    )  # it quotes only the ends of lines that it writes
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _paths(held: str, form: Form, left: str) -> set[str]:

@@ -1,6 +1,7 @@
 """What `farfield evaluate` writes for people: the page, the predictions, the answer as JSON."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from farfield.deployment.classifier import load_classifier
 from farfield.execution import Workers
 from farfield.files import read_json
 from farfield.own.appending import Appender
-from farfield.own.prediction import images_of
+from farfield.own.prediction import Prediction, images_of
 from farfield.own.prediction_on_nodes import predicted as on_nodes
 
 
@@ -191,6 +192,15 @@ def test_a_stopped_prediction_is_continued_and_ends_as_one_that_was_not(written,
         assert f"images are done already; {again} is continued" in said.stderr
         assert again.read_text() == whole.read_text()
         assert not partial.exists()
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a"b', "a\nb", "a\rb", "a\r\nb"])
+def test_a_line_is_one_row_whatever_a_name_holds(name):
+    line = Prediction(f"{name}.png", name, 0.5, (name, "c"), 0.25).line("csv")
+    assert line.endswith("\n")
+    assert not line.endswith("\r\n")
+    [row] = csv.reader(io.StringIO(line, newline=""), strict=True)
+    assert row == [f"{name}.png", name, "0.5000", f"{name}|c", "0", "0.250"]
 
 
 def test_batches_elsewhere_give_the_lines_of_one_process(written, capsys, monkeypatch):
