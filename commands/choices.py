@@ -175,6 +175,10 @@ def _require_readable(
             f"{place}.views is {', '.join(settings.views)}, but which views keep a label hangs on the target. "
             f"Leave it out; fewshot.views says which they are, and `viewed: true` of an adaptation shows them."
         )
+    if settings.tsa and len(views) > 1:
+        raise InputError(
+            f"{place}.tsa: adapters see each image once; say `viewed: false`, or leave out `tsa`."
+        )
     try:
         replace(settings, views=views).check(asked)
     except InputError as error:

@@ -35,12 +35,14 @@ NETWORK_STEPS = 6_300
 def exportable(fewshot: FewShot, row: str) -> bool:
     """Whether the row classifies each image by itself, with one backbone and one head, as its learner
     says."""
+    if row in fewshot.viewed:
+        return False
     if row in fewshot.meta:
         return bool(META_LEARNERS.find(fewshot.meta[row].learner).exportable)
     if row in fewshot.transfer:
         return bool(FEATURE_LEARNERS.find(fewshot.transfer[row].learner).exportable)
     units = [unit for unit in fewshot.finetune.values() if row in unit.rows and unit.settings.single]
-    return any(READOUTS.find(unit.rows[row].readout).exportable and not unit.viewed for unit in units)
+    return any(READOUTS.find(unit.rows[row].readout).exportable for unit in units)
 
 
 @dataclass(frozen=True)

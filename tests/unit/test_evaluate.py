@@ -171,7 +171,9 @@ def test_models_of_other_parameters_are_not_used(models, here):
 
 def test_a_method_that_is_no_single_network_is_not_exported(data, models, monkeypatch):
     fewshot = load_params().fewshot
-    assert not any(exportable(fewshot, row) for row in ("transductive", "all_embeddings", "ims_f"))
+    assert not any(
+        exportable(fewshot, row) for row in ("transductive", "all_embeddings", "ims_f", "inductive_views")
+    )
     run(data, "--methods", "transductive")
     assert "no classifier is written" in Path("evaluation/report.md").read_text()
     assert not Path("evaluation/classifier").exists()

@@ -34,6 +34,17 @@ def changed(key: str, value):
     return values
 
 
+def test_adapters_on_views_are_refused():
+    values = changed("fewshot.finetune.all.viewed", True)
+    adaptation = values["fewshot"]["finetune"]["all"]
+    adaptation["settings"]["tsa"] = {}
+    adaptation["rows"] = {"ft_all": adaptation["rows"]["ft_all"]}
+    with pytest.raises(
+        InputError, match=r"fewshot\.finetune\.all\.settings\.tsa: adapters see each image once"
+    ):
+        check_choices(check_params(values, "params"))
+
+
 def test_views_are_of_a_dataset():
     with pytest.raises(InputError, match=r"fewshot\.views\.leafs: there is no such dataset"):
         composed(recorded(["++fewshot.views.leafs=[plain,near]"], fresh_record("tiny")))
