@@ -25,11 +25,7 @@ def is_sealed(folder: Path) -> bool:
         return False
     try:
         return bool(read_json(folder / SUMS) == _sums(folder))
-    except (
-        ValueError,
-        RecursionError,
-        FileNotFoundError,
-    ):  # the sums are damaged, or what they are of is going
+    except (ValueError, RecursionError, OSError):  # the sums are damaged; what they are of is going, or stale
         return False
 
 

@@ -1,5 +1,6 @@
 """Pieces of the stages that train: what an executor takes to another process must be small and pickle."""
 
+import errno
 import pickle
 import shutil
 from pathlib import Path
@@ -158,3 +159,16 @@ def test_what_is_not_as_it_was_left_is_not_sealed(tmp_path, change):
     assert (folder / "sums.json").exists()  # on shared storage the rest may only be late
     seal(folder)
     assert is_sealed(folder)
+
+
+def test_a_file_that_another_node_replaces_is_not_there_yet(tmp_path, monkeypatch):
+    (tmp_path / "scores.json").write_text("{}")
+    seal(tmp_path)
+
+    def stale(path: Path) -> str:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("stages.frame.finished.file_hash", stale)
+        assert not is_sealed(tmp_path)
+    assert is_sealed(tmp_path)
