@@ -12,6 +12,7 @@ from farfield.datasets.packed import load_images
 from farfield.episodes.evaluation import scores
 from farfield.local import load_local
 from farfield.training.devices import deterministic
+from farfield.training.recipe import View
 from farfield.transfer.finetuning.driver import Cell, fine_tune_cells
 from farfield.transfer.readouts import needed, readout_learner
 from stages.frame import paths
@@ -42,16 +43,19 @@ def main(key: str) -> None:
         )
         for dataset, shot, episodes in cells(params, unit.episodes)
     }
+
+    def views_of(target: str) -> tuple[View, ...]:
+        return params.fewshot.views_of(target) if unit.viewed else unit.settings.views
+
     tables = []
     with executor(local, device) as elsewhere:
         # Of all cells at once that are adapted alike, so that no worker waits for another cell.
-        for views, alike in groupby(adapting.items(), lambda cell: params.fewshot.views_of(cell[0][0])):
+        for views, alike in groupby(adapting.items(), lambda cell: views_of(cell[0][0])):
             own = dict(alike)
-            settings = replace(unit.settings, views=views) if unit.viewed else unit.settings
             adapted = fine_tune_cells(
                 backbone,
                 [*own.values()],
-                settings,
+                replace(unit.settings, views=views),
                 needed(learners.values()),
                 image_size=image_size,
                 seed=params.seeds.fewshot,

@@ -143,7 +143,7 @@ def damaged_scratch() -> Iterator[Finding]:
         except (InputError, OSError):  # also a folder, or a link to nothing
             yield Finding(
                 f"{path}, unfinished work of a stage, is damaged",
-                "the stage stops at it",
+                "its stage does this part again, or stops at it",
                 f"rm {path}: the stage does this part again",
                 partial(set_aside, path),
             )

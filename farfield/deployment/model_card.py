@@ -23,6 +23,7 @@ if hashlib.sha256(graph).hexdigest() != said.get("classifier.onnx"):
     sys.exit("classifier.onnx is not the file that classifier.json was written for; copy the folder anew")
 session = onnxruntime.InferenceSession(graph)
 names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 answers = csv.writer(sys.stdout, lineterminator="\\n")
 """
 

@@ -74,8 +74,15 @@ def embed_views(
     """Write float32 [N, views, columns] for packed images [N, H, W, c] to the npy file `path`, batch by batch.
 
     plain: float32 [N, columns], what `embed` wrote of the same images, which is taken for the plain view.
+    InputError if it has another shape.
     """
     backbone = _ready(backbone, images, device)
+    if plain.shape != (len(images), _width(backbone)):
+        raise InputError(
+            f"{title}: features of the plain view are {[*plain.shape]}, expected "
+            f"{[len(images), _width(backbone)]}: they are of other images or of another network. Embed these "
+            f"images again."
+        )
     with atomic_file(path) as partial:
         out = allocate_array(partial, (len(images), len(views), _width(backbone)), np.float32)
         for batch in _batches(images, batch_size, title):

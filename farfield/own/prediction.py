@@ -171,9 +171,8 @@ def said(
 
 def _row(values: Sequence[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(
-        values
-    )  # it quotes only the ends of lines that it writes
+    # It quotes only the ends of lines that it writes.
+    csv.writer(text, lineterminator="\r\n").writerow(values)
     return text.getvalue().removesuffix("\r\n") + "\n"
 
 

@@ -191,8 +191,13 @@ def restore_state(
             f"{path} is the unfinished work of {owner or 'a training that it does not name'}, expected that of "
             f"{whose(path)}. It was put there by hand; remove it, and this training begins anew."
         )
-    for part, module in modules.items():
-        module.load_state_dict(subset(tensors, f"{part}."))
-    for number, optimizer in enumerate(optimizers):
-        restore_optimizer(optimizer, subset(tensors, f"{number}."))
-    return json.loads(facts[PROGRESS]), subset(tensors, "best.")
+    try:
+        for part, module in modules.items():
+            module.load_state_dict(subset(tensors, f"{part}."))
+        for number, optimizer in enumerate(optimizers):
+            restore_optimizer(optimizer, subset(tensors, f"{number}."))
+        return json.loads(facts[PROGRESS]), subset(tensors, "best.")
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path} is no state of this training ({error}). Remove it, and this training begins anew."
+        ) from error

@@ -8,9 +8,8 @@ from farfield.errors import InputError
 from farfield.settings import AboveZero, AtLeastZero, BelowOne, NotNegative, Positive, Probability, settings
 
 Precision = Literal["float32", "bfloat16"]
-View = Literal[
-    "plain", "mirrored", "turned", "upside_down", "near"
-]  # of an image; see `farfield.networks.views`
+# How an image is shown; see `farfield.networks.views`.
+View = Literal["plain", "mirrored", "turned", "upside_down", "near"]
 
 
 @settings

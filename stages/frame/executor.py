@@ -62,5 +62,5 @@ def _seen(piece: Piece, _: None) -> None:
     until = time.monotonic() + VISIBLE
     while not is_sealed(piece.folder):
         if time.monotonic() > until:
-            raise InputError(f"what another node has trained does not show up here: {piece}")
+            raise InputError(f"what another node has trained does not show up here: {piece.folder}")
         time.sleep(0.1)

@@ -25,7 +25,7 @@ def is_sealed(folder: Path) -> bool:
         return False
     try:
         return bool(read_json(folder / SUMS) == _sums(folder))
-    except (ValueError, RecursionError, OSError):  # the sums are damaged; what they are of is going, or stale
+    except (ValueError, RecursionError, OSError):  # damaged sums; files that are going, or not there yet
         return False
 
 
@@ -33,9 +33,8 @@ def reopen(folder: Path) -> None:
     """Clear the place of a piece that is to be done again: what is there after a seal is not what was left, and a
     link would have the piece of somebody else written over."""
     if folder.is_symlink() or (folder / SUMS).is_file():
-        print(
-            f"{folder} does not hold the bytes that were left there; this part is done again", file=sys.stderr
-        )
+        again = "this part is done again"
+        print(f"{folder} does not hold the bytes that were left there; {again}", file=sys.stderr)
         folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
 
 

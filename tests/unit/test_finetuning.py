@@ -267,6 +267,9 @@ def test_a_grid_has_no_readout_but_the_head_and_rising_epochs():
     with pytest.raises(InputError, match="epochs of a grid rise"):
         Grid(learning_rates=(0.1,), epochs=(3, 3), norms=("eval",))
     settings = replace(ALL, grid=Grid(learning_rates=(0.1,), epochs=(1,), norms=("eval",)))
+    for doubled in ({"learning_rates": (0.1, 0.1)}, {"norms": ("eval", "eval")}):
+        with pytest.raises(InputError, match=f"{next(iter(doubled))} of a grid differ"):
+            replace(Grid((0.1,), (1, 2), ("train",)), **doubled)
     with pytest.raises(InputError, match="the readouts head and no other"):
         fine_tune(pretrained("conv4", size=64), *images(1, 1, 2, 64), settings, ["transductive"], seed=0)
 

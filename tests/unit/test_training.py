@@ -219,6 +219,8 @@ def test_embedded_views_are_those_of_images_that_were_turned_before(tmp_path):
     views = ("plain", "mirrored", "turned", "upside_down", "near")
     embed_views(backbone, images, views, plain, tmp_path / "views.npy", **size)
     found = np.load(tmp_path / "views.npy")
+    with pytest.raises(InputError, match=r"features of the plain view are \[9, .*expected \[10, "):
+        embed_views(backbone, images, views, plain[:9], tmp_path / "views.npy", **size)
     assert found.shape == (10, 5, plain.shape[1])
     assert (found[:, 0] == plain).all()
     others = images.flip(2), images.rot90(1, (1, 2)), images.flip(1).flip(2)

@@ -35,6 +35,9 @@ class Grid:
     def __post_init__(self) -> None:
         if any(late <= early for early, late in zip(self.epochs, self.epochs[1:], strict=False)):
             raise InputError(f"epochs of a grid rise, and no two are the same; found {list(self.epochs)}")
+        for name, values in (("learning_rates", self.learning_rates), ("norms", self.norms)):
+            if len(set(values)) < len(values):
+                raise InputError(f"{name} of a grid differ, or one would count twice; found {[*values]}")
 
 
 @settings
