@@ -81,7 +81,10 @@ def test_a_profile_has_the_pieces_that_its_stages_make(tiny):
     assert len(found["recommend@treemtl"].pieces) == 1 + 3 * 2 + 2  # alone, pairs, replicates
     text = report("tiny", tiny, (1, 2), 1e9)
     assert "| 1 " in text
-    assert "warmup, search@adashare, retrain@adashare" in text.split("The longest chain")[1]
+    assert "pretrain@objects, embed@objects, views@objects" in text.split("The longest chain")[1]
+    sharing = [stage for stage in tiny if not stage.name.startswith("views")]
+    chain = report("tiny", sharing, (1, 2), 1e9).split("The longest chain")[1]
+    assert "warmup, search@adashare, retrain@adashare" in chain
 
 
 def test_stages_as_they_ran_here(tmp_path, monkeypatch):

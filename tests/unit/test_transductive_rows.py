@@ -169,6 +169,7 @@ def test_rows_are_known_for_transductive_that_are(profile):
     fewshot = check_params(composed_once(json.dumps(fresh_record(profile))), profile).fewshot
     assert fewshot.transductive
     assert fewshot.alone
+    assert not {*fewshot.alone} & fewshot.viewed
     assert not set(fewshot.transductive) & {*fewshot.rows, *fewshot.units}
     for row in fewshot.transductive.values():
         assert row.transductive

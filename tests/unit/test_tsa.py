@@ -99,5 +99,5 @@ def test_adapting_lowers_the_loss_of_the_support():
 
 def test_features_of_adapters_are_not_read():
     backbone, support, query = network_and_images()
-    with pytest.raises(InputError, match="the readout head and no other"):
+    with pytest.raises(InputError, match="the readouts head and no other; found query_features"):
         fine_tune(backbone, support, query, FineTuning(tsa=TSA()), ["query_features"], seed=0)

@@ -201,9 +201,10 @@ class FewShot(Section):
 
     @property
     def alone(self) -> list[str]:
-        """Rows on the same networks as transductive ones, which answer each query by itself."""
+        """Rows on the same features as transductive ones, which answer each query by itself."""
         models = {head.model for head in self.transductive.values()}
-        return [key for key, row in self.transfer.items() if row.model in models]
+        frozen = self.transfer.items()
+        return [key for key, row in frozen if row.model in models and row.reads == "features"]
 
     @property
     def adapted(self) -> set[str]:
