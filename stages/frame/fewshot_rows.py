@@ -11,6 +11,7 @@ from farfield.results.study import Row, Study
 from farfield.results.transductive import answered_alone, marked, transductive_study
 from stages.frame import paths
 from stages.frame.params import Params
+from stages.frame.schema.fewshot import FewShot
 from stages.frame.schema.fewshot import Row as RowParams
 
 
@@ -29,9 +30,16 @@ def described_rows(params: Params, rows: Mapping[str, RowParams]) -> dict[str, R
     return found
 
 
+def alone_on_the_same(fewshot: FewShot) -> list[str]:
+    """Rows on the same features as transductive ones, which answer each query by itself."""
+    models = {head.model for head in fewshot.transductive.values()}
+    frozen = fewshot.transfer.items()
+    return [key for key, row in frozen if row.model in models and row.reads == "features"]
+
+
 def transductive_results(params: Params, datasets: dict[str, Dataset]) -> Study:
-    """The transductive rows, and below them those on the same networks that answer each query by itself."""
-    fewshot, alone = params.fewshot, params.fewshot.alone
+    """The transductive rows, and below them those on the same features that answer each query by itself."""
+    fewshot, alone = params.fewshot, alone_on_the_same(params.fewshot)
     jointly = [
         pd.read_parquet(paths.FEWSHOT / "transductive/results" / f"{key}.parquet").drop(columns="predictions")
         for key in fewshot.transductive

@@ -29,6 +29,7 @@ from farfield.results.transductive import (
     transductive_study,
 )
 from farfield.seeds import stream
+from stages.frame.fewshot_rows import alone_on_the_same
 from stages.frame.params import check_params
 
 ASSUMES = {"pt_map": "as many queries of each class", "propagation": "nothing"}
@@ -168,8 +169,9 @@ def test_rows_are_known_for_transductive_that_are(profile):
     """What parameters say of a row is what its learner does."""
     fewshot = check_params(composed_once(json.dumps(fresh_record(profile))), profile).fewshot
     assert fewshot.transductive
-    assert fewshot.alone
-    assert not {*fewshot.alone} & fewshot.viewed
+    alone = alone_on_the_same(fewshot)
+    assert alone
+    assert not {*alone} & fewshot.viewed
     assert not set(fewshot.transductive) & {*fewshot.rows, *fewshot.units}
     for row in fewshot.transductive.values():
         assert row.transductive

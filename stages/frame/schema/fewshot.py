@@ -200,13 +200,6 @@ class FewShot(Section):
         return found | {key for unit in self.finetune.values() if unit.viewed for key in unit.rows}
 
     @property
-    def alone(self) -> list[str]:
-        """Rows on the same features as transductive ones, which answer each query by itself."""
-        models = {head.model for head in self.transductive.values()}
-        frozen = self.transfer.items()
-        return [key for key, row in frozen if row.model in models and row.reads == "features"]
-
-    @property
     def adapted(self) -> set[str]:
         """The networks that are adapted to episodes; the others are only looked through."""
         ensembles = [unit for unit in self.ensemble.values() if unit.adapt]
