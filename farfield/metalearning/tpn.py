@@ -65,7 +65,9 @@ def similarities(points: Tensor) -> Tensor:
     """exp(-1/2 mean over d (x_i - x_j)^2), [E, n, n], of points [E, n, d]."""
     squares = points.square().sum(-1)
     apart = squares[:, :, None] + squares[:, None] - 2 * points @ points.mT
-    return (-apart.clamp_min(0) / (2 * points.shape[-1])).exp()
+    # A width near zero makes points so large that rounding sets one apart from itself, and its row to zero.
+    itself = torch.eye(points.shape[1], dtype=torch.bool, device=points.device)
+    return (-apart.clamp_min(0).masked_fill(itself, 0) / (2 * points.shape[-1])).exp()
 
 
 def graph(similar: Tensor, neighbours: int) -> Tensor:

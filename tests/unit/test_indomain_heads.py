@@ -179,6 +179,15 @@ def test_propagation_is_the_limit_of_the_iteration_and_has_the_known_eigenvector
     assert relative_error(similar @ root, root) < 1e-12
 
 
+def test_an_image_is_like_itself_however_small_its_width_is():
+    """Nothing keeps widths from zero; in single precision such a point seemed apart from itself, and labels nan."""
+    learner, _, _ = tpn()
+    support, query = 1e7 * vectors(2, WAY, 1, DIM).float(), 1e7 * vectors(2, 6, DIM, seed=1).float()
+    similar = similarities(torch.cat([support[:, :, 0], query], 1))
+    assert (similar.diagonal(dim1=1, dim2=2) == 1).all()
+    assert learner.propagated(support, query).isfinite().all()
+
+
 def test_scores_solve_the_linear_system_of_the_paper():
     learner, _, _ = tpn()
     support, query = vectors(2, WAY, 1, DIM), vectors(2, 6, DIM, seed=1)
