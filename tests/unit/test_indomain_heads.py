@@ -180,7 +180,7 @@ def test_propagation_is_the_limit_of_the_iteration_and_has_the_known_eigenvector
 
 
 def test_an_image_is_like_itself_however_small_its_width_is():
-    """Nothing keeps widths from zero; in single precision such a point seemed apart from itself, and labels nan."""
+    """Nothing keeps widths from zero; in single precision such a point seemed apart from itself: nan."""
     learner, _, _ = tpn()
     support, query = 1e7 * vectors(2, WAY, 1, DIM).float(), 1e7 * vectors(2, 6, DIM, seed=1).float()
     similar = similarities(torch.cat([support[:, :, 0], query], 1))
