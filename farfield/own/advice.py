@@ -4,7 +4,7 @@ import numpy as np
 
 from farfield.errors import first_few
 from farfield.own.images import OwnImages, counted
-from farfield.probing.diagnosis import Diagnosis, Leakage
+from farfield.probing.diagnosis import Diagnosis, Leakage, Planted
 
 WIDE = 40.0  # points between the ends of a class's interval, beyond which it has too few images to be judged
 PAIRS = 5  # of classes that are named
@@ -20,9 +20,10 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
             f"{counted(contrary, 'pair', 'pairs')} of nearly the same picture with two different labels: "
             "decide on one label, or take the pictures out."
         )
-    if count := len(found.suspects.rows):
+    doubted = len(found.suspects.rows)
+    if doubted and found.planted.telling:
         said.append(
-            f"Look at the {counted(count, 'label that seems', 'labels that seem')} wrong (about "
+            f"Look at the {counted(doubted, 'label that seems', 'labels that seem')} wrong (about "
             f"{found.suspects.expected} in all are expected to be), mend what is, and run again."
         )
     for one, other in found.same_classes.pairs[:PAIRS].tolist():
@@ -47,8 +48,22 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
         if found.curve
         else "Too few images for a learning curve: any more of each class will help."
     )
+    if doubted and not found.planted.telling:
+        said.append(
+            f"Leave the {counted(doubted, 'label that seems', 'labels that seem')} wrong for later. "
+            + planted_sentence(found.planted)
+        )
     said.append("Before you rely on it, test it on images of another day, place or camera than these.")
     return said
+
+
+def planted_sentence(planted: Planted) -> str:
+    """How far the list of labels that seem wrong is to be trusted."""
+    said = (
+        f"Tried with {planted.changed} labels that were changed on purpose: of the {planted.changed} most "
+        f"suspicious then, {planted.share:.0f} % were those"
+    )
+    return said + ("." if planted.telling else ", so most labels that seem wrong may well be right.")
 
 
 def leak_sentence(leak: Leakage) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from farfield.own.advice import next_steps
+from farfield.own.advice import next_steps, planted_sentence
 from farfield.own.figures import learning_curve, set_sizes
 from farfield.own.images import OwnImages, counted
 from farfield.own.page import Item, Part, Tile, figure
@@ -84,7 +84,8 @@ def _suspects(own: OwnImages, found: Diagnosis) -> Part:
         )
     text = (
         f"{len(suspects.rows)} labels that both the classifier, left out, and the nearest images speak "
-        f"against; about {suspects.expected} wrong labels are expected in all. The likeliest first."
+        f"against; about {suspects.expected} wrong labels are expected in all. The likeliest first. "
+        + planted_sentence(found.planted)
     )
     return Part("Labels that seem wrong", "Labels", (Item("text", text), Item("gallery", tiles)))
 

@@ -31,7 +31,7 @@ from farfield.own.appending import appended, standard_output
 from farfield.training.devices import choose_device, deterministic
 from farfield.training.images import evaluation_view
 
-BATCH = 64  # images classified at once
+BATCH = 16  # images classified at once
 AHEAD = 2 * BATCH  # images that are decoded and wait, at most
 
 Form = Literal["csv", "json"]

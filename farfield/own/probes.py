@@ -110,12 +110,9 @@ def probe(
             blocks.update({f"{name} mirrored.{key}": block for key, block in twice.items()})
         return blocks
 
-    if limit is None:
-        networks = [test(one, blocks, labels, parts) for one in candidates if not one.mirrored]
-        why = "it takes twice the time; --time-limit tries what fits into it"
-        skipped = [Skipped(one, why) for one in candidates if one.mirrored]
-    else:
-        networks, skipped = try_candidates(candidates, blocks_of, labels, parts, limit, groups)
+    networks, skipped = try_candidates(
+        candidates, blocks_of, labels, parts, float("inf") if limit is None else limit, groups
+    )
     chosen = recommended(networks, groups)
     diagnosis = diagnose(
         own.images,

@@ -78,6 +78,7 @@ def _found(probes: Probes, found: Diagnosis) -> Values:
             )
         ],
         "labels_expected_wrong": suspects.expected,
+        "labels_planted": {"changed": found.planted.changed, "found": found.planted.found},
         "copies": [[own.paths[row] for row in pair] for pair in found.duplicates.pairs.tolist()],
         "outliers": [own.paths[row] for row in found.outliers.rows.tolist()],
         "same_classes": [[own.class_names[i] for i in pair] for pair in found.same_classes.pairs.tolist()],

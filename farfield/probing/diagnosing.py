@@ -13,6 +13,7 @@ from farfield.probing.intervals import scores
 from farfield.probing.learning_curve import learning_curve
 from farfield.probing.logistic import Basis
 from farfield.probing.measures import difference
+from farfield.probing.planting import plant
 from farfield.probing.suspects import NEIGHBOURS, nearest, outliers, same_classes, suspects
 
 LEAST = 1.0  # point by which an estimate must be too high to be called misleading
@@ -63,6 +64,7 @@ def diagnose(
         leakage=tuple(leak for leak in leaks if leak is not None),
         sets=prediction_sets(tested.logits, labels, parts, stated, units=groups),
         suspects=suspects(tested.logits, labels, rows),
+        planted=plant(tested.basis, labels, parts[:1], rows, seed),
         outliers=outliers(distances),
         same_classes=same_classes(tested.logits, labels),
         curve=learning_curve(tested.basis, labels, parts[0], seed, groups),

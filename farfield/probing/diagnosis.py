@@ -119,6 +119,25 @@ class Suspects:
 
 
 @dataclass(frozen=True)
+class Planted:
+    """Labels that were changed on purpose, to see whether they are found. changed: how many, over all trials.
+    found: of as many that seemed most suspicious, how many were changed ones."""
+
+    changed: int
+    found: int
+
+    @property
+    def share(self) -> float:
+        """In percent."""
+        return 100 * self.found / self.changed
+
+    @property
+    def telling(self) -> bool:
+        """Whether what seems most suspicious is wrong rather than not."""
+        return 2 * self.found >= self.changed
+
+
+@dataclass(frozen=True)
 class Outliers:
     """Images unlike all others. rows: int [m], the farthest first. distances: [n], of every image, the mean
     cosine distance to its nearest few others. New images are judged by `farfield.deployment.familiarity`."""
@@ -186,6 +205,7 @@ class Diagnosis:
     leakage: tuple[Leakage, ...]
     sets: PredictionSets
     suspects: Suspects
+    planted: Planted
     outliers: Outliers
     same_classes: SameClasses
     curve: LearningCurve | None

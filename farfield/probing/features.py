@@ -97,7 +97,7 @@ def seen_by(
     images: np.ndarray,
     image_size: int,
     device: torch.device,
-    batch_size: int = 32,
+    batch_size: int = 8,
     *,
     plain: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:

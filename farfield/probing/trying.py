@@ -34,8 +34,8 @@ def try_candidates(
     """Test candidates in the order of their cost until `limit` seconds of `clock` are over.
 
     blocks_of: computes or finds the blocks of a candidate, whose `cost` for all images is taken for the time it
-    will need at the most. The cheapest is always tried. One that would not end in time is skipped, and so is one
-    that even without a single error could not be told from the best so far.
+    will need at the most. The cheapest is always tried. One that would not end in time is skipped, and so is a
+    dearer one that even without a single error could not be told from the best so far.
     """
     begin = clock()
     tested: list[Tested] = []
@@ -43,7 +43,8 @@ def try_candidates(
     for candidate in sorted(candidates, key=lambda one: one.cost):
         left, needed = limit - (clock() - begin), candidate.cost * len(labels)
         best = max(tested, key=lambda one: one.measures.accuracy, default=None)
-        if best is not None and not could_win(best, units):
+        dearer = any(candidate.cost > one.candidate.cost for one in tested)
+        if best is not None and dearer and not could_win(best, units):
             why = f"{best.candidate.title} has {best.measures.accuracy:.1f} %, and no more could be told from it"
             skipped.append(Skipped(candidate, why))
         elif tested and needed > left:

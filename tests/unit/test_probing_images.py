@@ -21,6 +21,7 @@ from farfield.probing.duplicates import (
 )
 from farfield.probing.evaluation import Candidate, parts_of, test
 from farfield.probing.families import families
+from farfield.probing.planting import plant
 from farfield.probing.suspects import nearest, outliers, same_classes, suspects
 
 test.__test__ = False  # not one of these
@@ -129,6 +130,27 @@ def test_planted_wrong_labels_come_first():
     assert (found.suggested[named] == truth[found.rows[named]]).mean() > 0.8
     assert (found.other > found.own).all()
     assert (found.neighbours > 50).all()
+
+
+def test_labels_that_were_changed_on_purpose_are_found_where_classes_are_known_and_not_where_they_are_not():
+    for apart, telling in ((2.0, True), (0.0, False)):
+        features, labels = clouds(200, apart=apart)
+        tested, parts = answered(features, labels)
+        rows, _ = nearest(features.numpy(), 10)
+        found = plant(tested.basis, labels, parts[:1], rows, seed=3)
+        assert found.changed == 40  # four times a twentieth
+        assert found.telling == telling
+        assert found.share >= 90 if telling else found.share <= 25
+        assert plant(tested.basis, labels, parts[:1], rows, seed=3) == found
+
+
+def test_no_class_loses_all_its_labels_to_the_trial():
+    features, labels = clouds(12, classes=6)
+    tested, parts = answered(features, labels)
+    rows, _ = nearest(features.numpy(), 3)
+    found = plant(tested.basis, labels, parts[:1], rows, seed=0)
+    assert found.changed == 4
+    assert 0 <= found.found <= 4
 
 
 def test_nearest_are_those_of_a_plain_loop_and_not_copies_of_oneself():

@@ -1,5 +1,7 @@
 """Intervals, prediction sets, learning curves, a limit of time: against simulation or another computation."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -273,3 +275,7 @@ def test_nothing_dearer_is_tried_where_it_could_not_be_recommended():
     assert all("no more could be told from it" in one.why for one in skipped)
     assert reason(tested, tested[1]).startswith("good is the most accurate, by 8")
     assert "the cheapest of those that these images do not tell" in reason([*tested, tested[1]], tested[0])
+    alike = [dataclasses.replace(one, cost=0.1) for one in candidates()]
+    tested, skipped = try_candidates(alike, lambda _: blocks, labels, parts_of(labels, None, 0))
+    assert len(tested) == 4  # what costs no more is tried in any case
+    assert not skipped
