@@ -82,7 +82,8 @@ def graph(similar: Tensor, neighbours: int) -> Tensor:
 class Width(nn.Module):
     """sigma of each image from its map [n, C, h, w]: conv 3x3 to C and conv 3x3 to 1, each with BatchNorm,
     ReLU and max-pool 2 with a border of 1; then linear to 8, ReLU, linear to 1. Nothing keeps sigma above
-    zero."""
+    zero, but it starts near one: near zero no image is like another, labels reach no query, and nothing is
+    learned from there."""
 
     def __init__(self, channels: int, flattened: int) -> None:
         super().__init__()
@@ -99,7 +100,9 @@ class Width(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(2, padding=1),
         )
-        self.line = nn.Sequential(nn.Linear(side**2, 8), nn.ReLU(), nn.Linear(8, 1))
+        last = nn.Linear(8, 1)
+        nn.init.ones_(last.bias)
+        self.line = nn.Sequential(nn.Linear(side**2, 8), nn.ReLU(), last)
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.line(self.maps(maps).flatten(1))

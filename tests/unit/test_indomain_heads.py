@@ -201,6 +201,16 @@ def test_scores_solve_the_linear_system_of_the_paper():
     assert relative_error(single, torch.linalg.inv(system) @ labels) < 1e-4
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_labels_reach_queries_before_anything_is_learned(seed):
+    """A width near zero sets every image apart from all others, and no gradient comes back."""
+    torch.manual_seed(seed)
+    learner = meta_learner("tpn", build("conv4", width=16, image_size=64), WAY, {})
+    points = learner.embed(torch.randn(30, 3, 64, 64))[None]
+    others = similarities(points)[0].fill_diagonal_(0.0)
+    assert others.amax(1).min() > 1e-3
+
+
 def tpn(queries=6, neighbours=20):
     torch.manual_seed(0)
     learner = meta_learner("tpn", build("conv4", width=4, image_size=32), WAY, {"neighbours": neighbours})
