@@ -16,7 +16,8 @@ def prepare() -> None:
 
     Memory: glibc maps every block above 32 MB anew and gives it back when it is freed, so the kernel clears its
     pages again for each map of a network, in half of the time that EfficientNet-Lite0 takes on a CPU. In the
-    place of that, blocks come from the heap, of whose free end up to 2 GB stay.
+    place of that, blocks come from the heap, which keeps holes below what is still used, and up to 2 GB at its
+    end.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

@@ -35,7 +35,7 @@ def number(ctx: click.Context, param: click.Parameter, value: float | None) -> f
     "--time-limit",
     type=click.FloatRange(0),
     callback=number,
-    help="Seconds for candidates with the network, of which one is tried in any case; without it all are.",
+    help="Seconds for candidates with the network, of which one is tried in any case.",
 )
 @click.option(
     "--bands",

@@ -21,7 +21,7 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
             "decide on one label, or take the pictures out."
         )
     doubted = len(found.suspects.rows)
-    if doubted and found.planted.telling:
+    if doubted and not found.planted.misleading:
         said.append(
             f"Look at the {counted(doubted, 'label that seems', 'labels that seem')} wrong (about "
             f"{found.suspects.expected} in all are expected to be), mend what is, and run again."
@@ -48,7 +48,7 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
         if found.curve
         else "Too few images for a learning curve: any more of each class will help."
     )
-    if doubted and not found.planted.telling:
+    if doubted and found.planted.misleading:
         said.append(
             f"Leave the {counted(doubted, 'label that seems', 'labels that seem')} wrong for later. "
             + planted_sentence(found.planted)
@@ -60,10 +60,10 @@ def next_steps(own: OwnImages, found: Diagnosis) -> list[str]:
 def planted_sentence(planted: Planted) -> str:
     """How far the list of labels that seem wrong is to be trusted."""
     said = (
-        f"Tried with {planted.changed} labels that were changed on purpose: of the {planted.changed} most "
-        f"suspicious then, {planted.share:.0f} % were those"
+        f"In copies with one label in twenty changed at random, {planted.found} of the {planted.listed} that "
+        "seemed wrong were changed ones"
     )
-    return said + ("." if planted.telling else ", so most labels that seem wrong may well be right.")
+    return said + (", so most of those that seem wrong may well be right." if planted.misleading else ".")
 
 
 def leak_sentence(leak: Leakage) -> str:

@@ -82,9 +82,10 @@ def _suspects(own: OwnImages, found: Diagnosis) -> Part:
                 f"rather {other}, {suspects.other[place]:.0f} %",
             )
         )
+    expected = f"about {suspects.expected} wrong labels are expected in all; "
     text = (
-        f"{len(suspects.rows)} labels that both the classifier, left out, and the nearest images speak "
-        f"against; about {suspects.expected} wrong labels are expected in all. The likeliest first. "
+        f"{counted(len(suspects.rows), 'label', 'labels')} that both the classifier, left out, and the nearest "
+        f"images speak against; {'' if found.planted.misleading else expected}the likeliest first. "
         + planted_sentence(found.planted)
     )
     return Part("Labels that seem wrong", "Labels", (Item("text", text), Item("gallery", tiles)))

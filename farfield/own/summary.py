@@ -1,5 +1,6 @@
 """The answer as one JSON object, for `farfield evaluate --json`."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -78,7 +79,7 @@ def _found(probes: Probes, found: Diagnosis) -> Values:
             )
         ],
         "labels_expected_wrong": suspects.expected,
-        "labels_planted": {"changed": found.planted.changed, "found": found.planted.found},
+        "labels_planted": dataclasses.asdict(found.planted),
         "copies": [[own.paths[row] for row in pair] for pair in found.duplicates.pairs.tolist()],
         "outliers": [own.paths[row] for row in found.outliers.rows.tolist()],
         "same_classes": [[own.class_names[i] for i in pair] for pair in found.same_classes.pairs.tolist()],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FEW = 20  # labels, of which no share is said
 FAR = 10.0  # times the images there are; no curve is trusted beyond
 
 
@@ -120,21 +121,17 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Planted:
-    """Labels that were changed on purpose, to see whether they are found. changed: how many, over all trials.
-    found: of as many that seemed most suspicious, how many were changed ones."""
+    """One label in twenty was changed in copies of the labels, to see whether `Suspects` are the changed ones.
+    changed: labels, over all copies. listed: those that seemed wrong there. found: changed ones among these."""
 
     changed: int
+    listed: int
     found: int
 
     @property
-    def share(self) -> float:
-        """In percent."""
-        return 100 * self.found / self.changed
-
-    @property
-    def telling(self) -> bool:
-        """Whether what seems most suspicious is wrong rather than not."""
-        return 2 * self.found >= self.changed
+    def misleading(self) -> bool:
+        """Whether most labels that seem wrong are right, by enough of them to say so."""
+        return self.listed >= FEW and 2 * self.found < self.listed
 
 
 @dataclass(frozen=True)

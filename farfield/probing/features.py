@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from farfield.backbones.backbone import Backbone
+from farfield.backbones.from_onnx import OnnxNetwork
 from farfield.datasets.channels import levels
 from farfield.errors import InputError
 from farfield.training.images import evaluation_view
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 FIELDS = (3, 2)  # along a side of the last but one map, and of the last
 HISTOGRAM = 16  # bins a colour channel
+ON_CPU, ELSEWHERE = 8, 64  # images at once
 HOG_SIZE, RAW_SIZE = 64, 32  # pixels
 
 
@@ -97,15 +99,20 @@ def seen_by(
     images: np.ndarray,
     image_size: int,
     device: torch.device,
-    batch_size: int = 8,
+    batch_size: int = 0,
     *,
     plain: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """All of `network_blocks` of packed images [n, h, w, c], on the CPU. InputError if one is nan or infinite.
-    plain: what this gave of them; then the `mirrored` ones, for which mirror images alone are looked at."""
+    batch_size: images at once; 0: few on the CPU, so that maps stay in its caches, as many as its graph takes of
+    an ONNX network. plain: what this gave of them; then the `mirrored` ones, for which mirror images alone are
+    looked at."""
+    fixed = backbone.signature.batch if isinstance(backbone, OnnxNetwork) else 0
+    batch_size = batch_size or max(ON_CPU if device.type == "cpu" else ELSEWHERE, fixed)
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = []
-    for start in tqdm(range(0, len(images), batch_size), desc="features", unit="batch", file=sys.stderr):
+    what = "features" if plain is None else "of mirror images"
+    for start in tqdm(range(0, len(images), batch_size), desc=what, unit="batch", file=sys.stderr):
         batch = torch.tensor(images[start : start + batch_size], device=device)
         view = evaluation_view(batch, image_size)
         blocks = network_blocks(backbone, view if plain is None else view.flip(3))

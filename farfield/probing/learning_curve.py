@@ -28,14 +28,16 @@ def learning_curve(
     gain: float = GAIN,
 ) -> LearningCurve | None:
     """found: basis of the features. part: int [n], images are asked of fits without their part. None if the
-    least share leaves fewer than two images a class, or a class without any."""
+    least share leaves fewer than two images a class, or a class without any, or if groups are so few that shares
+    of them are not of three sizes."""
     used, asked, sizes = sub_samples(labels, part, seed, units)
-    if min(len(np.unique(labels[row])) for row in used) < labels.max() + 1 or sizes[0] < 2 * (
-        labels.max() + 1
-    ):
+    classes = int(labels.max()) + 1
+    if min(len(np.unique(labels[row])) for row in used) < classes or sizes[0] < 2 * classes:
+        return None
+    if len(np.unique(sizes)) < 3:  # which a power law has
         return None
     targets, inside = torch.from_numpy(labels).long(), torch.from_numpy(used).float()
-    fits = fit(found, targets, int(labels.max()) + 1, inside, PENALTIES, STEPS)
+    fits = fit(found, targets, classes, inside, PENALTIES, STEPS)
     answers = averaged(fits, len(PENALTIES)).logits(found.coordinates).argmax(-1).numpy()
     right = np.zeros((len(SHARES), len(labels)))
     for row, (answer, left_out) in enumerate(zip(answers, asked, strict=True)):

@@ -1,8 +1,8 @@
-"""Whether wrong labels of these very images would be found: some are changed on purpose and looked for.
+"""Whether wrong labels of these very images would be found: some are changed in a copy and looked for.
 
-What is suspicious to a classifier that knows its classes is mostly wrong; to one that hardly does, almost
-anything is. How many of the changed labels come first says which of the two it is. Labels that were wrong before
-come first too, so the share is rather too low than too high.
+What seems wrong to a classifier that knows its classes mostly is; to one that hardly does, almost anything
+seems so. Changes are drawn at random, label by label, so nothing is said of wrong labels between two classes that
+are much alike, or of a group that is wrong as a whole.
 """
 
 import numpy as np
@@ -12,26 +12,32 @@ from farfield.probing.evaluation import left_out_logits
 from farfield.probing.logistic import Basis
 from farfield.probing.suspects import suspects
 
-SHARE = 0.05  # of the labels that are changed at a time
-ENOUGH, TRIALS = 40, 4  # labels in all, in so many trials at most
+SHARE = 0.05  # of the labels that are changed in a copy
+ENOUGH, COPIES = 40, 4  # labels in all, in so many copies at most
 
 
 def plant(found: Basis, labels: np.ndarray, parts: np.ndarray, near: np.ndarray, seed: int) -> Planted:
     """found: of what the classifier learns from. parts: int [repeats, n], which part each image is left out with.
-    near: int [n, k], of every image the rows of its nearest others. seed: of which labels are changed, to which
-    other class."""
+    near: int [n, k], of every image the rows of its nearest others."""
     draws = np.random.default_rng(seed)
-    classes = int(labels.max()) + 1
-    others = np.setdiff1d(
-        np.arange(len(labels)), np.unique(labels, return_index=True)[1]
-    )  # no class is emptied
-    count = max(1, round(SHARE * len(labels)))
-    trials = min(TRIALS, -(-ENOUGH // count))
-    right = 0
-    for _ in range(trials):
-        rows = draws.choice(others, count, replace=False)
-        changed = labels.copy()
-        changed[rows] = (labels[rows] + draws.integers(1, classes, count)) % classes
-        scores = suspects(left_out_logits(found, changed, parts), changed, near).scores
-        right += int(np.isin(np.argsort(-scores, kind="stable")[:count], rows).sum())
-    return Planted(trials * count, right)
+    changed = listed = right = 0
+    for _ in range(min(COPIES, -(-ENOUGH // count_of(labels)))):
+        copy, rows = with_changes(labels, draws)
+        seem = suspects(left_out_logits(found, copy, parts), copy, near).rows
+        changed += len(rows)
+        listed += len(seem)
+        right += int(np.isin(seem, rows).sum())
+    return Planted(changed, listed, right)
+
+
+def with_changes(labels: np.ndarray, draws: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A copy of int [n] in which `count_of` labels name another class, and their rows. No class is emptied."""
+    rows = np.setdiff1d(np.arange(len(labels)), np.unique(labels, return_index=True)[1])
+    rows = draws.choice(rows, count_of(labels), replace=False)
+    classes, copy = int(labels.max()) + 1, labels.copy()
+    copy[rows] = (labels[rows] + draws.integers(1, classes, len(rows))) % classes
+    return copy, rows
+
+
+def count_of(labels: np.ndarray) -> int:
+    return max(1, round(SHARE * len(labels)))

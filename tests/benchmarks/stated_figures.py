@@ -7,7 +7,7 @@ a third of each class is held out and everything else is done as `evaluate` does
 each set a line: how often the stated 95 % interval held the accuracy on the held-out third; the share of its
 images whose prediction set holds their class, 90 % stated; the expected calibration error there before and after
 the temperature; and, with one label in twenty changed before anything is fitted, the share of changed ones among
-as many that seem most suspicious, beside what the page says of that (`farfield.probing.planting`).
+as many that seem most suspicious, and among those on the list of labels that seem wrong, as the page says it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from farfield.probing.evaluation import fit_all, joined, of_network, parts_of, r
 from farfield.probing.features import seen_by
 from farfield.probing.intervals import scores
 from farfield.probing.measures import calibration_error
-from farfield.probing.planting import SHARE, plant
+from farfield.probing.planting import plant, with_changes
 from farfield.probing.suspects import NEIGHBOURS, nearest, suspects
 from farfield.process import prepare
 from farfield.training.devices import deterministic
@@ -53,21 +53,18 @@ def one_split(blocks: dict[str, torch.Tensor], labels: np.ndarray, split: int) -
     logits = (joined(blocks, chosen.candidate.blocks)[~learned] @ weight.T + bias).numpy()
     truth = labels[asked]
     likely = softmax(logits / sets.temperature, axis=-1)
-    draws = np.random.default_rng([split, 1])
-    count = round(SHARE * len(known))
-    wrong = draws.choice(len(known), count, replace=False)
-    changed = known.copy()
-    changed[wrong] = (known[wrong] + draws.integers(1, len(weight), count)) % len(weight)
+    changed, wrong = with_changes(known, np.random.default_rng([split, 1]))
     near, _ = nearest(seen["network.features"].numpy(), NEIGHBOURS)
     again = test(chosen.candidate, seen, changed, parts)
-    first = np.argsort(-suspects(again.logits, changed, near).scores, kind="stable")[:count]
+    first = np.argsort(-suspects(again.logits, changed, near).scores, kind="stable")[: len(wrong)]
+    listed = plant(chosen.basis, known, parts[:1], near, split)
     return {
         "holds": 100.0 * stated.accuracy.holds(100 * float((logits.argmax(1) == truth).mean())),
         "covered": 100 * float((likely >= sets.thresholds)[np.arange(len(truth)), truth].mean()),
         "ece": 100 * calibration_error(logits, truth),
         "ece_calibrated": 100 * calibration_error(logits / stated.temperature, truth),
         "changed_found": 100 * float(np.isin(first, wrong).mean()),
-        "said_of_it": plant(chosen.basis, known, parts[:1], near, split).share,
+        "list_right": 100 * listed.found / max(listed.listed, 1),
     }
 
 

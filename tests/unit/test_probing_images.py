@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from farfield.own.words import headline
 from farfield.probing.diagnosing import diagnose
+from farfield.probing.diagnosis import Planted
 from farfield.probing.duplicates import (
     clusters,
     differing_bits,
@@ -21,7 +22,7 @@ from farfield.probing.duplicates import (
 )
 from farfield.probing.evaluation import Candidate, parts_of, test
 from farfield.probing.families import families
-from farfield.probing.planting import plant
+from farfield.probing.planting import plant, with_changes
 from farfield.probing.suspects import nearest, outliers, same_classes, suspects
 
 test.__test__ = False  # not one of these
@@ -132,25 +133,34 @@ def test_planted_wrong_labels_come_first():
     assert (found.neighbours > 50).all()
 
 
-def test_labels_that_were_changed_on_purpose_are_found_where_classes_are_known_and_not_where_they_are_not():
-    for apart, telling in ((2.0, True), (0.0, False)):
-        features, labels = clouds(200, apart=apart)
+def test_a_list_of_wrong_labels_is_trusted_where_classes_are_known_and_not_where_they_are_not():
+    for apart, misleading in ((2.0, False), (0.3, True)):
+        features, labels = clouds(400, apart=apart)
         tested, parts = answered(features, labels)
         rows, _ = nearest(features.numpy(), 10)
         found = plant(tested.basis, labels, parts[:1], rows, seed=3)
-        assert found.changed == 40  # four times a twentieth
-        assert found.telling == telling
-        assert found.share >= 90 if telling else found.share <= 25
+        assert found.changed == 40  # two copies, a twentieth each
+        assert found.misleading == misleading
         assert plant(tested.basis, labels, parts[:1], rows, seed=3) == found
+        draws, by_hand = np.random.default_rng(3), [0, 0]
+        for _ in range(2):
+            copy, changed = with_changes(labels, draws)
+            assert (np.flatnonzero(copy != labels) == np.sort(changed)).all()
+            again = test(Candidate("own", "own", ("all",), 1.0), {"all": features}, copy, parts[:1])
+            seem = suspects(again.logits, copy, rows).rows
+            by_hand[0] += len(seem)
+            by_hand[1] += len({*seem.tolist()} & {*changed.tolist()})
+        assert [found.listed, found.found] == by_hand
+    assert not Planted(4, 3, 0).misleading  # too few to say so
 
 
 def test_no_class_loses_all_its_labels_to_the_trial():
-    features, labels = clouds(12, classes=6)
-    tested, parts = answered(features, labels)
-    rows, _ = nearest(features.numpy(), 3)
-    found = plant(tested.basis, labels, parts[:1], rows, seed=0)
-    assert found.changed == 4
-    assert 0 <= found.found <= 4
+    labels = np.repeat(np.arange(6), 2)
+    for seed in range(20):
+        copy, changed = with_changes(labels, np.random.default_rng(seed))
+        assert len(changed) == 1
+        assert set(copy) == set(range(6))
+        assert (copy[changed] != labels[changed]).all()
 
 
 def test_nearest_are_those_of_a_plain_loop_and_not_copies_of_oneself():
