@@ -105,7 +105,12 @@ class Width(nn.Module):
         last = nn.Linear(8, 1)
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, START)
+        self.side = side
         self.line = nn.Sequential(nn.Linear(side**2, 8), nn.ReLU(), last)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.line(self.maps(maps).flatten(1))
+        # The side of a last map that its network averages is not known before; means take it to `side`.
+        seen = self.maps(maps)
+        if seen.shape[2:] != (self.side, self.side):
+            seen = F.adaptive_avg_pool2d(seen, self.side)
+        return self.line(seen.flatten(1))

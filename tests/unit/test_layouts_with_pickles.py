@@ -167,6 +167,31 @@ def test_wrong_pickles_of_miniimagenet_are_named(tmp_path, form, changes, messag
         index_of("mini_imagenet", tmp_path)
 
 
+def write_lists(raw: Path, **changes: tuple[str, ...]) -> None:
+    for split, names in (MINI_CLASSES | changes).items():
+        text = "".join(f"{name}{number:08d}.jpg,{name}\n" for name in names for number in range(2))
+        (raw / f"{split}.csv").write_text(f"filename,label\n{text}")
+
+
+def test_a_cache_whose_classes_are_not_those_of_the_lists_beside_it_is_refused(tmp_path):
+    write_mini(tmp_path, "cache", packed=False)
+    write_lists(tmp_path)
+    assert len(index_of("mini_imagenet", tmp_path).records) == 12
+    write_lists(tmp_path, val=("n09",), test=("n01",))  # a class of val and one of test have changed places
+    with pytest.raises(
+        InputError, match=r"cache-(val|test)\.pkl and (val|test)\.csv .*: n01, n09\. Take both"
+    ):
+        index_of("mini_imagenet", tmp_path)
+
+
+def test_an_old_list_in_the_place_of_a_list_is_named(tmp_path):
+    (tmp_path / "images").mkdir()
+    write_lists(tmp_path)
+    (tmp_path / "train.csv").rename(tmp_path / "old_train.csv")
+    with pytest.raises(InputError, match=r"there is old_train\.csv, .* and no train\.csv"):
+        index_of("mini_imagenet", tmp_path)
+
+
 def test_a_missing_pickle_of_miniimagenet_is_named(tmp_path):
     write_mini(tmp_path, "cache", packed=False)
     (tmp_path / "mini-imagenet-cache-val.pkl").unlink()
@@ -178,9 +203,7 @@ def test_miniimagenet_of_the_hub_is_divided_by_class_and_not_by_image(tmp_path):
     names = ["n01", "n02", "n05", "n09"]
     for file, labels in {"train": [3, 0, 1], "validation": [2, 1], "test": [0]}.items():
         write_parquet(tmp_path / f"{file}-00000-of-00001.parquet", labels, names=names)
-    for split, classes in MINI_CLASSES.items():
-        text = "".join(f"{name}{number:08d}.jpg,{name}\n" for name in classes for number in range(2))
-        (tmp_path / f"{split}.csv").write_text(f"filename,label\n{text}")
+    write_lists(tmp_path)
     index = index_of("mini_imagenet", tmp_path)
     assert index.class_names == tuple(names)
     assert [(r.path, names[r.label], r.split) for r in index.records] == [

@@ -58,13 +58,25 @@ def mini_imagenet(raw: Path, options: dict[str, Any]) -> Index:
             if absent := [name for name in files.values() if name not in places]:
                 raise InputError(f"{raw} holds one of miniImageNet's three pickles, but not {absent[0]}.")
             wanted = {split: places[name] for split, name in files.items()}
-            return _from_pickles(raw, wanted, variable, rows_of)
+            lists = places.keys() >= {f"{split}.csv" for split in SPLITS} and files is CACHE
+            return _from_pickles(raw, wanted, variable, rows_of, _listed(raw, contents) if lists else {})
+    for split in SPLITS:
+        if f"{split}.csv" not in places and f"old_{split}.csv" in places:
+            raise InputError(
+                f"{raw}: there is old_{split}.csv, the list of another split, and no {split}.csv. Give the lists "
+                f"train.csv, val.csv and test.csv of one release."
+            )
     return in_split_lists(raw, contents)
 
 
 def _from_pickles(
-    raw: Path, places: dict[str, Place], variable: str, rows_of: Callable[[Any, str, int], Rows]
+    raw: Path,
+    places: dict[str, Place],
+    variable: str,
+    rows_of: Callable[[Any, str, int], Rows],
+    listed: dict[str, Rows],
 ) -> Index:
+    """listed: the classes of each split as the lists beside the pickles have them, which must be the same."""
     found: dict[str, Rows] = {}
     for split, content in unpickled(raw, places):
         data = np.asarray(field_of(content, variable, places[split][1]))
@@ -74,6 +86,11 @@ def _from_pickles(
                 f"[images, 84, 84, 3]."
             )
         found[split] = rows_of(content, places[split][1], len(data))
+        if other := sorted(listed.get(split, found[split]).keys() ^ found[split].keys()):
+            raise InputError(
+                f"{raw}: {places[split][1]} and {split}.csv beside it have not the same classes; in one alone: "
+                f"{first_few(other)}. Take both from one release, or take the lists away."
+            )
     _require_apart(raw, {split: found[split] for split in SPLITS})
     names = sorted({name for rows in found.values() for name in rows})
     labels = {name: label for label, name in enumerate(names)}
@@ -113,14 +130,7 @@ def _numbered(content: Any, name: str, images: int) -> Rows:
 
 
 def _from_hub(raw: Path, contents: Contents) -> Index:
-    texts = label_texts(raw, contents, [f"{split}.csv" for split in SPLITS])
-    classes = {
-        split: {
-            row["label"]: [line]
-            for line, row in table(texts[f"{split}.csv"], f"{split}.csv", ["filename", "label"])
-        }
-        for split in SPLITS
-    }
+    classes = _listed(raw, contents)
     _require_apart(raw, classes)
     split_of = {name: split for split in SPLITS for name in classes[split]}
     names = sorted(split_of)
@@ -143,6 +153,18 @@ def _from_hub(raw: Path, contents: Contents) -> Index:
             for row, name in enumerate(shard.labels)
         ]
     return build_index(raw, sorted(records, key=lambda record: SPLITS.index(record.split)), names)
+
+
+def _listed(raw: Path, contents: Contents) -> dict[str, Rows]:
+    """The classes of each split, each with a line that names it, as train.csv, val.csv and test.csv have them."""
+    texts = label_texts(raw, contents, [f"{split}.csv" for split in SPLITS])
+    return {
+        split: {
+            row["label"]: [line]
+            for line, row in table(texts[f"{split}.csv"], f"{split}.csv", ["filename", "label"])
+        }
+        for split in SPLITS
+    }
 
 
 def _require_apart(raw: Path, classes: dict[str, Rows]) -> None:
