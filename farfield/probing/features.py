@@ -104,9 +104,9 @@ def seen_by(
     plain: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """All of `network_blocks` of packed images [n, h, w, c], on the CPU. InputError if one is nan or infinite.
-    batch_size: images at once; 0: few on the CPU, so that maps stay in its caches, as many as its graph takes of
-    an ONNX network. plain: what this gave of them; then the `mirrored` ones, for which mirror images alone are
-    looked at."""
+    batch_size: images at once; 0: few on the CPU, which need little memory for maps, but as many as its graph
+    takes of an ONNX network. plain: what this gave of them; then the `mirrored` ones, for which mirror images
+    alone are looked at."""
     fixed = backbone.signature.batch if isinstance(backbone, OnnxNetwork) else 0
     batch_size = batch_size or max(ON_CPU if device.type == "cpu" else ELSEWHERE, fixed)
     backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

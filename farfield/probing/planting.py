@@ -11,6 +11,7 @@ from farfield.probing.diagnosis import Planted
 from farfield.probing.evaluation import left_out_logits
 from farfield.probing.logistic import Basis
 from farfield.probing.suspects import suspects
+from farfield.seeds import stream
 
 SHARE = 0.05  # of the labels that are changed in a copy
 ENOUGH, COPIES = 40, 4  # labels in all, in so many copies at most
@@ -19,7 +20,7 @@ ENOUGH, COPIES = 40, 4  # labels in all, in so many copies at most
 def plant(found: Basis, labels: np.ndarray, parts: np.ndarray, near: np.ndarray, seed: int) -> Planted:
     """found: of what the classifier learns from. parts: int [repeats, n], which part each image is left out with.
     near: int [n, k], of every image the rows of its nearest others."""
-    draws = np.random.default_rng(seed)
+    draws = stream(seed, "planted labels")
     changed = listed = right = 0
     for _ in range(min(COPIES, -(-ENOUGH // count_of(labels)))):
         copy, rows = with_changes(labels, draws)

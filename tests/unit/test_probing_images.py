@@ -24,6 +24,7 @@ from farfield.probing.evaluation import Candidate, parts_of, test
 from farfield.probing.families import families
 from farfield.probing.planting import plant, with_changes
 from farfield.probing.suspects import nearest, outliers, same_classes, suspects
+from farfield.seeds import stream
 
 test.__test__ = False  # not one of these
 
@@ -142,7 +143,7 @@ def test_a_list_of_wrong_labels_is_trusted_where_classes_are_known_and_not_where
         assert found.changed == 40  # two copies, a twentieth each
         assert found.misleading == misleading
         assert plant(tested.basis, labels, parts[:1], rows, seed=3) == found
-        draws, by_hand = np.random.default_rng(3), [0, 0]
+        draws, by_hand = stream(3, "planted labels"), [0, 0]
         for _ in range(2):
             copy, changed = with_changes(labels, draws)
             assert (np.flatnonzero(copy != labels) == np.sort(changed)).all()
