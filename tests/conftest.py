@@ -1,11 +1,12 @@
 """What all tests share: the mirror of real images, which is not part of the repository."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in stages, before torch loads
+from farfield.process import prepare
+
+prepare()  # as stages do, before torch loads
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
