@@ -1,13 +1,11 @@
 """What README says of sharing, done against a folder, an S3 server and an sshd; and what DVC then compares."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.pipeline.clones import ROOT, Clone
-from tests.pipeline.servers import SSHD, Remote, add_remote, folder, remote, s3, started
+from tests.pipeline.servers import Remote, add_remote, folder, remote, s3, started
 from tests.unit.made_up_repository import Repository
 
 __all__ = ["remote"]
@@ -104,8 +102,3 @@ def test_the_doctor_says_why_a_remote_does_not_answer(
     assert re.search(rf"^error: .*({reason})", said, re.M), said
     assert "Traceback" not in said
     assert "Having any troubles" not in said
-
-
-def test_the_clients_of_servers_are_there():
-    """Else the tests above skip, and README says something that nobody has tried."""
-    assert Path(SSHD).exists() or "CI" not in os.environ
