@@ -1,6 +1,6 @@
 """What the stages of a profile cost, piece by piece: image passes times multiply-adds, over those of a GPU."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
@@ -84,8 +84,10 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
     for name in few["viewed_models"]:
         yield Stage(f"views@{name}", (f"embed@{name}",), (shown * _cost(params, name) / rate,))
 
-    def chunks(name: str, settings: Mapping[str, Any], budget: int) -> tuple[float, ...]:
-        """Of each cell its chunks; queries are seen once, and support images each epoch."""
+    def chunks(
+        name: str, settings: Mapping[str, Any], budget: int, shots: Sequence[int] = ()
+    ) -> tuple[float, ...]:
+        """Of each cell its chunks; queries are seen once, and support images each epoch. shots: not all."""
         episodes, chunk = min(budget or few["episodes"], few["episodes"]), CHUNK["cuda"]
         return tuple(
             min(chunk, episodes - first)
@@ -95,6 +97,7 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
             / rate
             for target in few["targets"].values()
             for shot in target["shots"]
+            if shot in (shots or (shot,))
             for first in range(0, episodes, chunk)
         )
 
@@ -102,7 +105,7 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
         yield Stage(
             f"finetune@{key}",
             _network(params, unit["model"]),
-            chunks(unit["model"], unit["settings"], unit["episodes"]),
+            chunks(unit["model"], unit["settings"], unit["episodes"], unit["shots"]),
         )
     for key, unit in few["ensemble"].items():
         if unit["adapt"]:

@@ -42,6 +42,7 @@ def main(key: str) -> None:
             f"{key}, {dataset}, {shot} shots",
         )
         for dataset, shot, episodes in cells(params, unit.episodes)
+        if shot in (unit.shots or (shot,))
     }
 
     def views_of(target: str) -> tuple[View, ...]:

@@ -19,10 +19,11 @@ from farfield.report.own_images_page import own_images_page
 from farfield.report.row_pages import WorstEpisode, row_pages
 from farfield.report.site import Drawn
 from farfield.report.transductive import transductive_metrics, transductive_page
-from farfield.results.families import FewShotStudy, fewshot_study
+from farfield.results.families import FewShotStudy, Variant, fewshot_study
 from farfield.results.findings import Findings
 from farfield.results.inputs import Dataset
 from farfield.results.judging import judge_fewshot
+from farfield.results.scores import of_episodes
 from farfield.results.study import Study
 from farfield.transfer.finetuning.settings import FineTuning
 from stages.frame import paths
@@ -98,8 +99,9 @@ def read_study(params: Params) -> FewShotStudy:
         pd.read_parquet(paths.FEWSHOT / "results" / f"{key}.parquet", columns=columns)
         for key in fewshot.units
     ]
+    answered = pd.concat(tables, ignore_index=True)
     return fewshot_study(
-        pd.concat(tables, ignore_index=True),
+        answered[answered["method"].isin(fewshot.rows)],
         described_rows(params, fewshot.rows),
         targets(params),
         fewshot.reference,
@@ -109,6 +111,13 @@ def read_study(params: Params) -> FewShotStudy:
         choices=ensemble_choices(params),
         costs=costs(fewshot),
         caveats=tuple(shortened(params.fewshot)),
+        variants=tuple(
+            Variant(
+                row, fewshot.answered[key].title, of_episodes("fewshot", answered[answered["method"] == key])
+            )
+            for row, keys in fewshot.variants.items()
+            for key in keys
+        ),
     )
 
 
@@ -132,7 +141,7 @@ def assumptions(params: Params) -> dict[str, str]:
 def shortened(fewshot: FewShot) -> list[str]:
     """What the profile trains with less than the published protocol, in words."""
     published = FineTuning()
-    settings = [unit.settings for unit in fewshot.finetune.values()]
+    settings = [unit.settings for unit in fewshot.finetune.values() if set(unit.rows) & set(fewshot.rows)]
     settings += [unit.adapt for unit in fewshot.ensemble.values() if unit.adapt]
     recipes = {(s.epochs, s.batch_size, s.backbone.learning_rate) for s in settings}
     said = [

@@ -2,13 +2,14 @@
 methods."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from farfield.report.answers import counted
 from farfield.report.cells import EMPTY, Cell, Column, Kind, Table, number, words
 from farfield.report.index_page import Headline
-from farfield.report.site import Page
+from farfield.report.site import Page, assets_of
 from farfield.report.tables import share
+from farfield.report.variants import variants_picture, variants_table
 from farfield.report.wording import FEWSHOT, Wording
 from farfield.results.claims import Comparison, Judged
 from farfield.results.contrasts import Cell as Part
@@ -33,19 +34,42 @@ def claims_page(found: Findings[FewShotStudy]) -> Page:
     parts = {PARTS[name]: part for name, part in found.parts.items()}
     judged = {title: part.claims for title, part in parts.items()}
     drawn = all(found.study.datasets[key]["procedural"] for key in found.study.shown_datasets)
+    variants = {
+        (title, one.claim.key): (
+            variants_table(one, _MARKS),
+            variants_picture(one, f"claims-{name}-{one.claim.key}".replace("_", "-"), title),
+        )
+        for name, title in PARTS.items()
+        for one in judged.get(title, ())
+        if one.variants
+    }
     context = {
         "reservations": [*([DRAWN] if drawn else []), *found.study.reservations],
         "sections": sections(parts, judged, FEWSHOT, "Cells"),
         "summary": claims_table(judged, FEWSHOT),
+        "variants": variants,
+        "power": _power(found.parts.values()),
     }
     said = " ".join(_tally(*part) for part in judged.items())
-    return Page("claims", "Claims", "claims.html.j2", context, answer=counted("claims", TITLE, said))
+    answer = counted("claims", TITLE, said)
+    pictures = assets_of([picture for _, picture in variants.values()])
+    return Page("claims", "Claims", "claims.html.j2", context, pictures, answer=answer)
 
 
 def _tally(title: str, judged: Sequence[Judged]) -> str:
     verdicts = Counter(one.verdict for one in judged)
     said = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     return f"{title}, of {len(judged)} claims: {said}."
+
+
+def _power(parts: Iterable[Findings[FewShotStudy]]) -> str:
+    """How many claims were tested, and of how many the episodes are enough."""
+    wholes = [one.first.whole for part in parts for one in part.claims]
+    tested = [whole for whole in wholes if whole]
+    return (
+        f"Of {len(wholes)} verdicts {len(tested)} are on rows that ran; {sum(one.enough for one in tested)} of "
+        f"them have episodes enough to tell one point from zero."
+    )
 
 
 def claims_headline(found: Findings[FewShotStudy]) -> Headline:

@@ -58,11 +58,13 @@ class Comparison:
 class Judged:
     """A claim with its comparisons, of which the first decides: over all, or `by_parts`, that each part
     agrees. From too few episodes to tell one point from zero nothing is decided, however large a difference
-    looks: a lucky handful looks large too."""
+    looks: a lucky handful looks large too. variants: by what other settings a row that it takes was trained
+    with, the first over all cells that these answered, and the same as the row stands."""
 
     claim: Claim
     comparisons: tuple[Comparison, ...]
     by_parts: bool = False
+    variants: Mapping[str, tuple[Difference, Difference]] = field(default_factory=dict)
 
     @property
     def first(self) -> Comparison:

@@ -28,6 +28,7 @@ FINE_TUNING = ("Ft All", "Ft Last-1", "Ft Last-2", "Ft Last-3", "Transductive Ft
 TRANSFER = ("Fixed", *FINE_TUNING)  # not Random, from which nothing is transferred
 ENSEMBLES = ("All embeddings", "IMS-f")
 ALL_ROWS = (*META, "Random", *TRANSFER, *ENSEMBLES)
+LITE0_ROWS = ("lite0", "inductive_lite0")  # of ImageNet's network, by their keys
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,18 @@ def _transductive(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[
 
 
 def _distance(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
+    trained = _falls("nearer − next farther dataset", cells, datasets, ALL_ROWS)
+    beside = _falls("nearer − next farther dataset, Lite0", cells, datasets, LITE0_ROWS)
+    return [*trained, *beside] if trained else []
+
+
+def _falls(title: str, cells: Cells, datasets: Sequence[str], of_rows: Sequence[str]) -> list[Evidence]:
     """Mean accuracy of each dataset minus that of the next, over rows and shots that all of them have."""
     present = [name for name in datasets if any(cell[0] == name for cell in cells)]
     if len(present) < 2:
         return []
     shots = set.intersection(*({shot for name, shot in cells if name == one} for one in present))
-    rows = [row for row in ALL_ROWS if all(row in cells[one, shot] for one in present for shot in shots)]
+    rows = [row for row in of_rows if all(row in cells[one, shot] for one in present for shot in shots)]
     if not shots or not rows:
         return []
     share = 1 / (len(shots) * len(rows))
@@ -95,7 +102,7 @@ def _distance(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evid
     parts = {(near, far): {**mean(near, 1.0), **mean(far, -1.0)} for near, far in pairwise(present)}
     steps = len(parts)
     whole = {**mean(present[0], 1 / steps), **mean(present[-1], -1 / steps)}
-    return [Evidence("nearer − next farther dataset", whole, parts)]
+    return [Evidence(title, whole, parts)]
 
 
 def _shots(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
@@ -155,7 +162,8 @@ CLAIMS = (
         "accuracy_falls_with_distance",
         "Accuracy falls as images leave the natural.",
         "The mean accuracy of one dataset minus that of the next farther one, over the rows and shots that "
-        "all of them have. Every step must fall. Over all: the mean of the steps.",
+        "all of them have. Every step must fall. Over all: the mean of the steps. Besides, the same of the rows "
+        "on ImageNet's Lite0.",
         _distance,
         "parts",
     ),

@@ -22,17 +22,27 @@ FEW_IMAGES = 100  # below, a test set is called too small to rank methods by
 
 
 @dataclass(frozen=True, eq=False)
+class Variant:
+    """The row `row` of a study with other settings, named by `title`. scores: SCORES, with its own key."""
+
+    row: str
+    title: str
+    scores: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
 class FewShotStudy(Study):
     """Few-shot methods: a score an episode; datasets from near to far.
 
     published: columns family, method, dataset, shot, accuracy, ci95. choices: what ensembles that select chose:
     columns method, dataset, shot, choice, episodes, with how often `choice` (a layer or model, in words) was
-    taken, over all episodes.
+    taken, over all episodes. variants: rows that stand beside claims alone.
     """
 
     varies: Varies = _BY_EPISODES
     split: str = "study"
     choices: pd.DataFrame | None = None
+    variants: tuple[Variant, ...] = ()
     way: int = 5
     query: int = 15
 

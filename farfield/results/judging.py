@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+import pandas as pd
+
 from farfield.results.claims import Claim, Comparison, Judged, Published
 from farfield.results.contrast_claims import CLAIMS, ContrastClaim, Evidence
 from farfield.results.contrasts import Cell, Cells, by_cell, halves
 from farfield.results.derived import DELTA, OVERALL, deltas, published_deltas
-from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy
+from farfield.results.families import FewShotStudy, SharingStudy, TuningStudy, Variant
 from farfield.results.intervals import Difference, compare, of_contrasts
 from farfield.results.own_claims import JOINT, OWN, OWN_CLAIMS
 from farfield.results.row_claims import ROUTING, sharing_claims
@@ -48,6 +50,7 @@ def judge_fewshot(study: FewShotStudy, jointly: Study | None = None) -> tuple[Ju
     if jointly is not None:
         asked = {cell: table for cell, table in by_cell(jointly.scores).items() if cell[0] in study.datasets}
         own |= _measure(asked, order, study.seed, JOINT)
+    varied = [_with_variant(variant, ours, names, order, study) for variant in study.variants]
     same_cells = _measure(by_cell(here[here["cell"].isin(set(ours["cell"]))]), order, study.seed)
     whole_table = _measure(by_cell(of_episodes("published", of_study)), PUBLISHED_ORDER, study.seed)
     judged = []
@@ -64,8 +67,39 @@ def judge_fewshot(study: FewShotStudy, jointly: Study | None = None) -> tuple[Ju
             comparisons.append(
                 Comparison(title, whole, parts, values, said, evidence.picked, evidence.halves)
             )
-        judged.append(Judged(claim, tuple(comparisons), claim.decided_by == "parts"))
+        variants = {title: wholes[claim.key] for title, wholes in varied if claim.key in wholes}
+        judged.append(Judged(claim, tuple(comparisons), claim.decided_by == "parts", variants))
     return tuple(judged)
+
+
+def _with_variant(
+    variant: Variant,
+    scores: pd.DataFrame,
+    names: Mapping[str, str],
+    datasets: Sequence[str],
+    study: FewShotStudy,
+) -> tuple[str, dict[str, tuple[Difference, Difference]]]:
+    """What a variant's settings are; and what decides each claim that takes its row, with it in the row's place
+    and as the row stands, both on the episodes that the variant answered.
+
+    scores: of the rows that count, named as claims know them by `names`.
+    """
+    name, found = names.get(variant.row, variant.row), {}
+    own = variant.scores[variant.scores["cell"].isin(study.cells)].assign(row=name)
+    asked = pd.MultiIndex.from_frame(own[["cell", "unit"]])
+    here = scores[pd.MultiIndex.from_frame(scores[["cell", "unit"]]).isin(asked)]
+    if len(own) and name in set(here["row"]):
+        others = here[here["row"] != name]
+        changed, stands = (
+            _measure(by_cell(table), datasets, study.seed) for table in (pd.concat([others, own]), here)
+        )
+        for claim in changed.keys() & stands.keys():
+            (evidence, value, _), (_, before, _) = (
+                next(iter(one[claim].values()), (Evidence("", {}, {}), None, {})) for one in (changed, stands)
+            )
+            if value and before and any(name in weights for weights in evidence.whole.values()):
+                found[claim] = value, before
+    return variant.title, found
 
 
 def _measure(

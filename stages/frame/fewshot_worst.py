@@ -36,7 +36,8 @@ def worst_episodes(
         def shown(chosen: np.ndarray, images: np.ndarray = images, kept: object = kept) -> np.ndarray:
             return pictures(np.stack([images[row] for row in chosen]), kept)  # type: ignore[arg-type]
 
-        own = answers[(answers["dataset"] == name) & (answers["shot"] == shot)]
+        here = (answers["dataset"] == name) & (answers["shot"] == shot)
+        own = answers[here & answers["method"].isin(rows)]  # not variants, which stand in no table
         for key, results in own.groupby("method", sort=False):
             row = str(key)
             worst = worst_episode(

@@ -133,6 +133,7 @@ class Adaptation(Section):
     settings: FineTuning
     viewed: bool  # whether images are shown in the views that keep a label of their target
     episodes: NotNegative
+    shots: Annotated[tuple[Positive, ...], Distinct]  # those of a target's that are answered; none named: all
     rows: Annotated[dict[Name, AdaptedRow], Field(min_length=1)]
 
 
@@ -167,11 +168,19 @@ class FewShot(Section):
     transductive: dict[Name, TransductiveRow]
     finetune: dict[Name, Adaptation]
     ensemble: dict[Name, Ensemble]
+    # By row those of the same method with other settings: claims that the row decides are judged by them too.
+    variants: dict[Name, Annotated[tuple[str, ...], Field(min_length=1), Distinct]]
 
     @property
     def rows(self) -> dict[str, Row]:
         """Every row of the main tables by its key, in the order of the published ones. Those of `transductive`
-        stand in a block of their own."""
+        stand in a block of their own, and variants beside the claims."""
+        apart = {variant for variants in self.variants.values() for variant in variants}
+        return {key: row for key, row in self.answered.items() if key not in apart}
+
+    @property
+    def answered(self) -> dict[str, Row]:
+        """Every row of which `units` leave results: those of the main tables and variants of them."""
         families: list[Mapping[str, Row]] = [self.meta, self.transfer]
         families += [unit.rows for unit in self.finetune.values()]
         families += [unit.rows for unit in self.ensemble.values()]
@@ -218,6 +227,13 @@ class FewShot(Section):
         for key, model in used.items():
             if model not in self.models:
                 raise ValueError(f"{key} is {model!r}, which is not one of models: {', '.join(self.models)}")
+        asked = {shot for target in self.targets.values() for shot in target.shots}
+        for key, adaptation in self.finetune.items():
+            if adaptation.shots and not asked & {*adaptation.shots}:
+                raise ValueError(
+                    f"finetune.{key}.shots names none of the shots of targets: "
+                    f"{', '.join(map(str, sorted(asked)))}"
+                )
         for key, row in self.transfer.items():
             if row.reads == "views" and row.model not in self.viewed_models:
                 known = ", ".join(self.viewed_models) or "none"
@@ -234,6 +250,25 @@ class FewShot(Section):
                 raise ValueError(f"views.{target} begins with {views[0]!r}; the first view is the plain one")
         if self.reference not in self.rows:
             raise ValueError(f"reference {self.reference!r} is not one of the rows: {', '.join(self.rows)}")
+        return self
+
+    @model_validator(mode="after")
+    def variants_are_rows(self) -> "FewShot":
+        for row, variants in self.variants.items():
+            named = [
+                *([] if row in self.rows else [row]),
+                *(key for key in variants if key not in self.answered),
+            ]
+            if named:
+                raise ValueError(
+                    f"variants.{row} names {named[0]!r}, which is no row of the tables, or none that is "
+                    f"answered; the rows are {', '.join(self.answered)}"
+                )
+            if known := [key for key in variants if self.answered[key].published]:
+                raise ValueError(
+                    f"variants.{row} names {known[0]!r}, which stands for the published row "
+                    f"{self.answered[known[0]].published!r}; a variant has no published name"
+                )
         return self
 
     @model_validator(mode="after")
