@@ -100,9 +100,10 @@ def read_study(params: Params) -> FewShotStudy:
         for key in fewshot.units
     ]
     answered = pd.concat(tables, ignore_index=True)
+    rows = described_rows(params, fewshot.answered)
     return fewshot_study(
         answered[answered["method"].isin(fewshot.rows)],
-        described_rows(params, fewshot.rows),
+        {key: rows[key] for key in fewshot.rows},
         targets(params),
         fewshot.reference,
         way=fewshot.way,
@@ -112,9 +113,7 @@ def read_study(params: Params) -> FewShotStudy:
         costs=costs(fewshot),
         caveats=tuple(shortened(params.fewshot)),
         variants=tuple(
-            Variant(
-                row, fewshot.answered[key].title, of_episodes("fewshot", answered[answered["method"] == key])
-            )
+            Variant(row, rows[key]["title"], of_episodes("fewshot", answered[answered["method"] == key]))
             for row, keys in fewshot.variants.items()
             for key in keys
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from farfield.report.cells import EMPTY, Cell, Column, Table, number, words
-from farfield.report.claims_page import claims_table, difference_cell, sections
+from farfield.report.claims_tables import claims_table, difference_cell, sections
 from farfield.report.index_page import Headline
 from farfield.report.indomain_winner import indomain_answer
 from farfield.report.numbers import flat

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from farfield.report.claims_page import claims_table, sentence, task_evidence
+from farfield.report.claims_tables import claims_table, sentence, task_evidence
 from farfield.report.cost_tables import IMAGE, sharing_costs
 from farfield.report.dense_tables import (
     delta_table,

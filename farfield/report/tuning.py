@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from farfield.report.cells import Table
-from farfield.report.claims_page import claims_table, sections, spoken
+from farfield.report.claims_tables import claims_table, sections, spoken
 from farfield.report.cost_plots import Costed, accuracy_against_cost
 from farfield.report.cost_tables import tuning_costs
 from farfield.report.dots import image_dots

@@ -58,13 +58,12 @@ class Comparison:
 class Judged:
     """A claim with its comparisons, of which the first decides: over all, or `by_parts`, that each part
     agrees. From too few episodes to tell one point from zero nothing is decided, however large a difference
-    looks: a lucky handful looks large too. variants: by what other settings a row that it takes was trained
-    with, the first over all cells that these answered, and the same as the row stands."""
+    looks: a lucky handful looks large too. variants: what other settings of a row that decides make of it."""
 
     claim: Claim
     comparisons: tuple[Comparison, ...]
     by_parts: bool = False
-    variants: Mapping[str, tuple[Difference, Difference]] = field(default_factory=dict)
+    variants: "tuple[Varied, ...]" = ()
 
     @property
     def first(self) -> Comparison:
@@ -82,3 +81,14 @@ class Judged:
         if "contradicted" in verdicts:
             return "contradicted"
         return "undecided" if "undecided" in verdicts else "supported"
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A claim judged twice on the same episodes: with the row titled `row` replaced by one of the settings that
+    `title` says, and with the row itself."""
+
+    row: str
+    title: str
+    variant: Judged
+    itself: Judged

@@ -50,10 +50,12 @@ class Evidence:
 @dataclass(frozen=True)
 class ContrastClaim(Claim):
     """What is computed for it; the first evidence decides: its contrast over all cells, or each of its
-    parts."""
+    parts. variants: whether other settings of one row say something of it; not where two rows of one training are
+    compared, or where a row is one of many in a mean."""
 
     evidence: Callable[[Cells, Cells, Sequence[str]], list[Evidence]]
     decided_by: Literal["whole", "parts"] = "whole"
+    variants: bool = True
 
 
 def _below_fine_tuning(cells: Cells, halves: Cells, datasets: Sequence[str]) -> list[Evidence]:
@@ -157,6 +159,7 @@ CLAIMS = (
         "Using the statistics of the queries helps.",
         "Transductive Ft minus Ft All, which share their training.",
         _transductive,
+        variants=False,
     ),
     ContrastClaim(
         "accuracy_falls_with_distance",
@@ -166,6 +169,7 @@ CLAIMS = (
         "on ImageNet's Lite0.",
         _distance,
         "parts",
+        variants=False,
     ),
     ContrastClaim(
         "more_shots_help_transfer_more",
@@ -173,6 +177,7 @@ CLAIMS = (
         "What a dataset's greatest number of shots adds to its smallest, for the mean of Fixed and the "
         "fine-tuning rows, minus the same for the mean of the meta-learning rows that have both.",
         _shots,
+        variants=False,
     ),
     ContrastClaim(
         "fwt_does_not_help",

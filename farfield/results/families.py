@@ -23,7 +23,8 @@ FEW_IMAGES = 100  # below, a test set is called too small to rank methods by
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """The row `row` of a study with other settings, named by `title`. scores: SCORES, with its own key."""
+    """A row of the same method as `row` of the study, its key. title: its own, which says what is set otherwise.
+    scores: SCORES."""
 
     row: str
     title: str

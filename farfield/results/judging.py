@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from farfield.results.claims import Claim, Comparison, Judged, Published
+from farfield.results.claims import Claim, Comparison, Judged, Published, Varied
 from farfield.results.contrast_claims import CLAIMS, ContrastClaim, Evidence
 from farfield.results.contrasts import Cell, Cells, by_cell, halves
 from farfield.results.derived import DELTA, OVERALL, deltas, published_deltas
@@ -67,7 +67,7 @@ def judge_fewshot(study: FewShotStudy, jointly: Study | None = None) -> tuple[Ju
             comparisons.append(
                 Comparison(title, whole, parts, values, said, evidence.picked, evidence.halves)
             )
-        variants = {title: wholes[claim.key] for title, wholes in varied if claim.key in wholes}
+        variants = tuple(found[claim.key] for found in varied if claim.key in found)
         judged.append(Judged(claim, tuple(comparisons), claim.decided_by == "parts", variants))
     return tuple(judged)
 
@@ -78,28 +78,48 @@ def _with_variant(
     names: Mapping[str, str],
     datasets: Sequence[str],
     study: FewShotStudy,
-) -> tuple[str, dict[str, tuple[Difference, Difference]]]:
-    """What a variant's settings are; and what decides each claim that takes its row, with it in the row's place
-    and as the row stands, both on the episodes that the variant answered.
+) -> dict[str, Varied]:
+    """Each claim that the variant's row decides, judged with the variant in its place and with the row itself,
+    on the episodes that both answered.
 
     scores: of the rows that count, named as claims know them by `names`.
     """
     name, found = names.get(variant.row, variant.row), {}
-    own = variant.scores[variant.scores["cell"].isin(study.cells)].assign(row=name)
-    asked = pd.MultiIndex.from_frame(own[["cell", "unit"]])
-    here = scores[pd.MultiIndex.from_frame(scores[["cell", "unit"]]).isin(asked)]
-    if len(own) and name in set(here["row"]):
-        others = here[here["row"] != name]
-        changed, stands = (
-            _measure(by_cell(table), datasets, study.seed) for table in (pd.concat([others, own]), here)
-        )
-        for claim in changed.keys() & stands.keys():
-            (evidence, value, _), (_, before, _) = (
-                next(iter(one[claim].values()), (Evidence("", {}, {}), None, {})) for one in (changed, stands)
-            )
-            if value and before and any(name in weights for weights in evidence.whole.values()):
-                found[claim] = value, before
-    return variant.title, found
+    row = scores[scores["row"] == name]
+    own = _on_the_same(variant.scores, row).assign(row=name)
+    here = _on_the_same(scores, own)
+    varied = pd.concat([here[here["row"] != name], own])
+    claims = [claim for claim in CONTRASTS if claim.variants]
+    measured = [_measure(by_cell(table), datasets, study.seed, claims) for table in (varied, here)]
+    for claim in claims if len(own) else ():
+        both = [_first(claim, measures[claim.key]) for measures in measured]
+        taken = {row for measures in measured for row in _decides(measures[claim.key])}
+        if all(one.first.whole for one in both) and name in taken:
+            found[claim.key] = Varied(study.title_of(variant.row), variant.title, *both)
+    return found
+
+
+def _on_the_same(scores: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `scores` on episodes that `others` has."""
+    episode = ["cell", "unit"]
+    asked = pd.MultiIndex.from_frame(others[episode])
+    return scores[pd.MultiIndex.from_frame(scores[episode]).isin(asked)]
+
+
+def _first(claim: ContrastClaim, measures: _Measures) -> Judged:
+    """The claim by the evidence that decides."""
+    first = [
+        Comparison(title, whole, parts, picked=evidence.picked, halves=evidence.halves)
+        for title, (evidence, whole, parts) in [*measures.items()][:1]
+    ]
+    return Judged(claim, tuple(first), claim.decided_by == "parts")
+
+
+def _decides(measures: _Measures) -> set[str]:
+    """The rows that the deciding evidence weighs."""
+    return {
+        row for evidence, *_ in [*measures.values()][:1] for rows in evidence.whole.values() for row in rows
+    }
 
 
 def _measure(

@@ -87,16 +87,16 @@ OWN_CLAIMS = (
     ),
     ContrastClaim(
         "adapted_above_deck",
-        "farfield (adapted), with views, is above every inductive row of the talk.",
+        "farfield (adapted), with views, is above the best inductive row of the talk, over all cells.",
         "farfield (adapted), views, minus the best of the same rows, picked in each cell; and minus their "
-        "mean. Over all cells.",
+        "mean.",
         _above_deck("farfield (adapted), views", ADAPTED),
     ),
     ContrastClaim(
         "lite0_above_deck",
         "farfield (inductive) on ImageNet's Lite0 is above every inductive row of the talk.",
         "farfield (inductive) on the features of EfficientNet-Lite0, which stays as it is, minus the best of the "
-        "same rows, which have the network trained here; and minus their mean. Each cell must agree.",
+        "same rows, none of which has ImageNet's network; and minus their mean. Each cell must agree.",
         _above_deck("farfield (inductive), Lite0", LITE0),
         "parts",
     ),

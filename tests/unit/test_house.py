@@ -10,7 +10,7 @@ from made_up_study import dataset
 from test_plan import ROOT, imports
 from test_site import Reader
 
-from farfield.report.claims_page import claims_table, sections
+from farfield.report.claims_tables import claims_table, sections
 from farfield.report.index_page import Headline, index_page
 from farfield.report.numbers import claims_metrics
 from farfield.report.site import csv, write_site

@@ -168,7 +168,7 @@ class FewShot(Section):
     transductive: dict[Name, TransductiveRow]
     finetune: dict[Name, Adaptation]
     ensemble: dict[Name, Ensemble]
-    # By row those of the same method with other settings: claims that the row decides are judged by them too.
+    # By row of finetune others of it with other settings: claims that the row decides are judged by them too.
     variants: dict[Name, Annotated[tuple[str, ...], Field(min_length=1), Distinct]]
 
     @property
@@ -227,13 +227,6 @@ class FewShot(Section):
         for key, model in used.items():
             if model not in self.models:
                 raise ValueError(f"{key} is {model!r}, which is not one of models: {', '.join(self.models)}")
-        asked = {shot for target in self.targets.values() for shot in target.shots}
-        for key, adaptation in self.finetune.items():
-            if adaptation.shots and not asked & {*adaptation.shots}:
-                raise ValueError(
-                    f"finetune.{key}.shots names none of the shots of targets: "
-                    f"{', '.join(map(str, sorted(asked)))}"
-                )
         for key, row in self.transfer.items():
             if row.reads == "views" and row.model not in self.viewed_models:
                 known = ", ".join(self.viewed_models) or "none"
@@ -253,21 +246,42 @@ class FewShot(Section):
         return self
 
     @model_validator(mode="after")
-    def variants_are_rows(self) -> "FewShot":
+    def variants_are_fine_tuned(self) -> "FewShot":
+        readouts = {key: row.readout for unit in self.finetune.values() for key, row in unit.rows.items()}
+        own = [key for variants in self.variants.values() for key in variants]
         for row, variants in self.variants.items():
-            named = [
-                *([] if row in self.rows else [row]),
-                *(key for key in variants if key not in self.answered),
-            ]
-            if named:
+            for key in (row, *variants):
+                if key not in readouts:
+                    raise ValueError(
+                        f"variants.{row} names {key!r}, which is no row of finetune; these are "
+                        f"{', '.join(readouts)}"
+                    )
+                if readouts[key] != readouts[row]:
+                    raise ValueError(
+                        f"variants.{row} names {key!r}, whose readout is {readouts[key]!r}; {row} has "
+                        f"{readouts[row]!r}, and a variant has the same"
+                    )
+            if row in own:
+                raise ValueError(f"variants.{row} are of a row that is itself a variant")
+            for key in variants:
+                if own.count(key) > 1:
+                    raise ValueError(f"variants names {key!r} twice; a row is a variant of one other")
+                if self.answered[key].published:
+                    raise ValueError(
+                        f"variants.{row} names {key!r}, which stands for the published row "
+                        f"{self.answered[key].published!r}; a variant has no published name"
+                    )
+        asked = {shot for target in self.targets.values() for shot in target.shots}
+        for key, adaptation in self.finetune.items():
+            if unknown := [shot for shot in adaptation.shots if shot not in asked]:
                 raise ValueError(
-                    f"variants.{row} names {named[0]!r}, which is no row of the tables, or none that is "
-                    f"answered; the rows are {', '.join(self.answered)}"
+                    f"finetune.{key}.shots names {unknown[0]}, which no target has; theirs are "
+                    f"{', '.join(map(str, sorted(asked)))}"
                 )
-            if known := [key for key in variants if self.answered[key].published]:
+            if adaptation.shots and (tabled := [row for row in adaptation.rows if row in self.rows]):
                 raise ValueError(
-                    f"variants.{row} names {known[0]!r}, which stands for the published row "
-                    f"{self.answered[known[0]].published!r}; a variant has no published name"
+                    f"finetune.{key}.shots leaves out shots of {tabled[0]!r}, which is a row of the tables; only "
+                    f"variants may answer some shots alone"
                 )
         return self
 
