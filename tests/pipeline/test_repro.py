@@ -10,7 +10,7 @@ from tests.pipeline.clones import Clone, ran
 def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
     clone = two_runs[0]
     executed = ran((clone.path / "repro.log").read_text())
-    assert len(executed) == len(set(executed)) == 57
+    assert len(executed) == len(set(executed)) == 58
     assert executed[-1] == "report"
     assert ran(clone.run("dvc", "repro")) == []
     assert "up to date" in two_runs[1].run("python", "-m", "commands.side_by_side", "2")
@@ -36,7 +36,7 @@ def test_one_repro_runs_every_stage_and_a_second_none(two_runs):
 def test_two_runs_from_scratch_give_the_same_bytes(two_runs):
     """Of `dvc repro` with two workers, and of what `make repro` runs with one."""
     one, two = (clone.lock() for clone in two_runs)
-    assert len(one) == 58
+    assert len(one) == 59
     assert one == two
     assert two_runs[0].lock_files() == two_runs[1].lock_files()
 
