@@ -5,8 +5,9 @@ the results, choices/<ensemble>.json counts which stages and models were taken b
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from stages.frame.run import run
 
 # Of each model: support [E, way, shot, D] and query [E, Q, D], D being all its pooled stages.
 Features = tuple[list[Tensor], list[Tensor]]
+Outputs = dict[Readout, np.ndarray]  # of all episodes of a cell
 STAGES: tuple[Readout, ...] = ("support_stages", "query_stages")
 
 
@@ -59,7 +61,8 @@ def main(key: str) -> None:
     def adapted(settings: FineTuning, elsewhere: Executor) -> Iterator[Features]:
         """Of each cell, one after the other."""
         of_models = [
-            fine_tune_cells(
+            partial(
+                fine_tune_cells,
                 network.backbone,
                 [
                     Cell(
@@ -79,7 +82,7 @@ def main(key: str) -> None:
             )
             for model, network in networks.items()
         ]
-        return map(adapted_features, zip(*of_models, strict=True))
+        return map(adapted_features, cell_by_cell(of_models))
 
     def stored() -> Iterator[Features]:
         folder = paths.FEWSHOT / "features"
@@ -104,7 +107,19 @@ def main(key: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def adapted_features(outputs: Sequence[dict[Readout, np.ndarray]]) -> Features:
+def cell_by_cell(of_models: Sequence[Callable[[], Iterator[Outputs]]]) -> Iterator[tuple[Outputs, ...]]:
+    """What `fine_tune_cells` gives of each model, cell by cell.
+
+    Each model is gone through once before: who waits for a model keeps what is finished of it, and a kill while
+    another model is waited for would lose all that.
+    """
+    for of_cells in of_models:
+        for _ in of_cells():
+            pass
+    yield from zip(*(of_cells() for of_cells in of_models), strict=True)
+
+
+def adapted_features(outputs: Sequence[Outputs]) -> Features:
     """From the readouts STAGES of each model's fine-tuning."""
     support, query = ([torch.from_numpy(output[name]) for output in outputs] for name in STAGES)
     return support, query
