@@ -87,7 +87,7 @@ def _fewshot(params: Mapping[str, Any], rate: float) -> Iterator[Stage]:
     def chunks(
         name: str, settings: Mapping[str, Any], budget: int, shots: Sequence[int] = ()
     ) -> tuple[float, ...]:
-        """Of each cell its chunks; queries are seen once, and support images each epoch. shots: not all."""
+        """Of each cell its chunks; queries are seen once, and support images each epoch. shots: these alone."""
         episodes, chunk = min(budget or few["episodes"], few["episodes"]), CHUNK["cuda"]
         return tuple(
             min(chunk, episodes - first)

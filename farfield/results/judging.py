@@ -87,15 +87,15 @@ def _with_variant(
     name, found = names.get(variant.row, variant.row), {}
     row = scores[scores["row"] == name]
     own = _on_the_same(variant.scores, row).assign(row=name)
+    if own.empty:
+        return {}
     here = _on_the_same(scores, own)
     varied = pd.concat([here[here["row"] != name], own])
-    claims = [claim for claim in CONTRASTS if claim.variants]
-    measured = [_measure(by_cell(table), datasets, study.seed, claims) for table in (varied, here)]
-    for claim in claims if len(own) else ():
-        both = [_first(claim, measures[claim.key]) for measures in measured]
-        taken = {row for measures in measured for row in _decides(measures[claim.key])}
-        if all(one.first.whole for one in both) and name in taken:
-            found[claim.key] = Varied(study.title_of(variant.row), variant.title, *both)
+    changed, itself = (_deciding(by_cell(table), datasets, study.seed) for table in (varied, here))
+    for key in [key for key in changed if key in itself]:
+        (first, rows), (second, others) = changed[key], itself[key]
+        if name in rows | others and first.first.whole and second.first.whole:
+            found[key] = Varied(study.title_of(variant.row), variant.title, first, second)
     return found
 
 
@@ -106,20 +106,19 @@ def _on_the_same(scores: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     return scores[pd.MultiIndex.from_frame(scores[episode]).isin(asked)]
 
 
-def _first(claim: ContrastClaim, measures: _Measures) -> Judged:
-    """The claim by the evidence that decides."""
-    first = [
-        Comparison(title, whole, parts, picked=evidence.picked, halves=evidence.halves)
-        for title, (evidence, whole, parts) in [*measures.items()][:1]
-    ]
-    return Judged(claim, tuple(first), claim.decided_by == "parts")
-
-
-def _decides(measures: _Measures) -> set[str]:
-    """The rows that the deciding evidence weighs."""
-    return {
-        row for evidence, *_ in [*measures.values()][:1] for rows in evidence.whole.values() for row in rows
-    }
+def _deciding(cells: Cells, datasets: Sequence[str], seed: int) -> dict[str, tuple[Judged, set[str]]]:
+    """Each claim that variants are asked of, by the evidence that decides it, and the rows that this weighs."""
+    split, found = halves(cells), {}
+    for claim in CONTRASTS:
+        if claim.variants:
+            for evidence in claim.evidence(cells, split, datasets)[:1]:
+                whole, parts = _values(claim, evidence, split if evidence.halves else cells, seed)
+                first = Comparison(
+                    evidence.title, whole, parts, picked=evidence.picked, halves=evidence.halves
+                )
+                rows = {row for weights in evidence.whole.values() for row in weights}
+                found[claim.key] = Judged(claim, (first,), claim.decided_by == "parts"), rows
+    return found
 
 
 def _measure(

@@ -37,7 +37,7 @@ def costs(fewshot: FewShot) -> dict[str, dict[str, float]]:
         found |= {key: cost(1, epochs(unit.settings), unit.viewed) for key in unit.rows}
     for ensemble in fewshot.ensemble.values():
         found |= {key: cost(len(ensemble.models), epochs(ensemble.adapt)) for key in ensemble.rows}
-    return {key: own for key, own in found.items() if key in {**fewshot.rows, **fewshot.transductive}}
+    return found
 
 
 def _inner_steps(settings: dict[str, object]) -> int:
